@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: emulator contract
+ *
+ * Fetch once into a buffer, decode from the buffer, execute on a copy of the
+ * registers, commit.  The emulator knows segmentation, privilege, flags and
+ * faults; it knows no vCPU, no paging and no kernel API.  Everything outside
+ * struct umbra_regs goes through struct umbra_emul_ops, in linear addresses.
+ *
+ * An access that needs userspace (MMIO, port I/O) makes its callback return
+ * UMBRA_EMUL_IO; the emulator then commits nothing and returns the same.  The
+ * owner completes the access and calls umbra_emulate() again for the same
+ * instruction, answering the accesses already completed from its log.  A
+ * repeated string instruction commits after each element (or batch), so that
+ * at most one element is ever replayed.
+ */
+#ifndef UMBRA_EMUL_H
+#define UMBRA_EMUL_H
+
+#include "umbra/regs.h"
+
+#define UMBRA_INSN_MAX	15
+
+/**
+ * enum umbra_emul_result - outcome of a callback and of umbra_emulate()
+ * @UMBRA_EMUL_OK: done; for umbra_emulate(): committed, RIP advanced
+ * @UMBRA_EMUL_FAULT: the guest gets the exception in umbra_emul.fault; nothing
+ *	else was committed
+ * @UMBRA_EMUL_IO: needs userspace, see the DOC block; nothing was committed
+ * @UMBRA_EMUL_AGAIN: a REP instruction made progress and committed it; RIP
+ *	still points at it
+ * @UMBRA_EMUL_UNHANDLED: not implemented; umbra_emul.insn has its bytes and
+ *	umbra_emul.reason says what
+ * @UMBRA_EMUL_ERROR: a callback failed for good (host error, e.g. -EFAULT in
+ *	umbra_emul.error)
+ * @UMBRA_EMUL_HALT: HLT executed and committed; the vCPU waits
+ * @UMBRA_EMUL_SHUTDOWN: triple fault (set by callbacks that deliver events)
+ */
+enum umbra_emul_result {
+	UMBRA_EMUL_OK,
+	UMBRA_EMUL_FAULT,
+	UMBRA_EMUL_IO,
+	UMBRA_EMUL_AGAIN,
+	UMBRA_EMUL_UNHANDLED,
+	UMBRA_EMUL_ERROR,
+	UMBRA_EMUL_HALT,
+	UMBRA_EMUL_SHUTDOWN,
+};
+
+/**
+ * struct umbra_fault - an exception to be delivered to the guest
+ * @vector: 0..31
+ * @has_error: @error_code is pushed
+ * @soft: raised by INT3, INTO or INT1: RIP is that of the next instruction
+ * @error_code: error code
+ * @addr: CR2 for #PF, DR6 bits for #DB
+ */
+struct umbra_fault {
+	u8 vector;
+	bool has_error;
+	bool soft;
+	u32 error_code;
+	u64 addr;
+};
+
+/* Kinds of a memory access, for the read and write callbacks. */
+#define UMBRA_ACC_WRITE		BIT(0)
+#define UMBRA_ACC_FETCH		BIT(1)
+#define UMBRA_ACC_USER		BIT(2)	/* checked as a user-mode access */
+#define UMBRA_ACC_IMPLICIT	BIT(3)	/* supervisor access made by the CPU: GDT, IDT, TSS */
+#define UMBRA_ACC_AC		BIT(4)	/* RFLAGS.AC was set: SMAP does not apply */
+#define UMBRA_ACC_RMW		BIT(5)	/* a read whose write follows: check for write, too */
+
+struct umbra_emul;
+
+/**
+ * struct umbra_emul_ops - what the emulator asks of its owner
+ * @fetch: read up to @len code bytes at linear @gva; returns the number in
+ *	@got (a page end or segment end may cut it short, at least 1)
+ * @read: read @len (1..64) bytes at linear @gva; may cross a page.  With
+ *	UMBRA_ACC_RMW the page must also be writable
+ * @write: write @len bytes; all pages are checked before the first byte goes
+ * @cmpxchg: if the @len (1,2,4,8,16) bytes equal @old, replace them by @new_val;
+ *	*@swapped says which.  Atomic where the memory is ordinary
+ * @pio: port access of @size 1, 2, 4; @in: read into @val, else write
+ * @read_cr: CR0,2,3,4,8 as the guest reads them
+ * @write_cr: MOV to CR, CLTS, LMSW: validates, applies; #GP by FAULT
+ * @read_dr: DR0..7
+ * @write_dr: DR0..7
+ * @read_msr: RDMSR
+ * @write_msr: WRMSR
+ * @write_xcr: XSETBV
+ * @cpuid: CPUID: in/out EAX..EDX
+ * @rdtsc: TSC; *@aux gets TSC_AUX
+ * @rdpmc: RDPMC
+ * @invlpg: INVLPG of linear @gva
+ * @invpcid: INVPCID with the already read and validated operands
+ * @cache: INVD, WBINVD, CLFLUSH…: a chance to note it
+ * @hypercall: VMCALL/VMMCALL
+ * @xmm: copy vector register @reg, @len bytes from offset 0; @write: into the register
+ * @fx: FXSAVE (@write false) or FXRSTOR of the 512-byte legacy area; also x87 by NULL checks
+ * @monitor: MONITOR/MWAIT, PAUSE: hint
+ *
+ * Each returns an enum umbra_emul_result.  A callback that faults fills
+ * umbra_emul.fault.  NULL: the instructions that need it are UNHANDLED.
+ * Context: whatever context umbra_emulate() was called in.
+ */
+struct umbra_emul_ops {
+	int (*fetch)(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
+		     unsigned int *got);
+	int (*read)(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
+		    unsigned int acc);
+	int (*write)(struct umbra_emul *e, gva_t gva, const void *buf,
+		     unsigned int len, unsigned int acc);
+	int (*cmpxchg)(struct umbra_emul *e, gva_t gva, const void *old,
+		       const void *new_val, unsigned int len, unsigned int acc,
+		       bool *swapped);
+	int (*pio)(struct umbra_emul *e, u16 port, unsigned int size, bool in,
+		   u32 *val);
+	int (*read_cr)(struct umbra_emul *e, unsigned int cr, u64 *val);
+	int (*write_cr)(struct umbra_emul *e, unsigned int cr, u64 val);
+	int (*read_dr)(struct umbra_emul *e, unsigned int dr, u64 *val);
+	int (*write_dr)(struct umbra_emul *e, unsigned int dr, u64 val);
+	int (*read_msr)(struct umbra_emul *e, u32 index, u64 *val);
+	int (*write_msr)(struct umbra_emul *e, u32 index, u64 val);
+	int (*write_xcr)(struct umbra_emul *e, u32 index, u64 val);
+	int (*cpuid)(struct umbra_emul *e, u32 reg[4]);
+	int (*rdtsc)(struct umbra_emul *e, u64 *tsc, u32 *aux);
+	int (*rdpmc)(struct umbra_emul *e, u32 index, u64 *val);
+	int (*invlpg)(struct umbra_emul *e, gva_t gva);
+	int (*invpcid)(struct umbra_emul *e, u64 type, u64 pcid, gva_t gva);
+	int (*cache)(struct umbra_emul *e);
+	int (*hypercall)(struct umbra_emul *e);
+	int (*xmm)(struct umbra_emul *e, unsigned int reg, void *buf,
+		   unsigned int len, bool write);
+	int (*fx)(struct umbra_emul *e, void *area, bool write);
+	int (*monitor)(struct umbra_emul *e);
+};
+
+/**
+ * struct umbra_emul - one emulation
+ * @ops: set by the owner
+ * @owner: the owner's
+ * @regs: the owner's registers; read at the start, written at commit.  All
+ *	groups must be available
+ * @features: UMBRA_EMUL_F_*: what CPUID offers the guest (else #UD)
+ * @r: working copy while an instruction executes; callbacks that change
+ *	control registers, EFER and so on change this copy as well as @regs
+ * @fault: the exception, after UMBRA_EMUL_FAULT
+ * @insn: the instruction's bytes
+ * @insn_len: how many of @insn were decoded (bytes)
+ * @reason: static string after UMBRA_EMUL_UNHANDLED
+ * @error: negative errno after UMBRA_EMUL_ERROR
+ */
+struct umbra_emul {
+	const struct umbra_emul_ops *ops;
+	void *owner;
+	struct umbra_regs *regs;
+	u64 features;
+	struct umbra_regs r;
+	struct umbra_fault fault;
+	u8 insn[UMBRA_INSN_MAX + 1];
+	u8 insn_len;
+	const char *reason;
+	int error;
+};
+
+/* What the guest's CPUID offers, where it changes what an encoding means. */
+#define UMBRA_EMUL_F_LM		BIT_ULL(0)
+#define UMBRA_EMUL_F_SYSCALL	BIT_ULL(1)
+#define UMBRA_EMUL_F_BMI1	BIT_ULL(2)
+#define UMBRA_EMUL_F_BMI2	BIT_ULL(3)
+#define UMBRA_EMUL_F_MOVBE	BIT_ULL(4)
+#define UMBRA_EMUL_F_FSGSBASE	BIT_ULL(5)
+#define UMBRA_EMUL_F_RDTSCP	BIT_ULL(6)
+#define UMBRA_EMUL_F_RDPID	BIT_ULL(7)
+#define UMBRA_EMUL_F_INVPCID	BIT_ULL(8)
+#define UMBRA_EMUL_F_CX16	BIT_ULL(9)
+#define UMBRA_EMUL_F_ADX	BIT_ULL(10)
+#define UMBRA_EMUL_F_SMAP	BIT_ULL(11)
+#define UMBRA_EMUL_F_AVX	BIT_ULL(12)
+#define UMBRA_EMUL_F_LZCNT	BIT_ULL(13)
+#define UMBRA_EMUL_F_POPCNT	BIT_ULL(14)
+#define UMBRA_EMUL_F_SERIALIZE	BIT_ULL(15)
+#define UMBRA_EMUL_F_AMD	BIT_ULL(16)	/* vendor differences: SYSRET, SYSENTER in long mode, … */
+#define UMBRA_EMUL_F_ALL	(~0ull)
+
+/**
+ * umbra_emulate() - execute the instruction at CS:RIP
+ * @e: @ops, @owner, @regs and @features set
+ *
+ * Does one instruction, or a bounded number of elements of a REP instruction
+ * (256 or one page, whichever is less).  It does not look for pending events
+ * and does not deliver the exception that it reports; the owner does.  RFLAGS.TF and RF, and
+ * int_shadow are updated as hardware would (SDM Vol. 3A 6.8.3, 18.3).
+ *
+ * Return: enum umbra_emul_result.
+ */
+int umbra_emulate(struct umbra_emul *e);
+
+/**
+ * umbra_emul_interrupt() - deliver an interrupt or exception through the IDT
+ * @e: as for umbra_emulate()
+ * @vector: 0..255
+ * @soft: INT n, INT3, INTO: gate DPL is checked, EXT is clear
+ * @has_error: push @error_code
+ * @error_code: error code
+ *
+ * Real mode: IVT; protected and long mode: IDT gates, stack switch, IST.  For
+ * engines (or modes) that cannot inject by hardware.  A fault on the way is
+ * reported as UMBRA_EMUL_FAULT; merging to #DF is the owner's.
+ *
+ * Return: OK (committed), FAULT, IO, ERROR, UNHANDLED (task gate).
+ */
+int umbra_emul_interrupt(struct umbra_emul *e, u8 vector, bool soft,
+			 bool has_error, u32 error_code);
+
+/**
+ * umbra_emul_insn_len() - length of the instruction in @buf
+ * @buf: code bytes
+ * @len: how many there are (1..15)
+ * @mode: 16, 32 or 64: default operand size of CS, or 64-bit mode
+ *
+ * Return: 1..15, or -EINVAL for an invalid encoding, -ENODATA when @buf ends
+ * before the instruction does.
+ */
+int umbra_emul_insn_len(const u8 *buf, unsigned int len, unsigned int mode);
+
+#endif

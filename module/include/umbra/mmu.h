@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: the shadow MMU's contract
+ *
+ * The shadow MMU turns the guest's page tables into tables that the processor
+ * may use.  It knows memory slots and paging state; it knows no engine and no
+ * emulator, and reaches its owner through struct umbra_mmu_ops only.
+ *
+ * One struct umbra_mmu a VM holds shadow pages, reverse map and notifier; one
+ * struct umbra_mmu_ctx a vCPU holds the paging state, the current role and
+ * the cached roots.
+ */
+#ifndef UMBRA_MMU_H
+#define UMBRA_MMU_H
+
+#include "umbra/types.h"
+#include "umbra/emul.h"		/* struct umbra_fault and UMBRA_ACC_* only */
+
+struct umbra_mmu;		/* opaque: module/mmu/mmu_internal.h */
+struct umbra_mmu_ctx;
+struct umbra_memslot;
+struct umbra_memslots;
+
+/* Page-fault error code bits (SDM Vol. 3A 4.7). */
+#define UMBRA_PF_P		BIT(0)
+#define UMBRA_PF_W		BIT(1)
+#define UMBRA_PF_U		BIT(2)
+#define UMBRA_PF_RSVD		BIT(3)
+#define UMBRA_PF_I		BIT(4)
+#define UMBRA_PF_PK		BIT(5)
+
+/* Which of a guest's two address spaces a root is for (soft engine). */
+enum umbra_view {
+	UMBRA_VIEW_NATIVE,	/* CPL means what it says (svm, vmx) */
+	UMBRA_VIEW_KERNEL,	/* guest supervisor pages accessible at CPL 3 */
+	UMBRA_VIEW_USER,	/* guest supervisor pages absent */
+};
+
+/* What the guest's CPUID offers, as far as page walks depend on it. */
+#define UMBRA_PAGING_NX		BIT(0)
+#define UMBRA_PAGING_1G		BIT(1)
+#define UMBRA_PAGING_PSE36	BIT(2)
+#define UMBRA_PAGING_AMD	BIT(3)	/* vendor differences in reserved bits */
+
+/**
+ * struct umbra_paging - the part of a vCPU's state that decides translation
+ * @cr0: PG, WP
+ * @cr3: as the guest wrote it
+ * @cr4: PAE, PSE, PGE, PCIDE, SMEP, SMAP, LA57, PKE
+ * @efer: LMA, LME, NXE
+ * @pdptr: PAE page-directory-pointer entries, loaded at MOV to CR3
+ * @view: which address space runs
+ * @maxphyaddr: guest physical address width in bits (CPUID 80000008h)
+ * @features: UMBRA_PAGING_*
+ */
+struct umbra_paging {
+	u64 cr0, cr3, cr4, efer;
+	u64 pdptr[4];
+	enum umbra_view view;
+	u8 maxphyaddr;
+	u32 features;
+};
+
+/**
+ * struct umbra_mmu_config - what the engine's processor state demands
+ * @pae_roots: outside long mode (EFER.LMA = 0) roots are 3-level PAE tables
+ *	below 4 GiB (hardware guests run such code in legacy mode); else every
+ *	root has the host's number of levels
+ * @levels: levels of a long-mode root: 4 or 5 (5 when the host runs LA57 and
+ *	the engine shares its CR4)
+ * @two_views: the engine asks for kernel and user views
+ */
+struct umbra_mmu_config {
+	bool pae_roots;
+	u8 levels;
+	bool two_views;
+};
+
+/**
+ * struct umbra_mmu_ops - what the shadow MMU asks of the VM
+ * @slots: the current set of slots; called under the VM's SRCU read lock or
+ *	slots_lock
+ * @read_guest: copy from guest memory; 0 or -EFAULT.  May sleep unless @atomic
+ * @flush_remote: make every vCPU of the VM drop all its translations before
+ *	it next runs guest code, and return when none still uses old ones.  Callable under
+ *	the MMU lock (atomic); sends IPIs and waits for vCPUs in guest mode only
+ * @reload_roots: every vCPU calls umbra_mmu_load() before its next entry
+ * @mark_dirty: log a write to @gfn (dirty bitmap)
+ */
+struct umbra_mmu_ops {
+	struct umbra_memslots *(*slots)(void *vm);
+	int (*read_guest)(void *vm, gpa_t gpa, void *buf, unsigned int len, bool atomic);
+	void (*flush_remote)(void *vm);
+	void (*reload_roots)(void *vm);
+	void (*mark_dirty)(void *vm, struct umbra_memslot *slot, gfn_t gfn);
+};
+
+/**
+ * enum umbra_verdict - what a page fault turned out to be
+ * @UMBRA_VERDICT_RETRY: the shadow was filled or repaired: run the guest
+ * @UMBRA_VERDICT_GUEST: the guest's own fault, to be injected as described
+ * @UMBRA_VERDICT_MMIO: no memory behind the gpa: emulate the instruction
+ * @UMBRA_VERDICT_WRITE: write to a shadowed page table (or read-only slot):
+ *	emulate the instruction
+ * @UMBRA_VERDICT_ERROR: host error in umbra_fault_info.error (-EFAULT: the
+ *	caller's mapping is gone; -ENOMEM; -EHWPOISON; -EINTR: signal pending)
+ */
+enum umbra_verdict {
+	UMBRA_VERDICT_RETRY,
+	UMBRA_VERDICT_GUEST,
+	UMBRA_VERDICT_MMIO,
+	UMBRA_VERDICT_WRITE,
+	UMBRA_VERDICT_ERROR,
+};
+
+/**
+ * struct umbra_fault_info - details of a verdict
+ * @fault: for GUEST: vector 14, error code and CR2, ready to inject
+ * @gpa: for MMIO and WRITE: guest physical address
+ * @error: for ERROR: negative errno
+ */
+struct umbra_fault_info {
+	struct umbra_fault fault;
+	gpa_t gpa;
+	int error;
+};
+
+/*
+ * VM and vCPU life.  All may sleep; called with no MMU lock held.
+ */
+
+/**
+ * umbra_mmu_create() - the shadow MMU of a VM
+ * @vm: passed back to @ops
+ * @ops: upcalls
+ * @config: what the engine demands
+ *
+ * Registers an MMU notifier on current->mm.
+ * Context: process context, may sleep.
+ * Return: the MMU or ERR_PTR(-ENOMEM, …).
+ */
+struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
+				   const struct umbra_mmu_config *config);
+
+/**
+ * umbra_mmu_stop() - unregister the notifier and zap everything
+ * @mmu: the MMU; no vCPU runs any more.  Slots are freed after this, then umbra_mmu_destroy()
+ */
+void umbra_mmu_stop(struct umbra_mmu *mmu);
+void umbra_mmu_destroy(struct umbra_mmu *mmu);
+
+struct umbra_mmu_ctx *umbra_mmu_ctx_create(struct umbra_mmu *mmu);
+void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx);
+
+/*
+ * Translation state of a vCPU.  Called by the vCPU's own thread.
+ */
+
+/**
+ * umbra_mmu_set_paging() - the guest changed CR0, CR4, EFER or CR3
+ * @ctx: the vCPU's
+ * @paging: the new state (copied)
+ *
+ * Recomputes the role; the old root stays cached.  umbra_mmu_load() must
+ * follow before the next entry.  With PCIDE, bit 63 of a MOV to CR3 is not part of
+ * @paging.cr3.
+ */
+void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging);
+
+/**
+ * umbra_mmu_load_pdptrs() - read the four PAE pointers at @cr3
+ * @ctx: the vCPU's
+ * @cr3: new CR3
+ * @maxphyaddr: guest physical address width
+ * @pdptr: result
+ *
+ * Return: 0; -EINVAL when a reserved bit is set (#GP); -EFAULT.
+ */
+int umbra_mmu_load_pdptrs(struct umbra_mmu_ctx *ctx, u64 cr3, u8 maxphyaddr, u64 pdptr[4]);
+
+/**
+ * umbra_mmu_load() - the root for the current paging state
+ * @ctx: the vCPU's
+ * @root: host physical address of the root table
+ * @fresh: set when the processor must not keep translations of an earlier use
+ *	of this root: the engine flushes
+ *
+ * Fast when the root is valid.  Context: may sleep.
+ * Return: 0, -ENOMEM, -EFAULT.  A CR3 that points nowhere gets an empty root.
+ */
+int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh);
+
+/**
+ * umbra_mmu_flush() - the guest flushed its TLB (CR3 load, CR4, INVPCID)
+ * @ctx: the vCPU's
+ * @global: also global translations
+ *
+ * Resynchronizes what is unsync.  The caller flushes the processor's TLB.
+ */
+void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global);
+
+/**
+ * umbra_mmu_invlpg() - the guest executed INVLPG
+ * @ctx: the vCPU's
+ * @gva: linear address
+ */
+void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva);
+
+/**
+ * umbra_mmu_fault() - triage of a page fault taken while the guest ran
+ * @ctx: the vCPU's
+ * @gva: CR2
+ * @error_code: as the processor pushed it, U already corrected to the guest's
+ *	CPL by engines that run guest kernels at CPL 3
+ * @ac: RFLAGS.AC of the guest
+ * @info: details
+ *
+ * Context: may sleep; SRCU read side of the slots held by the caller.
+ * Return: the verdict.
+ */
+enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva,
+				   u32 error_code, bool ac,
+				   struct umbra_fault_info *info);
+
+/**
+ * umbra_mmu_translate() - guest page walk on behalf of the emulator
+ * @ctx: the vCPU's
+ * @gva: linear address
+ * @acc: UMBRA_ACC_*
+ * @gpa: result
+ * @fault: filled on -EFAULT: the #PF the guest gets
+ *
+ * Sets accessed and dirty bits as hardware would.
+ * Return: 0; -EFAULT: guest fault; other negative errno: host error.
+ */
+int umbra_mmu_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
+			gpa_t *gpa, struct umbra_fault *fault);
+
+/**
+ * umbra_mmu_peek() - like umbra_mmu_translate() without any effect (KVM_TRANSLATE)
+ * @ctx: the vCPU's
+ * @gva: linear address
+ * @writable: result: writable
+ * @user: result: user accessible
+ *
+ * Return: gpa or UMBRA_INVALID_GPA.
+ */
+gpa_t umbra_mmu_peek(struct umbra_mmu_ctx *ctx, gva_t gva, bool *writable, bool *user);
+
+/**
+ * umbra_mmu_wrote() - guest memory is about to be changed by the monitor
+ * @mmu: the VM's
+ * @gpa: first byte
+ * @len: bytes, within one page
+ *
+ * Called after the bytes were stored: shadow entries made from them are
+ * updated or dropped.
+ */
+void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);
+
+/**
+ * umbra_mmu_unprotect() - give up shadowing @gfn as a page table
+ * @mmu: the VM's
+ * @gfn: frame
+ *
+ * When an instruction that writes a shadowed page cannot be emulated, the
+ * page is zapped instead and the guest retries.
+ * Return: true when something was zapped.
+ */
+bool umbra_mmu_unprotect(struct umbra_mmu *mmu, gfn_t gfn);
+
+/*
+ * Slots.  Called with the VM's slots_lock held; may sleep.
+ */
+int umbra_mmu_slot_init(struct umbra_mmu *mmu, struct umbra_memslot *slot);
+void umbra_mmu_slot_free(struct umbra_mmu *mmu, struct umbra_memslot *slot);
+
+/**
+ * umbra_mmu_slot_gone() - drop all translations to a slot
+ * @mmu: the VM's
+ * @slot: already invisible in the published set; still alive
+ */
+void umbra_mmu_slot_gone(struct umbra_mmu *mmu, struct umbra_memslot *slot);
+
+/* A slot appeared or changed: cached MMIO entries are stale. */
+void umbra_mmu_slot_new(struct umbra_mmu *mmu, struct umbra_memslot *slot);
+
+/**
+ * umbra_mmu_write_protect() - arm the dirty log for pages of a slot
+ * @mmu: the VM's
+ * @slot: the slot
+ * @first: first page, relative to the slot
+ * @mask: bit n: page @first + n
+ *
+ * The caller flushes (flush_remote) once after the last call.
+ * Return: true when some entry changed.
+ */
+bool umbra_mmu_write_protect(struct umbra_mmu *mmu, struct umbra_memslot *slot,
+			     u64 first, u64 mask);
+
+/* Counters, read without locks. */
+struct umbra_mmu_stats {
+	u64 pf_taken, pf_fixed, pf_guest, pf_mmio, pf_write, pf_spurious;
+	u64 sp_new, sp_zapped, sp_pages, pte_write, pte_write_updated, flood, unsync,
+	    root_hit, root_miss, invlpg, remote_flush, notifier_zap, spte_set;
+};
+
+const struct umbra_mmu_stats *umbra_mmu_stats(struct umbra_mmu *mmu);
+
+#endif
