@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: kernel versions
+ *
+ * The only place that asks which kernel this is.  Umbra is written for the
+ * newest API that it knows; here stands what older kernels, down to 6.1, call
+ * differently.  Each block names the release that changed it.
+ */
+#ifndef UMBRA_COMPAT_H
+#define UMBRA_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "Umbra needs Linux 6.1 or newer"
+#endif
+
+/* 6.8: eventfd_signal() adds one and takes no count. */
+static inline void umbra_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* 6.12: struct fd became opaque. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) && !defined(fd_file)
+#define fd_file(f)	((f).file)
+#endif
+
+/* 6.12: no_llseek went; files without .llseek refuse to seek by themselves. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#define UMBRA_NO_LLSEEK	.llseek = no_llseek,
+#else
+#define UMBRA_NO_LLSEEK
+#endif
+
+/* 6.13/6.15: hrtimer_setup() takes the function, hrtimer_init() went. */
+static inline void umbra_hrtimer_setup(struct hrtimer *timer,
+				       enum hrtimer_restart (*fn)(struct hrtimer *),
+				       clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, fn, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+#endif
+}
+
+/* 6.3: vm_flags became read-only, changed by helpers. */
+static inline void umbra_vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
+/*
+ * 6.5: get_user_pages*() and pin_user_pages*() lost their vmas argument.
+ * umbra_pin_user_pages() may sleep, drops mmap_lock by itself and works on
+ * current->mm.
+ */
+static inline long umbra_pin_user_pages(unsigned long start, unsigned long nr,
+					unsigned int gup_flags, struct page **pages)
+{
+	return pin_user_pages_unlocked(start, nr, pages, gup_flags);
+}
+
+/* 6.15: del_timer() went; 6.16: from_timer() went (timer_container_of). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define timer_delete_sync(t)	del_timer_sync(t)
+#endif
+
+#endif
