@@ -27,11 +27,20 @@ echo 8 >/proc/sys/kernel/printk
 
 start() { # mode
 	if [ "$1" = tty ]; then
-		$bb stty rows $ROWS cols $COLS </dev/hvc0
-		exec $bb setsid -c /bin/sh /run/bed/command \
-			</dev/hvc0 >/dev/hvc0 2>&1 8>&- 9>&-
+		exec </dev/hvc0 >/dev/hvc0 2>&1 8>&- 9>&-
+		$bb stty sane rows $ROWS cols $COLS
+		exec $bb setsid -c /bin/sh /run/bed/command
 	fi
 	exec $bb setsid /bin/sh /run/bed/command </dev/null >/run/bed/fifo 2>&1 8>&- 9>&-
+}
+
+kill_leftovers() {
+	for stat in /proc/[0-9]*/stat; do
+		read -r line <"$stat" || continue
+		# After the name in parentheses: state, parent, group, session.
+		set -- ${line##*) }
+		[ "$4" = 0 ] || kill -9 ${line%% *}
+	done 2>/dev/null
 }
 
 run() { # seq seconds mode script
@@ -58,7 +67,7 @@ run() { # seq seconds mode script
 	status=$?
 	[ -n "$guard" ] && kill $guard 2>/dev/null
 	# Whatever the command left behind goes too; this session stays.
-	$bb killall5 -9
+	kill_leftovers
 	[ -n "$reader" ] && wait $reader
 	if [ "$3" = tty ]; then
 		printf '%s' "$MARK" >/dev/hvc0
