@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+# Umbra's front door: the module, the tool, the tests, the demo.
+# Kbuild describes the module to the kernel's build; this file never does.
+
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV | head -n 1))
+PREFIX ?= /usr/local
+ENGINE ?= auto
+DEVICE ?= /dev/umbra
+HARNESS := selftests/harness
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+DKMS_SRC := $(DESTDIR)/usr/src/umbra-$(VERSION)
+
+all: module userspace
+
+help:
+	@echo 'make              build ./umbra.ko and userspace/umbra'
+	@echo '  KDIR=DIR        headers or tree of the kernel to build for'
+	@echo '  C=2             check the module with sparse'
+	@echo 'make demo         boot a Debian kernel as a guest of Umbra in the test bed'
+	@echo '  CMD="..."       run this in the guest instead of a shell'
+	@echo '  ENGINE=NAME     auto, svm'
+	@echo '  DEVICE=/dev/kvm the same on stock KVM (npt=0), for comparison'
+	@echo '  KERNEL=VERSION  the kernel to run as a guest: 6.1, 6.12, 7 or an image'
+	@echo 'make run          the same on this machine'"'"'s own kernel'
+	@echo 'make check        run all tests; T=PATTERN runs those that match'
+	@echo 'make deps         install the packages that building and testing take'
+	@echo 'make install      module (DKMS), tool, manual page, udev rule; DESTDIR, PREFIX'
+	@echo 'make uninstall    remove them again'
+	@echo 'make clean        remove what was built'
+
+module:
+	@[ -n "$(KDIR)" ] || { echo 'no kernel headers here: install linux-headers-amd64 (make deps) or give KDIR=' >&2; exit 2; }
+	@[ -e "$(KDIR)/Makefile" ] || { echo '$(KDIR): no kernel headers there' >&2; exit 2; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) CC=$(KCC) $(if $(C),C=$(C)) modules
+
+# The compiler that the headers ask for, where it is here; else plain gcc.
+KCC ?= $(or $(shell $(HARNESS)/kernel-cc $(KDIR)),gcc)
+
+userspace:
+	$(MAKE) -C userspace
+
+clean:
+	[ ! -e "$(KDIR)/Makefile" ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	$(MAKE) -C userspace clean
+	$(MAKE) -C selftests clean
+
+check:
+	@$(HARNESS)/check $(if $(T),-t '$(T)')
+
+demo:
+	@$(HARNESS)/demo --engine '$(ENGINE)' --device '$(DEVICE)' \
+		$(if $(KERNEL),--kernel '$(KERNEL)') $(if $(value CMD),--command-from CMD)
+run:
+	@$(HARNESS)/demo --here --engine '$(ENGINE)' --device '$(DEVICE)' \
+		$(if $(KERNEL),--kernel '$(KERNEL)') $(if $(value CMD),--command-from CMD)
+# The guest's command goes by the environment: make must not expand its $.
+demo run: override export CMD := $(value CMD)
+
+deps:
+	@$(HARNESS)/deps
+
+install: userspace
+	install -d $(DKMS_SRC)
+	cp -r Kbuild Makefile COPYING dkms.conf module uapi $(DKMS_SRC)/
+	find $(DKMS_SRC) \( -name '*.o' -o -name '.*.cmd' -o -name '*.ko' \) -delete
+	$(MAKE) -C userspace install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	install -D -m 0644 udev/60-umbra.rules $(DESTDIR)/usr/lib/udev/rules.d/60-umbra.rules
+	[ -n "$(DESTDIR)" ] || $(HARNESS)/dkms-install install $(VERSION)
+
+uninstall:
+	[ -n "$(DESTDIR)" ] || $(HARNESS)/dkms-install remove $(VERSION)
+	rm -rf $(DKMS_SRC)
+	$(MAKE) -C userspace uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	rm -f $(DESTDIR)/usr/lib/udev/rules.d/60-umbra.rules
+
+.PHONY: all help module userspace clean check demo run deps install uninstall
