@@ -16,6 +16,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/syscore_ops.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -81,6 +82,30 @@ static inline long umbra_pin_user_pages(unsigned long start, unsigned long nr,
 /* 6.15: del_timer() went; 6.16: from_timer() went (timer_container_of). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define timer_delete_sync(t)	del_timer_sync(t)
+#endif
+
+/*
+ * 6.19: syscore callbacks are told whose they are, and are registered with
+ * another function.  UMBRA_DEFINE_SYSCORE() takes functions without arguments.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define UMBRA_DEFINE_SYSCORE(name, suspend_fn, resume_fn, shutdown_fn)			\
+static int name##_suspend(void *data) { return suspend_fn(); }				\
+static void name##_resume(void *data) { resume_fn(); }					\
+static void name##_shutdown(void *data) { shutdown_fn(); }				\
+static const struct syscore_ops name##_ops = {						\
+	.suspend = name##_suspend, .resume = name##_resume, .shutdown = name##_shutdown,\
+};											\
+static struct syscore name = { .ops = &name##_ops }
+#define umbra_register_syscore(s)	register_syscore(s)
+#define umbra_unregister_syscore(s)	unregister_syscore(s)
+#else
+#define UMBRA_DEFINE_SYSCORE(name, suspend_fn, resume_fn, shutdown_fn)			\
+static struct syscore_ops name = {							\
+	.suspend = suspend_fn, .resume = resume_fn, .shutdown = shutdown_fn,		\
+}
+#define umbra_register_syscore(s)	register_syscore_ops(s)
+#define umbra_unregister_syscore(s)	unregister_syscore_ops(s)
 #endif
 
 #endif
