@@ -60,6 +60,8 @@ UMBRA_VM_IOCTL(set_identity_map_addr);
 UMBRA_VM_IOCTL(set_boot_cpu_id);
 UMBRA_VM_IOCTL(enable_cap);
 UMBRA_VM_IOCTL(vm_get_stats_fd);
+UMBRA_VM_IOCTL(register_coalesced_mmio);
+UMBRA_VM_IOCTL(unregister_coalesced_mmio);
 
 /* VM level: interrupts. */
 UMBRA_VM_IOCTL(create_irqchip);

@@ -31,6 +31,7 @@ struct umbra_irqchip;
 struct umbra_mmu;
 struct umbra_pit;
 struct umbra_bus;
+struct umbra_coalesced;
 struct umbra_irqfds;
 
 /**
@@ -53,6 +54,8 @@ struct umbra_irqfds;
  * @pit: i8254 or NULL; set once under @lock
  * @routes: GSI routing table of irqchip/routing.c, under @srcu
  * @irqfds: irqfd list, core/irqfd.c
+ * @ioeventfds: list of core/ioeventfd.c, under @slots_lock
+ * @coalesced: ring of core/coalesced.c; set once under @slots_lock
  * @bsp_id: vCPU id of the boot processor (KVM_SET_BOOT_CPU_ID)
  * @tsc_khz: default guest TSC frequency
  * @clock_offset: kvmclock = boottime ns + offset (KVM_SET_CLOCK)
@@ -61,11 +64,11 @@ struct umbra_irqfds;
  * @x2apic_flags: KVM_CAP_X2APIC_API bits
  * @disabled_exits: KVM_CAP_X86_DISABLE_EXITS bits
  * @exception_payload: KVM_CAP_EXCEPTION_PAYLOAD enabled
+ * @manual_dirty: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 enabled; under @slots_lock
  * @dead: a bug of ours hit this VM: every ioctl returns -EIO
  * @apic_base_changed: some APIC was moved; unused fast path hint
  * @debugfs: directory
  * @pid: creator, names the debugfs directory
- * @link: in the list of VMs (core/vm.c)
  */
 struct umbra_vm {
 	struct kref ref;
@@ -86,6 +89,8 @@ struct umbra_vm {
 	struct umbra_pit *pit;
 	void __rcu *routes;
 	struct umbra_irqfds *irqfds;
+	struct list_head ioeventfds;
+	struct umbra_coalesced *coalesced;
 	u32 bsp_id;
 	u32 tsc_khz;
 	s64 clock_offset;
@@ -94,10 +99,10 @@ struct umbra_vm {
 	u64 x2apic_flags;
 	u64 disabled_exits;
 	bool exception_payload;
+	bool manual_dirty;
 	bool dead;
 	struct dentry *debugfs;
 	pid_t pid;
-	struct list_head link;
 };
 
 #define umbra_for_each_vcpu(idx, vcpu, vm) \
@@ -119,6 +124,17 @@ void umbra_vm_put(struct umbra_vm *vm);
  * Context: any.
  */
 void umbra_vm_kill(struct umbra_vm *vm);
+
+/**
+ * umbra_vm_request() - leave a request with every vCPU and make it look
+ * @vm: the VM
+ * @req: enum umbra_request
+ * @wait: return only when each vCPU that was in guest mode has left it; the
+ *	ones that sleep or run in the kernel are not waited for
+ *
+ * Context: preemptible or under spinlocks, interrupts on when @wait.
+ */
+void umbra_vm_request(struct umbra_vm *vm, unsigned int req, bool wait);
 
 /* Guest physical memory, core/guest_mem.c.  SRCU read side held, current->mm == vm->mm; may sleep. 0 or -EFAULT. */
 int umbra_guest_read(struct umbra_vm *vm, gpa_t gpa, void *buf, unsigned int len);
