@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translation state of a vCPU
+ *
+ * What the guest set in its control registers, prepared for walks and for
+ * roles, and the questions that the owner asks about it: where does this
+ * address lead, what happens when the guest flushes.
+ */
+#include "mmu_internal.h"
+#include "x86_bits.h"
+
+/**
+ * umbra_mmu_ctx_create() - translation state of a new vCPU
+ * @mmu: the VM's
+ *
+ * Starts as after reset: paging off.
+ *
+ * Context: process context, may sleep.
+ * Return: the state or NULL when memory is short.
+ */
+struct umbra_mmu_ctx *umbra_mmu_ctx_create(struct umbra_mmu *mmu)
+{
+	struct umbra_mmu_ctx *ctx = umbra_host_alloc(sizeof(*ctx));
+	bool low = mmu->config.pae_roots;
+
+	if (!ctx)
+		return NULL;
+	ctx->mmu = mmu;
+	ctx->last_hpa = UMBRA_INVALID_HPA;
+	ctx->top = umbra_host_alloc_table(low);
+	if (!low)
+		ctx->top2 = umbra_host_alloc_table(false);
+	if (!ctx->top || (!low && !ctx->top2)) {
+		umbra_mmu_ctx_destroy(ctx);
+		return NULL;
+	}
+	ctx->paging.maxphyaddr = 36;
+	ctx->role = umbra_role_base(&ctx->paging);
+	umbra_walk_prepare(&ctx->env, &ctx->paging);
+	return ctx;
+}
+
+/**
+ * umbra_mmu_ctx_destroy() - the end of a vCPU
+ * @ctx: its state, or NULL
+ *
+ * Context: process context; the vCPU does not run, its MMU still exists.
+ */
+void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx)
+{
+	if (!ctx)
+		return;
+	umbra_root_put_all(ctx);
+	umbra_pools_drain(&ctx->pools);
+	if (ctx->top)
+		umbra_host_free_table(ctx->top);
+	if (ctx->top2)
+		umbra_host_free_table(ctx->top2);
+	umbra_host_free(ctx);
+}
+
+/**
+ * umbra_mmu_set_paging() - the guest changed CR0, CR4, EFER or CR3
+ * @ctx: the vCPU's
+ * @paging: the new state (copied)
+ *
+ * Context: the vCPU's thread.
+ */
+void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
+{
+	ctx->paging = *paging;
+	/* Two views need config.two_views, which umbra_mmu_create() refuses. */
+	if (WARN_ON_ONCE(paging->view != UMBRA_VIEW_NATIVE))
+		ctx->paging.view = UMBRA_VIEW_NATIVE;
+	ctx->role = umbra_role_base(&ctx->paging);
+	umbra_walk_prepare(&ctx->env, &ctx->paging);
+	ctx->loaded = false;
+}
+
+/**
+ * umbra_mmu_load_pdptrs() - read the four PAE pointers at @cr3
+ * @ctx: the vCPU's
+ * @cr3: new CR3
+ * @maxphyaddr: guest physical address width
+ * @pdptr: result
+ *
+ * Context: the vCPU's thread, SRCU read side of the slots held, may sleep.
+ * Return: 0; -EINVAL when a reserved bit is set (#GP); -EFAULT.
+ */
+int umbra_mmu_load_pdptrs(struct umbra_mmu_ctx *ctx, u64 cr3, u8 maxphyaddr, u64 pdptr[4])
+{
+	gpa_t gpa = cr3 & GENMASK_ULL(31, 5);
+	u64 reserved = umbra_walk_pdptr_reserved(maxphyaddr);
+	u64 copy[4];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		if (umbra_host_read_pte(ctx->mmu, gpa + 8 * i, 8, false, &copy[i]))
+			return -EFAULT;
+		if ((copy[i] & PTE_P) && (copy[i] & reserved))
+			return -EINVAL;
+	}
+	memcpy(pdptr, copy, sizeof(copy));
+	return 0;
+}
+
+/**
+ * umbra_mmu_flush() - the guest flushed its TLB (CR3 load, CR4, INVPCID)
+ * @ctx: the vCPU's
+ * @global: also global translations
+ *
+ * Every shadow table is kept in step with the guest's, so there is nothing to
+ * do here but to be told.  The caller flushes the processor's TLB.
+ *
+ * Context: the vCPU's thread.
+ */
+void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global)
+{
+}
+
+/**
+ * umbra_mmu_invlpg() - the guest executed INVLPG
+ * @ctx: the vCPU's
+ * @gva: linear address
+ *
+ * As umbra_mmu_flush().
+ *
+ * Context: the vCPU's thread.
+ */
+void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	ctx->mmu->stats.invlpg++;
+}
+
+/**
+ * umbra_mmu_translate() - guest page walk on behalf of the emulator
+ * @ctx: the vCPU's
+ * @gva: linear address
+ * @acc: UMBRA_ACC_*
+ * @gpa: result
+ * @fault: filled on -EFAULT: the #PF the guest gets
+ *
+ * Context: the vCPU's thread, SRCU read side of the slots held, may sleep.
+ * Return: 0; -EFAULT: guest fault; -EIO: the caller's memory is gone;
+ * -EAGAIN: the guest's tables change all the time.
+ */
+int umbra_mmu_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa,
+			struct umbra_fault *fault)
+{
+	struct umbra_walk walk;
+	int ret = umbra_walk(ctx->mmu, &ctx->env, gva, acc & ~UMBRA_ACC_PEEK, &walk);
+
+	if (ret == UMBRA_WALK_FAULT) {
+		umbra_fault_describe(fault, gva, walk.error_code);
+		return -EFAULT;
+	}
+	if (ret)
+		return ret == -EFAULT ? -EIO : ret;
+	*gpa = gfn_to_gpa(walk.gfn) | (gva & ~UMBRA_PAGE_MASK);
+	return 0;
+}
+
+/**
+ * umbra_mmu_peek() - like umbra_mmu_translate() without any effect (KVM_TRANSLATE)
+ * @ctx: the vCPU's
+ * @gva: linear address
+ * @writable: result: writable
+ * @user: result: user accessible
+ *
+ * Context: vCPU mutex and SRCU read side of the slots held, may sleep.
+ * Return: gpa or UMBRA_INVALID_GPA.
+ */
+gpa_t umbra_mmu_peek(struct umbra_mmu_ctx *ctx, gva_t gva, bool *writable, bool *user)
+{
+	struct umbra_walk walk;
+
+	if (umbra_walk(ctx->mmu, &ctx->env, gva, UMBRA_ACC_PEEK, &walk))
+		return UMBRA_INVALID_GPA;
+	*writable = walk.access & UMBRA_AX_W;
+	*user = walk.access & UMBRA_AX_U;
+	return gfn_to_gpa(walk.gfn) | (gva & ~UMBRA_PAGE_MASK);
+}

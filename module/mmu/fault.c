@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: one page fault
+ *
+ * The guest touched an address that its shadow tables do not map, or not for
+ * this access.  Whose fault is it?  The steps, each with its own function:
+ *
+ *   1. judge_walk     walk the guest's tables: a fault there is the guest's
+ *   2. find_memory    no slot: MMIO; a write to a read-only slot: emulate
+ *   3. shadow_access  what of the guest's permissions the shadow may show
+ *   4. host page      the caller's frame; the host may have to swap it in
+ *   5. fill           under the MMU lock: walk the shadow tables, make what is
+ *                     missing, set the entry; or find that the frame is
+ *                     itself a shadowed table, whose writes are emulated
+ *
+ * Steps 1 to 4 hold no lock, so 5 asks again what may have changed: the host's
+ * mapping by invalidate_seq, the guest's entries by reading them once more after
+ * their tables are write-protected.  When in doubt the verdict is RETRY: the
+ * guest runs, faults again, and the walk sees the new state.
+ */
+#include <linux/kvm.h>
+
+#include "mmu_internal.h"
+#include "mmu_trace.h"
+#include "spte.h"
+
+/**
+ * struct fill - a fault on its way through the steps
+ * @gva: linear address
+ * @acc: UMBRA_ACC_*
+ * @write: a write
+ * @walk: the guest's view of it
+ * @access: UMBRA_AX_* for the shadow entry
+ * @slot: memory behind it
+ * @page: the caller's frame
+ * @seq: umbra_invalidate_read() before @page was looked up
+ */
+struct fill {
+	gva_t gva;
+	unsigned int acc;
+	bool write;
+	struct umbra_walk walk;
+	unsigned int access;
+	struct umbra_memslot *slot;
+	struct umbra_host_page page;
+	unsigned long seq;
+};
+
+static unsigned int acc_from_error(u32 error_code, bool ac)
+{
+	unsigned int acc = 0;
+
+	if (error_code & UMBRA_PF_W)
+		acc |= UMBRA_ACC_WRITE;
+	if (error_code & UMBRA_PF_U)
+		acc |= UMBRA_ACC_USER;
+	if (error_code & UMBRA_PF_I)
+		acc |= UMBRA_ACC_FETCH;
+	if (ac)
+		acc |= UMBRA_ACC_AC;
+	return acc;
+}
+
+/**
+ * umbra_fault_describe() - the #PF that a walk found
+ * @fault: filled
+ * @gva: CR2
+ * @error_code: error code
+ *
+ * Context: any.
+ */
+void umbra_fault_describe(struct umbra_fault *fault, gva_t gva, u32 error_code)
+{
+	memset(fault, 0, sizeof(*fault));
+	fault->vector = PF_VECTOR;
+	fault->has_error = true;
+	fault->error_code = error_code;
+	fault->addr = gva;
+}
+
+static enum umbra_verdict host_error(struct umbra_fault_info *info, int error)
+{
+	if (error == -EAGAIN)
+		return UMBRA_VERDICT_RETRY;
+	info->error = error;
+	return UMBRA_VERDICT_ERROR;
+}
+
+/* Step 1.  Return: RETRY: go on. */
+static enum umbra_verdict judge_walk(struct umbra_mmu_ctx *ctx, struct fill *f,
+				     struct umbra_fault_info *info, bool *done)
+{
+	int ret = umbra_walk(ctx->mmu, &ctx->env, f->gva, f->acc, &f->walk);
+
+	*done = ret != 0;
+	if (!ret)
+		return UMBRA_VERDICT_RETRY;
+	if (ret != UMBRA_WALK_FAULT)
+		return host_error(info, ret);
+	umbra_fault_describe(&info->fault, f->gva, f->walk.error_code);
+	return UMBRA_VERDICT_GUEST;
+}
+
+/* Step 2.  Return: RETRY: go on. */
+static enum umbra_verdict find_memory(struct umbra_mmu_ctx *ctx, struct fill *f)
+{
+	f->slot = umbra_memslots_find(ctx->mmu->ops->slots(ctx->mmu->vm), f->walk.gfn);
+	if (!f->slot)
+		return UMBRA_VERDICT_MMIO;
+	if (f->write && (f->slot->flags & KVM_MEM_READONLY))
+		return UMBRA_VERDICT_WRITE;
+	return UMBRA_VERDICT_RETRY;
+}
+
+/*
+ * Step 3.  A page that is not dirty yet is shown read-only, so that the first
+ * write faults and sets D.
+ *
+ * The processor runs with CR0.WP = 1 whatever the guest has.  When a guest
+ * with CR0.WP = 0 writes to a read-only page as supervisor, the page becomes a
+ * writable supervisor page for the shadow: the write passes, and a user access
+ * faults, whereupon it becomes the user's read-only page again.  SMEP must not
+ * be fooled by that.
+ */
+static unsigned int shadow_access(const struct umbra_mmu_ctx *ctx, const struct fill *f)
+{
+	unsigned int access = f->walk.access;
+
+	if (!f->walk.dirty)
+		access &= ~UMBRA_AX_W;
+	if (f->write && !(access & UMBRA_AX_W)) {
+		access |= UMBRA_AX_W;
+		if ((access & UMBRA_AX_U) && ctx->env.smep)
+			access &= ~UMBRA_AX_X;
+		access &= ~UMBRA_AX_U;
+	}
+	if (!f->write && (f->slot->flags & (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)))
+		access &= ~UMBRA_AX_W;
+	return access;
+}
+
+/* Do the guest's entries still say what the walk saw?  MMU lock held. */
+static bool guest_entry_unchanged(struct umbra_mmu *mmu, const struct fill *f,
+				  const struct umbra_sp *sp)
+{
+	unsigned int level = sp->role.level;
+	u64 pte;
+
+	if (sp->role.direct)
+		return true;
+	if (umbra_host_read_pte(mmu, f->walk.pte_gpa[level],
+				umbra_mode_pte_size(sp->role.mode), true, &pte))
+		return false;
+	return pte == f->walk.pte[level];
+}
+
+/* The key of the table below @sp on the way to the page. */
+static gfn_t child_key(const struct fill *f, const struct umbra_sp *sp, union umbra_role *role)
+{
+	unsigned int level = sp->role.level - 1;
+	bool direct = sp->role.direct || level < f->walk.level;
+
+	if (direct) {
+		*role = umbra_role_child(sp->role, f->gva, f->access, true);
+		return f->walk.gfn & ~(umbra_level_pages(level + 1) - 1);
+	}
+	*role = umbra_role_child(sp->role, f->gva, f->walk.table_access[level], false);
+	return f->walk.table[level];
+}
+
+/* Make entry @index of @sp link the table it should.  Return: the table, or NULL. */
+static struct umbra_sp *descend(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp *sp,
+				unsigned int index)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	u64 spte = READ_ONCE(sp->spt[index]);
+	struct umbra_sp *child = NULL;
+	union umbra_role role;
+	gfn_t gfn = child_key(f, sp, &role);
+
+	if (umbra_spte_link(spte))
+		child = umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, spte)));
+	if (child && child->gfn == gfn && child->role.word == role.word)
+		return child;
+
+	child = umbra_page_get(mmu, &ctx->pools, gfn, role);
+	if (!child || !guest_entry_unchanged(mmu, f, sp))
+		return NULL;
+	if (umbra_spte_present(spte)) {
+		umbra_page_drop_entry(mmu, sp, index);
+		umbra_flush_remote(mmu);
+	}
+	return umbra_page_link(mmu, &ctx->pools, sp, index, child) ? child : NULL;
+}
+
+static struct umbra_sp *descend_to_leaf(struct umbra_mmu_ctx *ctx, struct fill *f)
+{
+	struct umbra_sp *sp = umbra_root_for(ctx, f->gva);
+
+	while (sp) {
+		sp->used = true;
+		sp->writes = 0;
+		if (sp->role.level == 1)
+			break;
+		sp = descend(ctx, f, sp, umbra_spte_index(f->gva, sp->role.level));
+	}
+	return sp;
+}
+
+/*
+ * A page that maps what it should, but for its permissions: what an entry
+ * already allows, and nobody took away, stays; a TLB that missed a grant is
+ * repaired by the fault itself.
+ */
+static void change_leaf(struct umbra_mmu *mmu, u64 *sptep, u64 spte)
+{
+	u64 old = READ_ONCE(*sptep);
+
+	if (!((old ^ spte) & (PTE_U | PTE_NX)) && (old & PTE_W))
+		spte |= old & (PTE_W | PTE_D);
+	spte |= old & PTE_A;
+	if (old == spte) {
+		mmu->stats.pf_spurious++;
+		return;
+	}
+	umbra_spte_exchange(sptep, spte);
+	if (umbra_spte_reduces(old, spte))
+		umbra_flush_remote(mmu);
+}
+
+static bool set_leaf(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp *sp)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	unsigned int index = umbra_spte_index(f->gva, 1);
+	u64 *sptep = &sp->spt[index];
+	u64 old = READ_ONCE(*sptep);
+	u64 spte;
+
+	spte = umbra_spte_make_leaf(mmu, f->access, 1, f->page.hpa, f->page.writable);
+	if (umbra_spte_writable(spte))
+		mmu->ops->mark_dirty(mmu->vm, f->slot, f->walk.gfn);
+	trace_umbra_spte_set(f->walk.gfn, 1, spte);
+	mmu->stats.spte_set++;
+	if (umbra_spte_present(old)) {
+		if (umbra_spte_hpa(mmu, old) == f->page.hpa &&
+		    umbra_sp_entry_gfn(sp, index) == f->walk.gfn) {
+			change_leaf(mmu, sptep, spte);
+			return true;
+		}
+		umbra_page_drop_entry(mmu, sp, index);
+		umbra_flush_remote(mmu);
+	}
+	if (!umbra_rmap_add(&ctx->pools, f->slot->mmu, sp, index, f->walk.gfn))
+		return false;
+	sp->present++;
+	umbra_spte_exchange(sptep, spte);
+	return true;
+}
+
+/*
+ * A write to a frame that is shadowed as a table: pages of it that nothing
+ * links are most likely history, and go; else the write is emulated.
+ */
+static bool may_write(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	return !umbra_page_shadowed(mmu, gfn) || umbra_zap_gfn(mmu, gfn, true);
+}
+
+/* Step 5.  MMU lock held. */
+static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	struct umbra_sp *sp;
+
+	if (f->slot->mmu->gone ||
+	    umbra_invalidate_retry(mmu, f->seq, umbra_memslot_hva(f->slot, f->walk.gfn)))
+		return UMBRA_VERDICT_RETRY;
+	umbra_zap_make_room(mmu);
+	sp = descend_to_leaf(ctx, f);
+	if (!sp)
+		return UMBRA_VERDICT_RETRY;
+	if (f->write && !may_write(mmu, f->walk.gfn))
+		return UMBRA_VERDICT_WRITE;
+	if (!f->write && (f->access & UMBRA_AX_W) && umbra_page_shadowed(mmu, f->walk.gfn))
+		f->access &= ~UMBRA_AX_W;
+	if (!guest_entry_unchanged(mmu, f, sp))
+		return UMBRA_VERDICT_RETRY;
+	set_leaf(ctx, f, sp);
+	return UMBRA_VERDICT_RETRY;
+}
+
+/* Steps 4 and 5. */
+static enum umbra_verdict map_memory(struct umbra_mmu_ctx *ctx, struct fill *f,
+				     struct umbra_fault_info *info)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	enum umbra_verdict verdict;
+	int ret;
+
+	f->access = shadow_access(ctx, f);
+	ret = umbra_pools_fill(&ctx->pools);
+	if (!ret)
+		ret = umbra_host_get_page(f->slot, f->walk.gfn, f->write, f->access & UMBRA_AX_W,
+					  &f->page);
+	if (ret)
+		return host_error(info, ret);
+	spin_lock(&mmu->lock);
+	verdict = fill_shadow(ctx, f);
+	spin_unlock(&mmu->lock);
+	umbra_host_put_page(&f->page, verdict == UMBRA_VERDICT_RETRY);
+	return verdict;
+}
+
+static void count_verdict(struct umbra_mmu *mmu, enum umbra_verdict verdict)
+{
+	switch (verdict) {
+	case UMBRA_VERDICT_RETRY:
+		mmu->stats.pf_fixed++;
+		break;
+	case UMBRA_VERDICT_GUEST:
+		mmu->stats.pf_guest++;
+		break;
+	case UMBRA_VERDICT_MMIO:
+		mmu->stats.pf_mmio++;
+		break;
+	case UMBRA_VERDICT_WRITE:
+		mmu->stats.pf_write++;
+		break;
+	case UMBRA_VERDICT_ERROR:
+		break;
+	}
+}
+
+static enum umbra_verdict triage(struct umbra_mmu_ctx *ctx, struct fill *f,
+				 struct umbra_fault_info *info)
+{
+	enum umbra_verdict verdict;
+	bool done;
+
+	f->seq = umbra_invalidate_read(ctx->mmu);
+	verdict = judge_walk(ctx, f, info, &done);
+	if (done)
+		return verdict;
+	info->gpa = gfn_to_gpa(f->walk.gfn) | (f->gva & ~UMBRA_PAGE_MASK);
+	verdict = find_memory(ctx, f);
+	if (verdict != UMBRA_VERDICT_RETRY)
+		return verdict;
+	return map_memory(ctx, f, info);
+}
+
+/**
+ * umbra_mmu_fault() - triage of a page fault taken while the guest ran
+ * @ctx: the vCPU's
+ * @gva: CR2
+ * @error_code: as the processor pushed it, U corrected to the guest's CPL
+ * @ac: RFLAGS.AC is set and CPL < 3
+ * @info: details
+ *
+ * Context: the vCPU's thread; SRCU read side of the slots held by the caller;
+ * may sleep.
+ * Return: the verdict.
+ */
+enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, bool ac,
+				   struct umbra_fault_info *info)
+{
+	struct fill f = {
+		.gva = gva,
+		.acc = acc_from_error(error_code, ac),
+		.write = error_code & UMBRA_PF_W,
+	};
+	enum umbra_verdict verdict;
+
+	memset(info, 0, sizeof(*info));
+	info->gpa = UMBRA_INVALID_GPA;
+	ctx->mmu->stats.pf_taken++;
+	verdict = triage(ctx, &f, info);
+	count_verdict(ctx->mmu, verdict);
+	trace_umbra_guest_fault(gva, error_code, verdict, info->gpa);
+	return verdict;
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: the host behind the shadow MMU
+ *
+ * Guest memory is user memory of the caller.  A frame is looked up when the
+ * guest touches it, and the reference taken for that is dropped as soon as the
+ * shadow entry is in place: from then on the MMU notifier is what keeps the
+ * entry honest.  Nothing is pinned.
+ *
+ * Frames without a struct page (VM_PFNMAP, VM_IO: device memory that the caller
+ * mapped) are refused with -EFAULT: they would need a memory type of their own.
+ */
+#include <linux/io.h>
+#include <linux/kvm.h>
+#include <linux/mem_encrypt.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "mmu_internal.h"
+
+static struct umbra_memslot *find_slot(struct umbra_mmu *mmu, gpa_t gpa)
+{
+	return umbra_memslots_find(mmu->ops->slots(mmu->vm), gpa_to_gfn(gpa));
+}
+
+static void __user *slot_user_address(const struct umbra_memslot *slot, gpa_t gpa)
+{
+	hva_t hva = umbra_memslot_hva(slot, gpa_to_gfn(gpa)) | (gpa & ~UMBRA_PAGE_MASK);
+
+	return (void __user *)(unsigned long)hva;
+}
+
+static int read_user_pte(const void __user *from, unsigned int size, u64 *pte)
+{
+	u32 narrow;
+	int ret;
+
+	if (size == sizeof(u64))
+		return get_user(*pte, (const u64 __user *)from);
+	ret = get_user(narrow, (const u32 __user *)from);
+	*pte = narrow;
+	return ret;
+}
+
+/**
+ * umbra_host_read_pte() - read an entry of a guest table
+ * @mmu: the VM's
+ * @gpa: where it is, aligned to @size
+ * @size: 4 or 8 bytes
+ * @atomic: do not sleep
+ * @pte: result
+ *
+ * Context: SRCU read side of the slots, current->mm is the VM's; with @atomic
+ * also under the MMU lock.
+ * Return: 0; -ENOENT: no slot; -EFAULT.
+ */
+int umbra_host_read_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, bool atomic,
+			u64 *pte)
+{
+	struct umbra_memslot *slot = find_slot(mmu, gpa);
+	int ret;
+
+	if (!slot)
+		return -ENOENT;
+	if (!atomic)
+		return read_user_pte(slot_user_address(slot, gpa), size, pte);
+	pagefault_disable();
+	ret = read_user_pte(slot_user_address(slot, gpa), size, pte);
+	pagefault_enable();
+	return ret;
+}
+
+static int cmpxchg_user_32(u32 __user *to, u32 old, u32 new_val)
+{
+	if (!access_ok(to, sizeof(*to)))
+		return -EFAULT;
+	return __try_cmpxchg_user(to, &old, new_val, fault);
+}
+
+static int cmpxchg_user_64(u64 __user *to, u64 old, u64 new_val)
+{
+	if (!access_ok(to, sizeof(*to)))
+		return -EFAULT;
+	return __try_cmpxchg_user(to, &old, new_val, fault);
+}
+
+/**
+ * umbra_host_cmpxchg_pte() - change an entry of a guest table
+ * @mmu: the VM's
+ * @gpa: where it is, aligned to @size
+ * @size: 4 or 8 bytes
+ * @old: what is there
+ * @new_val: what shall be there
+ *
+ * Context: SRCU read side of the slots, current->mm is the VM's; may sleep.
+ * Return: 0; 1: @old is not there any more; -ENOENT: no slot; -EROFS; -EFAULT.
+ */
+int umbra_host_cmpxchg_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, u64 old,
+			   u64 new_val)
+{
+	struct umbra_memslot *slot = find_slot(mmu, gpa);
+	void __user *to;
+	int ret;
+
+	if (!slot)
+		return -ENOENT;
+	if (slot->flags & KVM_MEM_READONLY)
+		return -EROFS;
+	to = slot_user_address(slot, gpa);
+	ret = size == sizeof(u64) ? cmpxchg_user_64(to, old, new_val) :
+				    cmpxchg_user_32(to, old, new_val);
+	if (!ret)
+		mmu->ops->mark_dirty(mmu->vm, slot, gpa_to_gfn(gpa));
+	return ret < 0 ? -EFAULT : ret;
+}
+
+static void found(struct umbra_host_page *out, struct page *page, bool writable)
+{
+	out->page = page;
+	out->hpa = page_to_phys(page);
+	out->writable = writable;
+}
+
+/**
+ * umbra_host_get_page() - the caller's frame behind a guest frame
+ * @slot: the slot that holds @gfn
+ * @gfn: guest frame
+ * @write: the guest writes: break copy-on-write, make it writable
+ * @try_write: would be mapped writable if it is writable anyway
+ * @out: result; a reference is held
+ *
+ * Context: current->mm is the VM's; may sleep.
+ * Return: 0, -EFAULT, -EHWPOISON, -EINTR (the task is dying), -EAGAIN.
+ */
+int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool try_write,
+			struct umbra_host_page *out)
+{
+	unsigned long hva = umbra_memslot_hva(slot, gfn);
+	struct page *page;
+	int ret;
+
+	if ((write || try_write) && get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) == 1) {
+		found(out, page, true);
+		return 0;
+	}
+	ret = get_user_pages_fast(hva, 1, FOLL_HWPOISON | (write ? FOLL_WRITE : 0), &page);
+	if (ret == 1) {
+		found(out, page, write);
+		return 0;
+	}
+	return ret ? ret : -EFAULT;
+}
+
+/**
+ * umbra_host_put_page() - drop the reference to a frame
+ * @out: umbra_host_get_page()
+ * @mapped: a shadow entry maps it now
+ *
+ * The host learns here that the guest uses the page and may write to it; when
+ * it wants to know again, it invalidates the mapping first.
+ *
+ * Context: no MMU lock held.
+ */
+void umbra_host_put_page(struct umbra_host_page *out, bool mapped)
+{
+	if (mapped && !PageReserved(out->page)) {
+		if (out->writable)
+			SetPageDirty(out->page);
+		mark_page_accessed(out->page);
+	}
+	put_page(out->page);
+}
+
+/**
+ * umbra_host_alloc() - zeroed memory
+ * @size: bytes, at most a page
+ *
+ * Context: may sleep.
+ * Return: the memory or NULL.
+ */
+void *umbra_host_alloc(size_t size)
+{
+	return kzalloc(size, GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * umbra_host_free() - free umbra_host_alloc() memory
+ * @ptr: the memory or NULL
+ *
+ * Context: any, also under the MMU lock.
+ */
+void umbra_host_free(void *ptr)
+{
+	kfree(ptr);
+}
+
+/**
+ * umbra_host_alloc_array() - zeroed memory of any size
+ * @n: elements
+ * @size: bytes of each
+ *
+ * Context: may sleep.
+ * Return: the memory or NULL.
+ */
+void *umbra_host_alloc_array(size_t n, size_t size)
+{
+	return __vcalloc(n, size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+}
+
+/**
+ * umbra_host_free_array() - free umbra_host_alloc_array() memory
+ * @ptr: the memory or NULL
+ *
+ * Context: may sleep.
+ */
+void umbra_host_free_array(void *ptr)
+{
+	vfree(ptr);
+}
+
+/**
+ * umbra_host_alloc_table() - one zeroed page
+ * @low: below 4 GiB
+ *
+ * Context: may sleep.
+ * Return: the page or NULL.
+ */
+u64 *umbra_host_alloc_table(bool low)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO;
+
+	return (u64 *)__get_free_page(low ? gfp | __GFP_DMA32 : gfp);
+}
+
+/**
+ * umbra_host_free_table() - free umbra_host_alloc_table() memory
+ * @table: the page
+ *
+ * Context: any, also under the MMU lock.
+ */
+void umbra_host_free_table(u64 *table)
+{
+	free_page((unsigned long)table);
+}
+
+/**
+ * umbra_host_encryption_mask() - what every physical address in a table carries
+ *
+ * Context: any.
+ * Return: the mask, 0 without memory encryption.
+ */
+u64 umbra_host_encryption_mask(void)
+{
+	return __sme_set(0);
+}
+
+/**
+ * umbra_host_check() - can shadow tables be built on this host?
+ * @low_roots: PAE roots are needed
+ *
+ * A PAE root is reached through a 32-bit CR3, which has no place for the
+ * encryption bit.
+ *
+ * Context: any.
+ * Return: 0 or -EOPNOTSUPP.
+ */
+int umbra_host_check(bool low_roots)
+{
+	if (low_roots && umbra_host_encryption_mask()) {
+		pr_info("umbra: shadow paging with memory encryption (SME) is not supported\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static struct umbra_mmu *from_notifier(struct mmu_notifier *notifier)
+{
+	return container_of(notifier, struct umbra_mmu, notifier);
+}
+
+static int notify_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	umbra_invalidate_begin(from_notifier(notifier), range->start, range->end,
+			       mmu_notifier_range_blockable(range));
+	return 0;
+}
+
+static void notify_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	umbra_invalidate_end(from_notifier(notifier));
+}
+
+static int notify_clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+			      unsigned long start, unsigned long end)
+{
+	return umbra_invalidate_young(from_notifier(notifier), start, end, true);
+}
+
+static int notify_test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+			     unsigned long address)
+{
+	return umbra_invalidate_young(from_notifier(notifier), address, address + PAGE_SIZE,
+				      false);
+}
+
+static void notify_release(struct mmu_notifier *notifier, struct mm_struct *mm)
+{
+	struct umbra_mmu *mmu = from_notifier(notifier);
+
+	spin_lock(&mmu->lock);
+	umbra_zap_all(mmu);
+	spin_unlock(&mmu->lock);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.release = notify_release,
+	.invalidate_range_start = notify_start,
+	.invalidate_range_end = notify_end,
+	.clear_flush_young = notify_clear_young,
+	.clear_young = notify_clear_young,
+	.test_young = notify_test_young,
+};
+
+/**
+ * umbra_host_watch() - be told when the caller's memory changes
+ * @mmu: the VM's; current->mm becomes its memory
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -ENOMEM, -EINTR.
+ */
+int umbra_host_watch(struct umbra_mmu *mmu)
+{
+	mmu->mm = current->mm;
+	mmu->notifier.ops = &notifier_ops;
+	return mmu_notifier_register(&mmu->notifier, mmu->mm);
+}
+
+/**
+ * umbra_host_unwatch() - undo umbra_host_watch()
+ * @mmu: the VM's
+ *
+ * Context: process context, may sleep.
+ */
+void umbra_host_unwatch(struct umbra_mmu *mmu)
+{
+	mmu_notifier_unregister(&mmu->notifier, mmu->mm);
+}

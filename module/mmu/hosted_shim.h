@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: hosted shim of the shadow MMU
+ *
+ * Lists, a lock that only checks its own use, and atomic exchange, for the
+ * build of the shadow MMU as ordinary user code.  Never seen by the module.
+ */
+#ifndef UMBRA_MMU_HOSTED_SHIM_H
+#define UMBRA_MMU_HOSTED_SHIM_H
+
+#include <assert.h>
+#include "umbra/types.h"
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+static inline void INIT_LIST_HEAD(struct list_head *head)
+{
+	head->next = head;
+	head->prev = head;
+}
+
+static inline void list_add(struct list_head *item, struct list_head *head)
+{
+	item->prev = head;
+	item->next = head->next;
+	head->next->prev = item;
+	head->next = item;
+}
+
+static inline void list_add_tail(struct list_head *item, struct list_head *head)
+{
+	list_add(item, head->prev);
+}
+
+static inline void list_del_init(struct list_head *item)
+{
+	item->next->prev = item->prev;
+	item->prev->next = item->next;
+	INIT_LIST_HEAD(item);
+}
+
+static inline void list_move(struct list_head *item, struct list_head *head)
+{
+	list_del_init(item);
+	list_add(item, head);
+}
+
+static inline int list_empty(const struct list_head *head)
+{
+	return head->next == head;
+}
+
+#define list_entry(p, type, member)	container_of(p, type, member)
+#define list_first_entry(head, type, member) list_entry((head)->next, type, member)
+#define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
+#define list_for_each_entry(pos, head, member)				\
+	for ((pos) = list_entry((head)->next, __typeof__(*(pos)), member); \
+	     &(pos)->member != (head);					\
+	     (pos) = list_entry((pos)->member.next, __typeof__(*(pos)), member))
+#define list_for_each_entry_safe(pos, tmp, head, member)		\
+	for ((pos) = list_entry((head)->next, __typeof__(*(pos)), member), \
+	     (tmp) = list_entry((pos)->member.next, __typeof__(*(pos)), member); \
+	     &(pos)->member != (head);					\
+	     (pos) = (tmp),						\
+	     (tmp) = list_entry((tmp)->member.next, __typeof__(*(pos)), member))
+
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+static inline void hlist_add_head(struct hlist_node *node, struct hlist_head *head)
+{
+	node->next = head->first;
+	if (node->next)
+		node->next->pprev = &node->next;
+	head->first = node;
+	node->pprev = &head->first;
+}
+
+static inline void hlist_del_init(struct hlist_node *node)
+{
+	if (!node->pprev)
+		return;
+	*node->pprev = node->next;
+	if (node->next)
+		node->next->pprev = node->pprev;
+	node->next = NULL;
+	node->pprev = NULL;
+}
+
+#define hlist_entry_safe_(p, type, member)				\
+	({								\
+		struct hlist_node *node_ = (p);				\
+		node_ ? container_of(node_, type, member) : NULL;	\
+	})
+#define hlist_for_each_entry(pos, head, member)				\
+	for ((pos) = hlist_entry_safe_((head)->first, __typeof__(*(pos)), member); \
+	     (pos);							\
+	     (pos) = hlist_entry_safe_((pos)->member.next, __typeof__(*(pos)), member))
+#define hlist_for_each_entry_safe(pos, tmp, head, member)		\
+	for ((pos) = hlist_entry_safe_((head)->first, __typeof__(*(pos)), member); \
+	     (pos) && ({ (tmp) = (pos)->member.next; 1; });		\
+	     (pos) = hlist_entry_safe_((tmp), __typeof__(*(pos)), member))
+
+typedef struct {
+	int held;
+} spinlock_t;
+
+static inline void spin_lock_init(spinlock_t *lock)
+{
+	lock->held = 0;
+}
+
+static inline void spin_lock(spinlock_t *lock)
+{
+	assert(!lock->held);
+	lock->held = 1;
+}
+
+static inline void spin_unlock(spinlock_t *lock)
+{
+	assert(lock->held);
+	lock->held = 0;
+}
+
+#define lockdep_assert_held(lock)	assert((lock)->held)
+#define cond_resched_lock(lock)		assert((lock)->held)
+
+#define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define cmpxchg64(p, o, n)						\
+	({								\
+		__typeof__(*(p)) old_ = (o);				\
+		__atomic_compare_exchange_n(p, &old_, n, 0, __ATOMIC_SEQ_CST, \
+					    __ATOMIC_SEQ_CST);		\
+		old_;							\
+	})
+#define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
+#define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+#define ERR_PTR(e)		((void *)(long)(e))
+#define IS_ERR(p)		((unsigned long)(p) >= (unsigned long)-4095)
+#define PTR_ERR(p)		((long)(p))
+
+struct mmu_notifier {
+	int unused;
+};
+
+struct page;
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: the shadow MMU's own structures
+ *
+ * Everything that changes is guarded by one spinlock, mmu->lock, unless a
+ * field says otherwise.  Nothing that sleeps is done under it: memory is
+ * taken from per-vCPU pools that are filled before, and guest memory is read
+ * under it only without sleeping.  Finer locks can come later along two seams:
+ * the hash of shadow pages (page.c) and the reverse map (rmap.c) are reached
+ * through a handful of functions each.
+ */
+#ifndef UMBRA_MMU_INTERNAL_H
+#define UMBRA_MMU_INTERNAL_H
+
+#include "umbra/memslot.h"
+#include "umbra/mmu.h"
+
+#ifdef __KERNEL__
+#include <linux/err.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mmu_notifier.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#else
+#include "hosted_shim.h"
+#endif
+
+#include "host.h"
+#include "role.h"
+#include "walk.h"
+
+#define UMBRA_SPT_ENTRIES	512
+#define UMBRA_HASH_BITS		12
+#define UMBRA_NR_ROOTS		8	/* address spaces that a vCPU keeps at hand */
+#define UMBRA_NR_LEGACY_ROOTS	4	/* page directories of a legacy address space */
+
+/**
+ * struct umbra_chain - a set of pointers to shadow entries
+ * @val: 0: empty; bit 0 clear: the only member; bit 0 set: a list of blocks
+ */
+struct umbra_chain {
+	unsigned long val;
+};
+
+#define UMBRA_CHAIN_BLOCK	14
+
+/**
+ * struct umbra_chain_block - part of a chain with several members
+ * @next: next block, full; only the first block of a list may have room
+ * @n: members in this block, not 0
+ * @sptep: the members
+ */
+struct umbra_chain_block {
+	struct umbra_chain_block *next;
+	unsigned long n;
+	u64 *sptep[UMBRA_CHAIN_BLOCK];
+};
+
+/**
+ * struct umbra_sp - a shadow page
+ * @hash: in mmu->hash while valid
+ * @link: in mmu->pages while valid, then in the list of those to be freed
+ * @role: with @gfn the key
+ * @gfn: direct: first frame mapped; else the guest table's frame
+ * @spt: the table that the processor sees
+ * @gfns: by entry, the frame that a leaf maps; NULL when direct
+ * @parents: the entries that link this table
+ * @present: how many entries are present
+ * @roots: how many contexts hold it as a root
+ * @writes: guest writes to the table since it was last used for a fill
+ * @used: a fault went through it since reclaim last looked
+ * @invalid: out of the hash; never to be used for anything new.  Read without
+ *	the lock by umbra_mmu_load(), see there
+ */
+struct umbra_sp {
+	struct hlist_node hash;
+	struct list_head link;
+	union umbra_role role;
+	gfn_t gfn;
+	u64 *spt;
+	u64 *gfns;
+	struct umbra_chain parents;
+	u16 present;
+	u32 roots;
+	u8 writes;
+	bool used;
+	bool invalid;
+};
+
+/**
+ * struct umbra_mmu_slot - what the shadow MMU knows of a slot
+ * @link: in mmu->slots
+ * @base_gfn: first frame
+ * @npages: 4 KiB pages
+ * @hva: caller's address
+ * @gone: umbra_mmu_slot_gone() was called: nothing new may be mapped from it
+ * @rmap: by page, the leaf entries that map it
+ */
+struct umbra_mmu_slot {
+	struct list_head link;
+	gfn_t base_gfn;
+	u64 npages;
+	hva_t hva;
+	bool gone;
+	struct umbra_chain *rmap;
+};
+
+/**
+ * struct umbra_pool - objects taken before the lock, used under it
+ * @n: how many there are
+ * @obj: the objects
+ */
+#define UMBRA_POOL_SIZE		16
+struct umbra_pool {
+	unsigned int n;
+	void *obj[UMBRA_POOL_SIZE];
+};
+
+/**
+ * struct umbra_pools - pools of a vCPU; its thread's only
+ * @sp: struct umbra_sp
+ * @table: pages for umbra_sp.spt and .gfns
+ * @block: struct umbra_chain_block
+ */
+struct umbra_pools {
+	struct umbra_pool sp, table, block;
+};
+
+/**
+ * struct umbra_mmu - the shadow MMU of a VM
+ * @vm: the owner's, for @ops
+ * @ops: upcalls
+ * @config: what the engine demands
+ * @encryption_mask: set in the address of every entry; constant
+ * @lock: guards all that follows and every shadow page
+ * @hash: shadow pages by gfn
+ * @pages: valid shadow pages, the longest unused at the tail
+ * @nr_pages: shadow pages that exist, also invalid ones
+ * @max_pages: bound for @nr_pages
+ * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
+ * @slots: struct umbra_mmu_slot of every slot that is or may become visible
+ * @total_slot_pages: sum of their lengths
+ * @stale_tlb: some TLB may still hold a translation whose entry was dropped
+ *	without a flush, see zap.c
+ * @invalidate_count: host invalidations under way
+ * @invalidate_seq: host invalidations completed
+ * @invalidate_start: lowest address of those under way
+ * @invalidate_end: behind the highest
+ * @generation: grows when slots change
+ * @stats: counters
+ * @notifier: host.c
+ * @mm: the caller's address space
+ */
+struct umbra_mmu {
+	void *vm;
+	const struct umbra_mmu_ops *ops;
+	struct umbra_mmu_config config;
+	u64 encryption_mask;
+	spinlock_t lock;
+	struct hlist_head *hash;
+	struct list_head pages;
+	unsigned long nr_pages;
+	unsigned long max_pages;
+	unsigned long indirect;
+	struct list_head slots;
+	u64 total_slot_pages;
+	bool stale_tlb;
+	unsigned long invalidate_count;
+	unsigned long invalidate_seq;
+	hva_t invalidate_start, invalidate_end;
+	u64 generation;
+	struct umbra_mmu_stats stats;
+	struct mmu_notifier notifier;
+	struct mm_struct *mm;
+};
+
+/**
+ * struct umbra_root - a root that a context holds
+ * @role: umbra_role_base(); with the frames of the pages in @sp the key
+ * @valid: something is held
+ * @used: umbra_mmu_ctx.clock of the last use
+ * @sp: long mode: sp[0]; else the four page directories, NULL where a PAE
+ *	pointer is not present
+ */
+struct umbra_root {
+	union umbra_role role;
+	bool valid;
+	u64 used;
+	struct umbra_sp *sp[UMBRA_NR_LEGACY_ROOTS];
+};
+
+/**
+ * struct umbra_mmu_ctx - translation state of a vCPU; its thread's only
+ * @mmu: the VM's
+ * @paging: as set
+ * @env: @paging prepared for walks
+ * @role: umbra_role_base() of @paging
+ * @pools: objects for use under the lock
+ * @root: roots held; the current one is root[current_root]
+ * @current_root: index; only meaningful while @loaded
+ * @loaded: root[current_root] is that of @paging
+ * @clock: counts loads
+ * @last_hpa: what umbra_mmu_load() returned last
+ * @top: legacy modes: the table above the four page directories
+ * @top2: legacy modes without config.pae_roots: the table above @top
+ */
+struct umbra_mmu_ctx {
+	struct umbra_mmu *mmu;
+	struct umbra_paging paging;
+	struct umbra_walk_env env;
+	union umbra_role role;
+	struct umbra_pools pools;
+	struct umbra_root root[UMBRA_NR_ROOTS];
+	unsigned int current_root;
+	bool loaded;
+	u64 clock;
+	hpa_t last_hpa;
+	u64 *top;
+	u64 *top2;
+};
+
+/* pool.c */
+int umbra_pools_fill(struct umbra_pools *pools);
+void umbra_pools_drain(struct umbra_pools *pools);
+void *umbra_pool_take(struct umbra_pool *pool);
+
+/* rmap.c */
+bool umbra_chain_add(struct umbra_pools *pools, struct umbra_chain *chain, u64 *sptep);
+bool umbra_chain_remove(struct umbra_chain *chain, u64 *sptep);
+u64 *umbra_chain_first(const struct umbra_chain *chain);
+void umbra_chain_for_each(const struct umbra_chain *chain,
+			  void (*visit)(u64 *sptep, void *arg), void *arg);
+gfn_t umbra_sp_entry_gfn(const struct umbra_sp *sp, unsigned int index);
+bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, struct umbra_sp *sp,
+		    unsigned int index, gfn_t gfn);
+void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index);
+bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn);
+bool umbra_rmap_zap(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page);
+bool umbra_rmap_young(struct umbra_mmu_slot *slot, u64 page, bool clear);
+
+/* page.c */
+struct umbra_sp *umbra_page_find(struct umbra_mmu *mmu, gfn_t gfn, union umbra_role role);
+struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools, gfn_t gfn,
+				union umbra_role role);
+bool umbra_page_shadowed(struct umbra_mmu *mmu, gfn_t gfn);
+bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct umbra_sp *parent,
+		     unsigned int index, struct umbra_sp *child);
+void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index);
+void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp);
+struct hlist_head *umbra_page_bucket(struct umbra_mmu *mmu, gfn_t gfn);
+
+/* zap.c */
+void umbra_flush_remote(struct umbra_mmu *mmu);
+void umbra_flush_stale(struct umbra_mmu *mmu, bool must);
+void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_head *doomed);
+void umbra_zap_commit(struct umbra_mmu *mmu, struct list_head *doomed);
+void umbra_zap_all(struct umbra_mmu *mmu);
+bool umbra_zap_gfn(struct umbra_mmu *mmu, gfn_t gfn, bool only_orphans);
+void umbra_zap_make_room(struct umbra_mmu *mmu);
+hva_t umbra_zap_hva_chunk(struct umbra_mmu *mmu, hva_t start, hva_t end);
+
+/* fault.c */
+void umbra_fault_describe(struct umbra_fault *fault, gva_t gva, u32 error_code);
+
+/* root.c */
+struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, gva_t gva);
+void umbra_root_put_all(struct umbra_mmu_ctx *ctx);
+
+/* notifier.c */
+void umbra_invalidate_begin(struct umbra_mmu *mmu, hva_t start, hva_t end, bool may_block);
+void umbra_invalidate_end(struct umbra_mmu *mmu);
+unsigned long umbra_invalidate_read(const struct umbra_mmu *mmu);
+bool umbra_invalidate_retry(const struct umbra_mmu *mmu, unsigned long seq, hva_t hva);
+bool umbra_invalidate_young(struct umbra_mmu *mmu, hva_t start, hva_t end, bool clear);
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: shadow pages
+ *
+ * A shadow page is a table for the processor, made from one guest table (or,
+ * direct, from a range of frames).  It is found by (gfn, role), so address
+ * spaces that share guest tables share shadow pages.  It need not be linked
+ * anywhere: a table that the guest unlinked stays in the hash for a while, and
+ * is as good as ever when the guest links it again.
+ *
+ * As long as a shadow page of a guest table is in the hash, no shadow entry
+ * allows writing to that guest table: the write would go unnoticed.
+ */
+#include "mmu_internal.h"
+#include "mmu_trace.h"
+#include "spte.h"
+
+/**
+ * umbra_page_bucket() - where shadow pages of a frame are
+ * @mmu: the VM's
+ * @gfn: frame
+ *
+ * Context: MMU lock held.
+ * Return: the hash bucket.
+ */
+struct hlist_head *umbra_page_bucket(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	/* Fibonacci hashing: the high bits of a product with 2^64 / golden ratio. */
+	return &mmu->hash[(gfn * 0x9e3779b97f4a7c15ull) >> (64 - UMBRA_HASH_BITS)];
+}
+
+/**
+ * umbra_page_find() - a shadow page that exists
+ * @mmu: the VM's
+ * @gfn: direct: first frame mapped; else the guest table's frame
+ * @role: role
+ *
+ * Context: MMU lock held.
+ * Return: the shadow page or NULL.
+ */
+struct umbra_sp *umbra_page_find(struct umbra_mmu *mmu, gfn_t gfn, union umbra_role role)
+{
+	struct umbra_sp *sp;
+
+	lockdep_assert_held(&mmu->lock);
+	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash)
+		if (sp->gfn == gfn && sp->role.word == role.word)
+			return sp;
+	return NULL;
+}
+
+/**
+ * umbra_page_shadowed() - does a frame hold a guest table that is shadowed?
+ * @mmu: the VM's
+ * @gfn: frame
+ *
+ * Context: MMU lock held.
+ * Return: true when nobody may write to it unnoticed.
+ */
+bool umbra_page_shadowed(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	struct umbra_sp *sp;
+
+	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash)
+		if (sp->gfn == gfn && !sp->role.direct)
+			return true;
+	return false;
+}
+
+static struct umbra_sp *new_page(struct umbra_pools *pools, gfn_t gfn, union umbra_role role)
+{
+	struct umbra_sp *sp = umbra_pool_take(&pools->sp);
+
+	if (!sp)
+		return NULL;
+	sp->gfn = gfn;
+	sp->role = role;
+	sp->spt = umbra_pool_take(&pools->table);
+	if (!role.direct)
+		sp->gfns = umbra_pool_take(&pools->table);
+	if (!sp->spt || (!role.direct && !sp->gfns)) {
+		if (sp->spt)
+			umbra_host_free_table(sp->spt);
+		umbra_host_free(sp);
+		return NULL;
+	}
+	umbra_host_set_owner(sp->spt, sp);
+	return sp;
+}
+
+/**
+ * umbra_page_get() - find or make a shadow page
+ * @mmu: the VM's
+ * @pools: gives the objects for a new one
+ * @gfn: direct: first frame mapped; else the guest table's frame
+ * @role: role
+ *
+ * When this makes the first shadow page of a guest table, the table is
+ * write-protected first, and every TLB knows it on return.  Whatever is put
+ * into the new page has to be read from the guest's table after this call.
+ *
+ * Context: MMU lock held; umbra_zap_make_room() was called.
+ * Return: the shadow page, or NULL when the pools were empty (a bug).
+ */
+struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools, gfn_t gfn,
+				union umbra_role role)
+{
+	struct umbra_sp *sp = umbra_page_find(mmu, gfn, role);
+
+	if (sp)
+		return sp;
+	sp = new_page(pools, gfn, role);
+	if (!sp)
+		return NULL;
+	if (!role.direct) {
+		mmu->indirect++;
+		/* Pairs with umbra_mmu_wrote(): it sees us or we see its bytes. */
+		smp_mb();
+		umbra_flush_stale(mmu, umbra_rmap_write_protect(mmu, gfn));
+	}
+	hlist_add_head(&sp->hash, umbra_page_bucket(mmu, gfn));
+	list_add(&sp->link, &mmu->pages);
+	mmu->nr_pages++;
+	mmu->stats.sp_new++;
+	mmu->stats.sp_pages = mmu->nr_pages;
+	trace_umbra_sp_new(gfn, role.word, role.direct);
+	return sp;
+}
+
+/**
+ * umbra_page_link() - make an entry point to a table
+ * @mmu: the VM's
+ * @pools: gives at most one block
+ * @parent: shadow page that holds the entry
+ * @index: the entry; not present
+ * @child: the table
+ *
+ * Context: MMU lock held.
+ * Return: false when the pool was empty (a bug).
+ */
+bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct umbra_sp *parent,
+		     unsigned int index, struct umbra_sp *child)
+{
+	u64 *sptep = &parent->spt[index];
+
+	if (!umbra_chain_add(pools, &child->parents, sptep))
+		return false;
+	parent->present++;
+	umbra_spte_exchange(sptep, umbra_spte_make_link(mmu, child));
+	return true;
+}
+
+/**
+ * umbra_page_drop_entry() - make an entry not present
+ * @mmu: the VM's
+ * @sp: shadow page
+ * @index: the entry
+ *
+ * A table that the entry linked loses this parent, and nothing else: it stays
+ * in the hash.
+ *
+ * Context: MMU lock held; TLBs are the caller's.
+ */
+void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index)
+{
+	u64 *sptep = &sp->spt[index];
+	u64 old = READ_ONCE(*sptep);
+
+	if (!umbra_spte_present(old))
+		return;
+	if (umbra_spte_leaf(old)) {
+		umbra_rmap_remove(mmu, sp, index);
+	} else {
+		struct umbra_sp *child;
+
+		child = umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, old)));
+		WARN_ON_ONCE(!umbra_chain_remove(&child->parents, sptep));
+	}
+	umbra_spte_exchange(sptep, 0);
+	sp->present--;
+}
+
+/**
+ * umbra_page_free() - give back a zapped page
+ * @mmu: the VM's
+ * @sp: invalid, empty, without parents and roots; no TLB knows it
+ *
+ * Context: MMU lock held.
+ */
+void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	WARN_ON_ONCE(sp->present || sp->roots || sp->parents.val || !sp->invalid);
+	mmu->nr_pages--;
+	mmu->stats.sp_pages = mmu->nr_pages;
+	umbra_host_set_owner(sp->spt, NULL);
+	umbra_host_free_table(sp->spt);
+	if (sp->gfns)
+		umbra_host_free_table(sp->gfns);
+	umbra_host_free(sp);
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: the reverse map
+ *
+ * Two questions have to be answered backwards: which shadow entries map this
+ * frame (to write-protect it, or to take it away when the host wants it back),
+ * and which entries link this shadow table (to take the table away).  Both
+ * answers are a chain: nearly always a single entry, kept in the chain's own
+ * word; a list of blocks when there are more.
+ *
+ * A frame's chain is in its slot.  During a change of slots two of them may
+ * cover a frame for a moment; an entry is in the chain of the slot that the
+ * fault saw, so looking backwards tries both.
+ */
+#include "mmu_internal.h"
+#include "spte.h"
+
+static struct umbra_chain_block *chain_blocks(const struct umbra_chain *chain)
+{
+	return chain->val & 1 ? (struct umbra_chain_block *)(chain->val & ~1ul) : NULL;
+}
+
+static bool chain_push(struct umbra_pools *pools, struct umbra_chain *chain, u64 *sptep)
+{
+	struct umbra_chain_block *first = chain_blocks(chain);
+
+	if (!first || first->n == UMBRA_CHAIN_BLOCK) {
+		struct umbra_chain_block *block = umbra_pool_take(&pools->block);
+
+		if (!block)
+			return false;
+		block->next = first;
+		block->n = 0;
+		chain->val = (unsigned long)block | 1;
+		first = block;
+	}
+	first->sptep[first->n++] = sptep;
+	return true;
+}
+
+/**
+ * umbra_chain_add() - add a member
+ * @pools: gives at most one block
+ * @chain: the chain
+ * @sptep: not a member yet
+ *
+ * Context: MMU lock held.
+ * Return: false when the pool was empty; nothing is changed then.
+ */
+bool umbra_chain_add(struct umbra_pools *pools, struct umbra_chain *chain, u64 *sptep)
+{
+	u64 *only;
+
+	if (!chain->val) {
+		chain->val = (unsigned long)sptep;
+		return true;
+	}
+	if (!(chain->val & 1)) {
+		only = (u64 *)chain->val;
+		chain->val = 0;
+		if (!chain_push(pools, chain, only)) {
+			chain->val = (unsigned long)only;
+			return false;
+		}
+	}
+	return chain_push(pools, chain, sptep);
+}
+
+/* The last member of the first block fills the hole. */
+static void block_remove(struct umbra_chain *chain, u64 **hole)
+{
+	struct umbra_chain_block *first = chain_blocks(chain);
+
+	*hole = first->sptep[--first->n];
+	if (first->n)
+		return;
+	chain->val = first->next ? (unsigned long)first->next | 1 : 0;
+	umbra_host_free(first);
+}
+
+/**
+ * umbra_chain_remove() - remove a member
+ * @chain: the chain
+ * @sptep: the member
+ *
+ * Context: MMU lock held.
+ * Return: false when it was no member.
+ */
+bool umbra_chain_remove(struct umbra_chain *chain, u64 *sptep)
+{
+	struct umbra_chain_block *block;
+	unsigned int i;
+
+	if (!(chain->val & 1)) {
+		if (!chain->val || (u64 *)chain->val != sptep)
+			return false;
+		chain->val = 0;
+		return true;
+	}
+	for (block = chain_blocks(chain); block; block = block->next) {
+		for (i = 0; i < block->n; i++) {
+			if (block->sptep[i] != sptep)
+				continue;
+			block_remove(chain, &block->sptep[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * umbra_chain_first() - some member, for loops that empty a chain
+ * @chain: the chain
+ *
+ * Context: MMU lock held.
+ * Return: a member or NULL.
+ */
+u64 *umbra_chain_first(const struct umbra_chain *chain)
+{
+	struct umbra_chain_block *first = chain_blocks(chain);
+
+	return first ? first->sptep[first->n - 1] : (u64 *)chain->val;
+}
+
+/**
+ * umbra_chain_for_each() - visit every member
+ * @chain: the chain; must not change meanwhile
+ * @visit: called for each
+ * @arg: passed to @visit
+ *
+ * Context: MMU lock held.
+ */
+void umbra_chain_for_each(const struct umbra_chain *chain,
+			  void (*visit)(u64 *sptep, void *arg), void *arg)
+{
+	struct umbra_chain_block *block = chain_blocks(chain);
+	unsigned int i;
+
+	if (!block && chain->val)
+		visit((u64 *)chain->val, arg);
+	for (; block; block = block->next)
+		for (i = 0; i < block->n; i++)
+			visit(block->sptep[i], arg);
+}
+
+/**
+ * umbra_sp_entry_gfn() - the frame that a leaf entry maps
+ * @sp: shadow page
+ * @index: entry
+ *
+ * Context: MMU lock held.
+ * Return: the first 4 KiB frame of it.
+ */
+gfn_t umbra_sp_entry_gfn(const struct umbra_sp *sp, unsigned int index)
+{
+	if (sp->gfns)
+		return sp->gfns[index];
+	return sp->gfn + index * umbra_level_pages(sp->role.level);
+}
+
+static bool slot_has(const struct umbra_mmu_slot *slot, gfn_t gfn)
+{
+	return gfn >= slot->base_gfn && gfn - slot->base_gfn < slot->npages;
+}
+
+/**
+ * umbra_rmap_add() - a leaf entry maps a frame from now on
+ * @pools: gives at most one block
+ * @slot: the slot that holds @gfn
+ * @sp: shadow page
+ * @index: entry in it
+ * @gfn: the frame
+ *
+ * Context: MMU lock held.
+ * Return: false when the pool was empty.
+ */
+bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, struct umbra_sp *sp,
+		    unsigned int index, gfn_t gfn)
+{
+	if (sp->gfns)
+		sp->gfns[index] = gfn;
+	return umbra_chain_add(pools, &slot->rmap[gfn - slot->base_gfn], &sp->spt[index]);
+}
+
+/**
+ * umbra_rmap_remove() - a leaf entry maps its frame no more
+ * @mmu: the VM's
+ * @sp: shadow page
+ * @index: entry in it
+ *
+ * Context: MMU lock held.
+ */
+void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index)
+{
+	gfn_t gfn = umbra_sp_entry_gfn(sp, index);
+	struct umbra_mmu_slot *slot;
+
+	list_for_each_entry(slot, &mmu->slots, link) {
+		if (slot_has(slot, gfn) &&
+		    umbra_chain_remove(&slot->rmap[gfn - slot->base_gfn], &sp->spt[index]))
+			return;
+	}
+	WARN_ON_ONCE(1);
+}
+
+static void protect_entry(u64 *sptep, void *changed)
+{
+	if (umbra_spte_clear_bits(sptep, PTE_W))
+		*(bool *)changed = true;
+}
+
+/**
+ * umbra_rmap_write_protect() - let no entry that maps a frame allow writing
+ * @mmu: the VM's
+ * @gfn: the frame
+ *
+ * Context: MMU lock held; the caller flushes.
+ * Return: true when an entry changed.
+ */
+bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	struct umbra_mmu_slot *slot;
+	bool changed = false;
+
+	lockdep_assert_held(&mmu->lock);
+	list_for_each_entry(slot, &mmu->slots, link)
+		if (slot_has(slot, gfn))
+			umbra_chain_for_each(&slot->rmap[gfn - slot->base_gfn], protect_entry,
+					     &changed);
+	return changed;
+}
+
+/**
+ * umbra_rmap_zap() - drop every entry that maps a page of a slot
+ * @mmu: the VM's
+ * @slot: the slot
+ * @page: relative to the slot
+ *
+ * Context: MMU lock held; the caller flushes.
+ * Return: true when there was one.
+ */
+bool umbra_rmap_zap(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page)
+{
+	struct umbra_chain *chain = &slot->rmap[page];
+	bool found = false;
+	u64 *sptep;
+
+	while ((sptep = umbra_chain_first(chain))) {
+		struct umbra_sp *sp = umbra_host_owner(sptep);
+
+		umbra_page_drop_entry(mmu, sp, sptep - sp->spt);
+		found = true;
+	}
+	return found;
+}
+
+struct young {
+	bool clear, young;
+};
+
+static void look_young(u64 *sptep, void *arg)
+{
+	struct young *y = arg;
+
+	if (!(READ_ONCE(*sptep) & PTE_A))
+		return;
+	y->young = true;
+	if (y->clear)
+		umbra_spte_clear_bits(sptep, PTE_A);
+}
+
+/**
+ * umbra_rmap_young() - was a page used lately?
+ * @slot: the slot
+ * @page: relative to the slot
+ * @clear: and forget it
+ *
+ * Context: MMU lock held.
+ * Return: true when some entry has its accessed bit set.
+ */
+bool umbra_rmap_young(struct umbra_mmu_slot *slot, u64 page, bool clear)
+{
+	struct young y = { .clear = clear };
+
+	umbra_chain_for_each(&slot->rmap[page], look_young, &y);
+	return y.young;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: roles: from a guest's paging state to the key of a shadow page
+ *
+ * Which bits matter and why is told in role.h.  This file knows how the bits
+ * follow from control registers and how they change from parent to child; it
+ * knows no shadow page.
+ */
+#include "role.h"
+#include "x86_bits.h"
+
+/**
+ * umbra_role_mode() - how the guest translates
+ * @paging: paging state
+ *
+ * Context: any.
+ * Return: the mode.
+ */
+enum umbra_mode umbra_role_mode(const struct umbra_paging *paging)
+{
+	if (!(paging->cr0 & X86_CR0_PG))
+		return UMBRA_MODE_UNPAGED;
+	if (paging->efer & EFER_LMA)
+		return UMBRA_MODE_LONG;
+	if (paging->cr4 & X86_CR4_PAE)
+		return UMBRA_MODE_PAE;
+	return UMBRA_MODE_32BIT;
+}
+
+/**
+ * umbra_role_base() - the part of a role that all pages of an address space share
+ * @paging: paging state
+ *
+ * SMEP and SMAP need no bit of their own while CR0.WP is set: the processor
+ * applies them to the U bit of the shadow entry, which is the guest's.  With
+ * CR0.WP = 0 a user page that the guest kernel wrote is mapped as a
+ * supervisor page (see umbra_fault_access()), which hides it from both; such
+ * entries must not be seen by a context with other settings.
+ *
+ * Context: any.
+ * Return: the role, with level, access and quadrant 0.
+ */
+union umbra_role umbra_role_base(const struct umbra_paging *paging)
+{
+	union umbra_role role = { .word = 0 };
+	bool wp = paging->cr0 & X86_CR0_WP;
+
+	role.mode = umbra_role_mode(paging);
+	role.view = paging->view;
+	if (role.mode == UMBRA_MODE_UNPAGED) {
+		role.direct = 1;
+		return role;
+	}
+	role.nx = role.mode != UMBRA_MODE_32BIT && (paging->efer & EFER_NX);
+	role.wp = wp;
+	role.smep_nowp = !wp && (paging->cr4 & X86_CR4_SMEP);
+	role.smap_nowp = !wp && (paging->cr4 & X86_CR4_SMAP);
+	role.pse = role.mode == UMBRA_MODE_32BIT && (paging->cr4 & X86_CR4_PSE);
+	return role;
+}
+
+/**
+ * umbra_role_root() - role of a root
+ * @base: umbra_role_base()
+ * @slot: long mode: 0; else which GiB of the linear address space
+ *
+ * Outside long mode an address space has four roots, each a page directory.
+ *
+ * Context: any.
+ * Return: the role.
+ */
+union umbra_role umbra_role_root(union umbra_role base, unsigned int slot)
+{
+	base.access = UMBRA_AX_ALL;
+	base.level = base.mode == UMBRA_MODE_LONG ? 4 : 2;
+	base.quadrant = base.mode == UMBRA_MODE_32BIT ? slot : 0;
+	return base;
+}
+
+/**
+ * umbra_role_child() - role of the table below an entry
+ * @parent: role of the shadow page that holds the entry
+ * @gva: an address that the entry translates
+ * @access: UMBRA_AX_* accumulated down to and including the entry
+ * @direct: the entry stands for memory, not for a guest table
+ *
+ * Context: any.
+ * Return: the role.
+ */
+union umbra_role umbra_role_child(union umbra_role parent, gva_t gva,
+				  unsigned int access, bool direct)
+{
+	union umbra_role role = parent;
+
+	role.level--;
+	role.access = access;
+	role.direct = direct;
+	role.quadrant = 0;
+	if (role.mode == UMBRA_MODE_32BIT && !direct)
+		role.quadrant = (gva >> 21) & 1;
+	return role;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: slots, as the shadow MMU sees them
+ *
+ * Each slot brings the chains of its reverse map.  The list of slots here is
+ * under the MMU lock, not SRCU: the host's invalidations come from anywhere
+ * and cannot read the published set.  A slot is in the list from before it is
+ * visible to guests until after the last translation to it is gone.
+ */
+#include "mmu_internal.h"
+
+/* KVM's proportion: a fiftieth of guest memory in shadow pages. */
+#define PAGES_PER_SHADOW_PAGE	50
+#define MIN_SHADOW_PAGES	1024
+
+static void recount(struct umbra_mmu *mmu)
+{
+	mmu->max_pages = max_t(unsigned long, mmu->total_slot_pages / PAGES_PER_SHADOW_PAGE,
+			       MIN_SHADOW_PAGES);
+}
+
+/**
+ * umbra_mmu_slot_init() - prepare a slot before it becomes visible
+ * @mmu: the VM's
+ * @slot: all but @slot->mmu set
+ *
+ * Context: slots_lock held, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int umbra_mmu_slot_init(struct umbra_mmu *mmu, struct umbra_memslot *slot)
+{
+	struct umbra_mmu_slot *mine = umbra_host_alloc(sizeof(*mine));
+
+	if (!mine)
+		return -ENOMEM;
+	mine->rmap = umbra_host_alloc_array(slot->npages, sizeof(*mine->rmap));
+	if (!mine->rmap) {
+		umbra_host_free(mine);
+		return -ENOMEM;
+	}
+	mine->base_gfn = slot->base_gfn;
+	mine->npages = slot->npages;
+	mine->hva = slot->hva;
+
+	spin_lock(&mmu->lock);
+	list_add(&mine->link, &mmu->slots);
+	mmu->total_slot_pages += mine->npages;
+	recount(mmu);
+	spin_unlock(&mmu->lock);
+	slot->mmu = mine;
+	return 0;
+}
+
+/* Drop every entry that maps the slot; others may run in between. */
+static void sweep(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot)
+{
+	u64 page;
+
+	for (page = 0; page < slot->npages; page++) {
+		if (umbra_rmap_zap(mmu, slot, page))
+			mmu->stale_tlb = true;
+		if (!(page & 1023))
+			cond_resched_lock(&mmu->lock);
+	}
+	umbra_flush_stale(mmu, false);
+}
+
+/**
+ * umbra_mmu_slot_free() - the end of a slot
+ * @mmu: the VM's
+ * @slot: umbra_mmu_slot_gone() was called, or it never was visible; may have
+ *	no MMU data at all
+ *
+ * Context: slots_lock held (or the VM is dying), may sleep.
+ */
+void umbra_mmu_slot_free(struct umbra_mmu *mmu, struct umbra_memslot *slot)
+{
+	struct umbra_mmu_slot *mine = slot->mmu;
+
+	if (!mine)
+		return;
+	spin_lock(&mmu->lock);
+	mine->gone = true;
+	sweep(mmu, mine);
+	list_del_init(&mine->link);
+	mmu->total_slot_pages -= mine->npages;
+	recount(mmu);
+	spin_unlock(&mmu->lock);
+	umbra_host_free_array(mine->rmap);
+	umbra_host_free(mine);
+	slot->mmu = NULL;
+}
+
+/**
+ * umbra_mmu_slot_gone() - drop all translations to a slot
+ * @mmu: the VM's
+ * @slot: already invisible in the published set; still alive
+ *
+ * Tables that lie in the slot, and entries that lead to them, go as well; and
+ * because a slot goes seldom, so does everything else.
+ *
+ * Context: slots_lock held, may sleep.
+ */
+void umbra_mmu_slot_gone(struct umbra_mmu *mmu, struct umbra_memslot *slot)
+{
+	spin_lock(&mmu->lock);
+	slot->mmu->gone = true;
+	mmu->generation++;
+	umbra_zap_all(mmu);
+	sweep(mmu, slot->mmu);
+	spin_unlock(&mmu->lock);
+}
+
+/**
+ * umbra_mmu_slot_new() - a slot appeared or changed
+ * @mmu: the VM's
+ * @slot: the slot
+ *
+ * Context: slots_lock held.
+ */
+void umbra_mmu_slot_new(struct umbra_mmu *mmu, struct umbra_memslot *slot)
+{
+	spin_lock(&mmu->lock);
+	mmu->generation++;
+	spin_unlock(&mmu->lock);
+}
+
+/**
+ * umbra_mmu_write_protect() - arm the dirty log for pages of a slot
+ * @mmu: the VM's
+ * @slot: the slot
+ * @first: first page, relative to the slot
+ * @mask: bit n: page @first + n
+ *
+ * Context: slots_lock held; the caller flushes once after the last call.
+ * Return: true when some entry changed, or may live on in some TLB.
+ */
+bool umbra_mmu_write_protect(struct umbra_mmu *mmu, struct umbra_memslot *slot, u64 first,
+			     u64 mask)
+{
+	bool changed;
+	u64 page;
+
+	spin_lock(&mmu->lock);
+	changed = mmu->stale_tlb;
+	for (page = first; mask && page < slot->npages; page++, mask >>= 1)
+		if (mask & 1)
+			changed |= umbra_rmap_write_protect(mmu, slot->base_gfn + page);
+	spin_unlock(&mmu->lock);
+	return changed;
+}

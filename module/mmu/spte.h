@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: shadow entries
+ *
+ * The interface of spte.c, and the atomic steps on a live entry.  An entry of
+ * a live table may be read by the processor at any time, which sets A and D
+ * in it; so every change of a present entry is one atomic exchange.
+ */
+#ifndef UMBRA_MMU_SPTE_H
+#define UMBRA_MMU_SPTE_H
+
+#include "mmu_internal.h"
+#include "x86_bits.h"
+
+/*
+ * Bits 9..11 are ignored by the processor:
+ *
+ *   9  SPTE_LEAF	maps memory (else: links a table)
+ *  10  SPTE_HOST_W	the host would allow writing: a clear W is the guest's or ours
+ */
+#define SPTE_LEAF	BIT_ULL(9)
+#define SPTE_HOST_W	BIT_ULL(10)
+
+static inline bool umbra_spte_present(u64 spte)
+{
+	return spte & PTE_P;
+}
+
+static inline bool umbra_spte_leaf(u64 spte)
+{
+	return (spte & (PTE_P | SPTE_LEAF)) == (PTE_P | SPTE_LEAF);
+}
+
+static inline bool umbra_spte_link(u64 spte)
+{
+	return (spte & (PTE_P | SPTE_LEAF)) == PTE_P;
+}
+
+static inline bool umbra_spte_writable(u64 spte)
+{
+	return (spte & (PTE_P | PTE_W)) == (PTE_P | PTE_W);
+}
+
+static inline hpa_t umbra_spte_hpa(const struct umbra_mmu *mmu, u64 spte)
+{
+	return spte & PTE_ADDR & ~mmu->encryption_mask;
+}
+
+/* Index of the entry for @gva in a shadow table of @level. */
+static inline unsigned int umbra_spte_index(gva_t gva, unsigned int level)
+{
+	return (gva >> (UMBRA_PAGE_SHIFT + (level - 1) * 9)) & 511;
+}
+
+/* 4 KiB frames that an entry of @level covers. */
+static inline u64 umbra_level_pages(unsigned int level)
+{
+	return 1ull << ((level - 1) * 9);
+}
+
+/* Replace an entry; what the processor set meanwhile is in the returned value. */
+static inline u64 umbra_spte_exchange(u64 *sptep, u64 spte)
+{
+	return xchg(sptep, spte);
+}
+
+bool umbra_spte_clear_bits(u64 *sptep, u64 bits);
+u64 umbra_spte_make_leaf(const struct umbra_mmu *mmu, unsigned int access, unsigned int level,
+			 hpa_t hpa, bool host_writable);
+u64 umbra_spte_make_link(const struct umbra_mmu *mmu, const struct umbra_sp *child);
+bool umbra_spte_reduces(u64 old, u64 new_spte);
+
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: writes to guest tables that are shadowed
+ *
+ * A guest's write to such a table faults, the owner emulates the instruction,
+ * stores the bytes and reports them here; the shadow entries made from the
+ * changed guest entries are dropped, and filled again when the guest uses
+ * them.  The processor's TLB may keep the old translation, as it may on
+ * hardware; the guest flushes where it minds (see zap.c for what that means to
+ * us).
+ *
+ * A frame that is written again and again without being used for translation
+ * is either no page table any more or one that is being rebuilt.  Both times it
+ * is better to give up shadowing it: writes run at full speed, and if it still
+ * is a table, its next use shadows it anew.
+ */
+#include "mmu_internal.h"
+#include "spte.h"
+
+/* Writes without a use in between until a table is given up. */
+#define FLOOD	3
+
+/**
+ * struct span - shadow entries made from changed guest entries
+ * @first: index of the first
+ * @n: how many
+ */
+struct span {
+	unsigned int first, n;
+};
+
+/* Which entries of @sp come from bytes @offset .. @offset + @len - 1 of its guest table. */
+static struct span affected(const struct umbra_sp *sp, unsigned int offset, unsigned int len)
+{
+	unsigned int size = umbra_mode_pte_size(sp->role.mode);
+	unsigned int first = offset / size;
+	unsigned int last = (offset + len - 1) / size;
+	unsigned int scale = 1, base = 0, per_table = UMBRA_SPT_ENTRIES;
+	struct span span = { 0, 0 };
+
+	if (sp->role.mode == UMBRA_MODE_32BIT) {
+		/* A 4 MiB entry of a guest directory becomes two of 2 MiB. */
+		scale = sp->role.level == 2 ? 2 : 1;
+		per_table = UMBRA_SPT_ENTRIES / scale;
+		base = sp->role.quadrant * per_table;
+	}
+	first = max(first, base);
+	last = min(last, base + per_table - 1);
+	if (first > last)
+		return span;
+	span.first = (first - base) * scale;
+	span.n = (last - first + 1) * scale;
+	return span;
+}
+
+static void drop_span(struct umbra_mmu *mmu, struct umbra_sp *sp, struct span span)
+{
+	unsigned int i;
+
+	for (i = span.first; i < span.first + span.n; i++) {
+		if (!umbra_spte_present(sp->spt[i]))
+			continue;
+		umbra_page_drop_entry(mmu, sp, i);
+		mmu->stale_tlb = true;
+		mmu->stats.pte_write_updated++;
+	}
+}
+
+/* Return: true when the table is given up. */
+static bool flooded(struct umbra_sp *sp)
+{
+	return !sp->roots && ++sp->writes >= FLOOD;
+}
+
+/**
+ * umbra_mmu_wrote() - the monitor changed guest memory
+ * @mmu: the VM's
+ * @gpa: first byte
+ * @len: bytes, within one page
+ *
+ * Called after the bytes were stored, for every write to guest memory that is
+ * made on behalf of the guest.
+ *
+ * Context: no MMU lock held.
+ */
+void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
+{
+	gfn_t gfn = gpa_to_gfn(gpa);
+	unsigned int offset = gpa & ~UMBRA_PAGE_MASK;
+	bool flood = false;
+	struct umbra_sp *sp;
+
+	if (WARN_ON_ONCE(!len || offset + len > UMBRA_PAGE_SIZE))
+		return;
+	/* Pairs with umbra_page_get(): either the page is seen here, or it is made from the new bytes. */
+	smp_mb();
+	if (!READ_ONCE(mmu->indirect))
+		return;
+
+	spin_lock(&mmu->lock);
+	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash) {
+		if (sp->gfn != gfn || sp->role.direct)
+			continue;
+		mmu->stats.pte_write++;
+		drop_span(mmu, sp, affected(sp, offset, len));
+		flood |= flooded(sp);
+	}
+	if (flood && umbra_zap_gfn(mmu, gfn, false))
+		mmu->stats.flood++;
+	spin_unlock(&mmu->lock);
+}
+
+/**
+ * umbra_mmu_unprotect() - give up shadowing @gfn as a page table
+ * @mmu: the VM's
+ * @gfn: frame
+ *
+ * Context: no MMU lock held.
+ * Return: true when something was zapped.
+ */
+bool umbra_mmu_unprotect(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	bool zapped;
+
+	spin_lock(&mmu->lock);
+	zapped = umbra_zap_gfn(mmu, gfn, false);
+	spin_unlock(&mmu->lock);
+	return zapped;
+}
