@@ -97,7 +97,9 @@ def find_kernels():
     for tree in trees:
         for modules in glob.glob(os.path.join(tree, "lib/modules/*")) + \
                 glob.glob(os.path.join(tree, "usr/lib/modules/*")):
-            if tree == "/" and modules.startswith("/usr"):
+            # Where /lib is a link to /usr/lib, once is enough.
+            if modules.startswith(os.path.join(tree, "usr")) and \
+                    os.path.islink(os.path.join(tree, "lib")):
                 continue
             release = os.path.basename(modules)
             for image in (os.path.join(tree, "boot/vmlinuz-" + release),
