@@ -103,6 +103,7 @@ static struct umbra_coalesced *create(void)
 /* The ring is made when someone first wants it, and stays.  Makers race for it. */
 static struct umbra_coalesced *get(struct umbra_vm *vm)
 {
+	/* Pairs with the cmpxchg() below: whoever sees the ring sees it made. */
 	struct umbra_coalesced *c = smp_load_acquire(&vm->coalesced), *other;
 
 	if (c)

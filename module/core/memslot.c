@@ -313,6 +313,7 @@ static int start_log(struct umbra_vm *vm, struct umbra_memslot *slot)
 	if (!dirty)
 		return -ENOMEM;
 	WRITE_ONCE(slot->flags, slot->flags | KVM_MEM_LOG_DIRTY_PAGES);
+	/* Whoever sees the bitmap sees it zeroed; the grace period follows for the rest. */
 	smp_store_release(&slot->dirty, dirty);
 	synchronize_srcu_expedited(&vm->srcu);
 	protect_slot(vm, slot);

@@ -32,26 +32,6 @@
 
 #include <linux/tracepoint.h>
 
-/* As enum umbra_verdict in mmu.h. */
-#define UMBRA_TRACE_VERDICTS						\
-	{ 0, "retry" }, { 1, "guest" }, { 2, "mmio" }, { 3, "write" },	\
-	{ 4, "error" }
-
-/* As enum umbra_event_kind in engine.h. */
-#define UMBRA_TRACE_EVENT_KINDS						\
-	{ 0, "none" }, { 1, "intr" }, { 2, "nmi" }, { 3, "exception" },	\
-	{ 4, "soft" }
-
-/* As enum umbra_emul_result in emul.h. */
-#define UMBRA_TRACE_EMUL_RESULTS					\
-	{ 0, "ok" }, { 1, "fault" }, { 2, "io" }, { 3, "again" },	\
-	{ 4, "unhandled" }, { 5, "error" }, { 6, "halt" }, { 7, "shutdown" }
-
-/* The delivery modes of an APIC message (SDM Vol. 3A 10.6.1). */
-#define UMBRA_TRACE_DELIVERY						\
-	{ 0, "fixed" }, { 1, "lowest" }, { 2, "smi" }, { 4, "nmi" },	\
-	{ 5, "init" }, { 6, "sipi" }, { 7, "extint" }
-
 /* The guest is about to run at @rip. */
 TRACE_EVENT(umbra_entry,
 	TP_PROTO(u32 vcpu_id, u64 rip),
@@ -123,7 +103,10 @@ TRACE_EVENT(umbra_guest_fault,
 	),
 	TP_printk("gva 0x%llx error 0x%x %s gpa 0x%llx", __entry->gva,
 		  __entry->error_code,
-		  __print_symbolic(__entry->verdict, UMBRA_TRACE_VERDICTS),
+		  /* As enum umbra_verdict in mmu.h. */
+		  __print_symbolic(__entry->verdict,
+				   { 0, "retry" }, { 1, "guest" }, { 2, "mmio" },
+				   { 3, "write" }, { 4, "error" }),
 		  __entry->gpa)
 );
 
@@ -195,7 +178,11 @@ TRACE_EVENT(umbra_emulate,
 	),
 	TP_printk("rip 0x%llx [%s] %s", __entry->rip,
 		  __print_hex(__entry->bytes, __entry->len),
-		  __print_symbolic(__entry->result, UMBRA_TRACE_EMUL_RESULTS))
+		  /* As enum umbra_emul_result in emul.h. */
+		  __print_symbolic(__entry->result,
+				   { 0, "ok" }, { 1, "fault" }, { 2, "io" },
+				   { 3, "again" }, { 4, "unhandled" }, { 5, "error" },
+				   { 6, "halt" }, { 7, "shutdown" }))
 );
 
 /* An event goes into the guest at the next entry. */
@@ -215,7 +202,10 @@ TRACE_EVENT(umbra_inject,
 		__entry->error_code = error_code;
 	),
 	TP_printk("vcpu %u %s vector %u error 0x%x", __entry->vcpu_id,
-		  __print_symbolic(__entry->kind, UMBRA_TRACE_EVENT_KINDS),
+		  /* As enum umbra_event_kind in engine.h. */
+		  __print_symbolic(__entry->kind,
+				   { 0, "none" }, { 1, "intr" }, { 2, "nmi" },
+				   { 3, "exception" }, { 4, "soft" }),
 		  __entry->vector, __entry->error_code)
 );
 
@@ -367,7 +357,11 @@ TRACE_EVENT(umbra_apic_accept,
 		__entry->level = level;
 	),
 	TP_printk("vcpu %u %s vector %u %s", __entry->vcpu_id,
-		  __print_symbolic(__entry->mode, UMBRA_TRACE_DELIVERY),
+		  /* Delivery modes (SDM Vol. 3A 10.6.1). */
+		  __print_symbolic(__entry->mode,
+				   { 0, "fixed" }, { 1, "lowest" }, { 2, "smi" },
+				   { 4, "nmi" }, { 5, "init" }, { 6, "sipi" },
+				   { 7, "extint" }),
 		  __entry->vector, __entry->level ? "level" : "edge")
 );
 
