@@ -131,10 +131,8 @@ static int enable_split_irqchip(struct umbra_vm *vm, u64 pins)
 {
 	if (pins > UMBRA_MAX_GSI)
 		return -EINVAL;
-	if (umbra_has_lapic(vm))
+	if (umbra_has_lapic(vm) || vm->nr_vcpus)
 		return -EEXIST;
-	if (vm->nr_vcpus)
-		return -EINVAL;
 	return umbra_irqchip_create_split(vm, pins);
 }
 
