@@ -25,10 +25,13 @@
  * enum umbra_emul_result - outcome of a callback and of umbra_emulate()
  * @UMBRA_EMUL_OK: done; for umbra_emulate(): committed, RIP advanced
  * @UMBRA_EMUL_FAULT: the guest gets the exception in umbra_emul.fault; nothing
- *	else was committed
+ *	else was committed, except by traps: INT3, INTO and INT1 (umbra_fault.soft)
+ *	and the single-step #DB come after their instruction's commit
  * @UMBRA_EMUL_IO: needs userspace, see the DOC block; nothing was committed
- * @UMBRA_EMUL_AGAIN: a REP instruction made progress and committed it; RIP
- *	still points at it
+ * @UMBRA_EMUL_AGAIN: a REP instruction made progress and committed it, RIP
+ *	still points at it; or a locked access lost too many races and nothing
+ *	was done.  The owner drops its log of completed accesses and whatever
+ *	access was begun but not completed, and calls again
  * @UMBRA_EMUL_UNHANDLED: not implemented; umbra_emul.insn has its bytes and
  *	umbra_emul.reason says what
  * @UMBRA_EMUL_ERROR: a callback failed for good (host error, e.g. -EFAULT in
@@ -53,7 +56,7 @@ enum umbra_emul_result {
  * @has_error: @error_code is pushed
  * @soft: raised by INT3, INTO or INT1: RIP is that of the next instruction
  * @error_code: error code
- * @addr: CR2 for #PF, DR6 bits for #DB
+ * @addr: CR2 for #PF; the bits to set in DR6 for #DB
  */
 struct umbra_fault {
 	u8 vector;
@@ -97,7 +100,9 @@ struct umbra_emul;
  * @invpcid: INVPCID with the already read and validated operands
  * @cache: INVD, WBINVD, CLFLUSH…: a chance to note it
  * @hypercall: VMCALL/VMMCALL
- * @xmm: copy vector register @reg, @len bytes from offset 0; @write: into the register
+ * @xmm: copy vector register @reg (0..31), @len bytes from offset 0; @write: into
+ *	the register.  @len is 1..16 for SSE; a VEX or EVEX write has 64 bytes, zero
+ *	above the vector: the owner ignores what the register does not have
  * @fx: FXSAVE (@write false) or FXRSTOR of the 512-byte legacy area; also x87 by NULL checks
  * @monitor: MONITOR/MWAIT, PAUSE: hint
  *
@@ -208,18 +213,23 @@ int umbra_emulate(struct umbra_emul *e);
  *
  * Real mode: IVT; protected and long mode: IDT gates, stack switch, IST.  For
  * engines (or modes) that cannot inject by hardware.  A fault on the way is
- * reported as UMBRA_EMUL_FAULT; merging to #DF is the owner's.
+ * reported as UMBRA_EMUL_FAULT; merging to #DF is the owner's.  RIP and RFLAGS
+ * are pushed as they are in @regs: for faults the owner sets RF first.
  *
  * Return: OK (committed), FAULT, IO, ERROR, UNHANDLED (task gate).
  */
 int umbra_emul_interrupt(struct umbra_emul *e, u8 vector, bool soft,
 			 bool has_error, u32 error_code);
 
+/* Flag of @mode: near branches heed a 66 prefix in 64-bit mode, as AMD's do. */
+#define UMBRA_EMUL_MODE_AMD	0x100
+
 /**
  * umbra_emul_insn_len() - length of the instruction in @buf
  * @buf: code bytes
  * @len: how many there are (1..15)
- * @mode: 16, 32 or 64: default operand size of CS, or 64-bit mode
+ * @mode: 16, 32 or 64: default operand size of CS, or 64-bit mode; may carry
+ *	UMBRA_EMUL_MODE_AMD
  *
  * Return: 1..15, or -EINVAL for an invalid encoding, -ENODATA when @buf ends
  * before the instruction does.

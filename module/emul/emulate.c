@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: one instruction, from fetch to commit
+ *
+ * umbra_emulate() works on a copy of the registers and copies back only when
+ * all of an instruction's accesses have succeeded: decode, judge, load, execute,
+ * store, commit.  A handler can fail at any point before and nothing is left to
+ * undo but memory that was already written, which a restarted instruction
+ * writes again.
+ *
+ * After a commit the single-step trap (RFLAGS.TF, SDM Vol. 3A 18.3.1.4) is
+ * reported as a fault with vector 1; that is the one case besides INT3, INTO and
+ * INT1 in which FAULT comes with a commit.
+ */
+#include "emul_internal.h"
+
+/* How often a locked instruction retries before it gives way to the owner. */
+#define LOCK_TRIES	64
+
+/**
+ * emul_begin() - take the working copy
+ * @e: the emulation
+ *
+ * Return: OK.
+ */
+int emul_begin(struct umbra_emul *e)
+{
+	e->r = *e->regs;
+	e->r.dirty = 0;
+	e->insn_len = 0;
+	e->reason = NULL;
+	e->error = 0;
+	return UMBRA_EMUL_OK;
+}
+
+/**
+ * emul_commit() - copy the changed groups back
+ * @e: the emulation
+ *
+ * Groups that a callback changed are already in both copies.
+ */
+void emul_commit(struct umbra_emul *e)
+{
+	struct umbra_regs *g = e->regs;
+	const struct umbra_regs *r = &e->r;
+
+	memcpy(g->gpr, r->gpr, sizeof(g->gpr));
+	g->rip = r->rip;
+	g->rflags = r->rflags;
+	g->int_shadow = r->int_shadow;
+	if (r->dirty & UMBRA_REGS_SEG) {
+		memcpy(g->seg, r->seg, UMBRA_LDTR * sizeof(g->seg[0]));
+		g->cpl = r->cpl;
+	}
+	if (r->dirty & UMBRA_REGS_TABLE) {
+		g->seg[UMBRA_LDTR] = r->seg[UMBRA_LDTR];
+		g->seg[UMBRA_TR] = r->seg[UMBRA_TR];
+		g->gdtr = r->gdtr;
+		g->idtr = r->idtr;
+	}
+	if (r->dirty & UMBRA_REGS_SYSCALL)
+		g->kernel_gs_base = r->kernel_gs_base;
+	g->dirty |= UMBRA_REGS_GPR | r->dirty;
+}
+
+static unsigned int code_mode(const struct umbra_emul *e)
+{
+	if (emul_mode64(e))
+		return 64;
+	if (e->r.rflags & X86_EFLAGS_VM)
+		return 16;
+	return e->r.seg[UMBRA_CS].attr & UMBRA_SEG_DB ? 32 : 16;
+}
+
+/*
+ * Linear address of code at offset @off, and how many of @n bytes are within
+ * the segment.  The type of CS was checked when it was loaded.
+ */
+static int code_window(struct umbra_emul *e, u64 off, gva_t *gva,
+		       unsigned int *n)
+{
+	const struct umbra_seg *cs = &e->r.seg[UMBRA_CS];
+
+	if (emul_mode64(e)) {
+		if (!emul_canonical(e, off))
+			return emul_gp(e);
+		*gva = off;
+		return UMBRA_EMUL_OK;
+	}
+	if (off > cs->limit)
+		return emul_gp(e);
+	if (cs->limit - off < *n)
+		*n = cs->limit - off + 1;
+	*gva = (u32)(cs->base + off);
+	return UMBRA_EMUL_OK;
+}
+
+static int fetch_more(struct umbra_emul *e, unsigned int have,
+		      unsigned int *got)
+{
+	unsigned int n = UMBRA_INSN_MAX - have;
+	gva_t gva = 0;
+	int ret;
+
+	ret = code_window(e, e->r.rip + have, &gva, &n);
+	if (ret)
+		return ret;
+	ret = e->ops->fetch(e, gva, e->insn + have, n, got);
+	if (!ret && WARN_ON_ONCE(!*got || *got > n)) {
+		e->error = -EIO;
+		return UMBRA_EMUL_ERROR;
+	}
+	return ret;
+}
+
+/* Bytes after a page end are fetched only when the instruction needs them. */
+static int fetch_decode(struct umbra_emul *e, struct emul_insn *in)
+{
+	unsigned int mode = code_mode(e);
+	unsigned int flags = e->features & UMBRA_EMUL_F_AMD ?
+			     EMUL_DECODE_AMD : 0;
+	unsigned int have = 0, got = 0;
+	int ret;
+
+	do {
+		ret = fetch_more(e, have, &got);
+		if (ret)
+			return ret;
+		have += got;
+		e->insn_len = have;
+		ret = emul_decode(in, e->insn, have, mode, flags);
+	} while (ret == -ENODATA);
+	if (ret == -E2BIG)
+		return emul_gp(e);
+	if (ret)
+		return emul_ud(e);
+	e->insn_len = in->len;
+	e->r.rip += in->len;
+	if (mode != 64)
+		e->r.rip = (u32)e->r.rip;
+	return UMBRA_EMUL_OK;
+}
+
+/* LOCK belongs to some instructions with a memory destination only. */
+static bool lock_ok(const struct emul_insn *in)
+{
+	if (in->op->flags & OPF_LOCK)
+		return in->mod != 3;
+	/* AMD: LOCK MOV CR0 means CR8 */
+	return (in->dst.type == EMUL_OT_CR && in->dst.reg == 8) ||
+	       (in->src.type == EMUL_OT_CR && in->src.reg == 8);
+}
+
+static int judge(struct umbra_emul *e, const struct emul_insn *in)
+{
+	const struct emul_opcode *op = in->op;
+
+	if (in->lock && !lock_ok(in))
+		return emul_ud(e);
+	if (op->feat && !(e->features & BIT_ULL(op->feat - 1)))
+		return emul_ud(e);
+	if ((op->flags & OPF_PROT || in->enc != EMUL_ENC_LEGACY) &&
+	    emul_real_or_v86(e))
+		return emul_ud(e);
+	if ((op->flags & OPF_PRIV) && e->r.cpl)
+		return emul_gp(e);
+	if (!op->exec)
+		return emul_unhandled(e, in->enc == EMUL_ENC_LEGACY ?
+				      "SSE, MMX or XSAVE instruction" :
+				      "AVX instruction");
+	return UMBRA_EMUL_OK;
+}
+
+/*
+ * BT and its relatives with a register bit offset address a string of bits
+ * around the memory operand (SDM Vol. 2A, 3.1.1.9).
+ */
+static void bit_address(struct umbra_emul *e, struct emul_insn *in)
+{
+	s64 bit = emul_sext(e->r.gpr[in->src.reg], in->opsize);
+	u64 byte = (u64)(bit >> 3) & ~(u64)(in->opsize - 1);
+
+	in->mem.ea = (in->mem.ea + byte) & emul_mask(in->adsize);
+}
+
+static int load_sources(struct umbra_emul *e, struct emul_insn *in)
+{
+	int ret;
+
+	if (in->src.type) {
+		ret = emul_load_operand(e, in, &in->src, 0);
+		if (ret)
+			return ret;
+	}
+	if (in->src2.type)
+		return emul_load_operand(e, in, &in->src2, 0);
+	return UMBRA_EMUL_OK;
+}
+
+static int load_dst(struct umbra_emul *e, struct emul_insn *in)
+{
+	u32 f = in->op->flags;
+
+	if (!(f & OPF_LOAD))
+		return UMBRA_EMUL_OK;
+	return emul_load_operand(e, in, &in->dst,
+				 f & OPF_STORE ? UMBRA_ACC_RMW : 0);
+}
+
+static int store_results(struct umbra_emul *e, struct emul_insn *in)
+{
+	int ret;
+
+	if ((in->op->flags & OPF_STORE) && !in->no_store) {
+		ret = emul_store_operand(e, in, &in->dst);
+		if (ret)
+			return ret;
+	}
+	if (in->op->flags & OPF_SRC2)
+		return emul_store_operand(e, in, &in->src);
+	return UMBRA_EMUL_OK;
+}
+
+/*
+ * Read, compute, compare-and-exchange until nobody came between.  The handler
+ * may run more than once; what it changed besides its operands is put back.
+ */
+static int run_locked(struct umbra_emul *e, struct emul_insn *in)
+{
+	u64 flags = e->r.rflags;
+	u64 src = in->src.val;
+	unsigned int i;
+	bool swapped;
+	u64 old;
+	int ret;
+
+	for (i = 0; i < LOCK_TRIES; i++) {
+		ret = load_dst(e, in);
+		if (ret)
+			return ret;
+		old = in->dst.val;
+		ret = in->op->exec(e, in);
+		if (ret || in->no_store)
+			return ret;
+		ret = emul_cmpxchg_mem(e, in, &old, &in->dst.val, in->dst.size,
+				       &swapped);
+		if (ret)
+			return ret;
+		if (swapped) {
+			if (in->op->flags & OPF_SRC2)
+				return emul_store_operand(e, in, &in->src);
+			return UMBRA_EMUL_OK;
+		}
+		e->r.rflags = flags;
+		in->src.val = src;
+	}
+	return EMUL_RETRY;
+}
+
+static int run(struct umbra_emul *e, struct emul_insn *in)
+{
+	u32 f = in->op->flags;
+	int ret;
+
+	emul_effective_address(e, in);
+	if ((f & OPF_BITS) && in->mod != 3)
+		bit_address(e, in);
+	ret = load_sources(e, in);
+	if (ret)
+		return ret;
+	if ((in->lock || (f & OPF_XLOCK)) && (f & OPF_STORE) &&
+	    in->dst.type == EMUL_OT_MEM)
+		return run_locked(e, in);
+	ret = load_dst(e, in);
+	if (ret)
+		return ret;
+	ret = in->op->exec(e, in);
+	if (ret)
+		return ret;
+	return store_results(e, in);
+}
+
+/* After OK, HALT or AGAIN: settle RIP, RF, shadow and the single-step trap. */
+static int finish(struct umbra_emul *e, struct emul_insn *in, int ret)
+{
+	if (ret == UMBRA_EMUL_AGAIN)
+		e->r.rip = e->regs->rip;
+	if (!in->keep_rf)
+		e->r.rflags &= ~(u64)X86_EFLAGS_RF;
+	e->r.int_shadow = in->shadow;
+	emul_commit(e);
+	if (likely(!in->tf) || (in->shadow & UMBRA_SHADOW_MOV_SS))
+		return ret;
+	emul_fault_noerr(e, EMUL_DB);
+	e->fault.addr = EMUL_DR6_BS;
+	return UMBRA_EMUL_FAULT;
+}
+
+/**
+ * umbra_emulate() - execute the instruction at CS:RIP
+ * @e: @ops, @owner, @regs and @features set
+ *
+ * Does one instruction, or a bounded number of elements of a REP instruction.
+ *
+ * Context: that of the callbacks.
+ * Return: enum umbra_emul_result.
+ */
+int umbra_emulate(struct umbra_emul *e)
+{
+	struct emul_insn in;
+	int ret;
+
+	emul_begin(e);
+	ret = fetch_decode(e, &in);
+	if (ret)
+		return ret;
+	in.tf = e->r.rflags & X86_EFLAGS_TF;
+	ret = judge(e, &in);
+	if (ret)
+		return ret;
+	ret = run(e, &in);
+	if (ret == UMBRA_EMUL_OK || ret == UMBRA_EMUL_HALT ||
+	    ret == UMBRA_EMUL_AGAIN)
+		return finish(e, &in, ret);
+	return ret == EMUL_RETRY ? UMBRA_EMUL_AGAIN : ret;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: vector loads and stores
+ *
+ * The SSE, AVX and AVX-512 moves that compilers and memcpy() use on page tables
+ * and devices.  Vector registers stay with the owner: the xmm callback copies
+ * them.  No arithmetic.
+ */
+#include "emul_internal.h"
+
+#define XCR0_SSE_AVX	6ull
+#define XCR0_AVX512	0xe6ull
+
+/* SDM Vol. 2A 2.4 and Vol. 3A 13.1: when vector instructions are there. */
+static int vec_check(struct umbra_emul *e, const struct emul_insn *in)
+{
+	u64 need = in->enc == EMUL_ENC_EVEX ? XCR0_AVX512 : XCR0_SSE_AVX;
+
+	if (!e->ops->xmm)
+		return emul_unhandled(e, "vector registers");
+	if (in->enc == EMUL_ENC_LEGACY)
+		return emul_fpu_check(e, true);
+	if (!(e->features & UMBRA_EMUL_F_AVX) ||
+	    !(e->r.cr4 & X86_CR4_OSXSAVE) || (e->r.xcr0 & need) != need)
+		return emul_ud(e);
+	return e->r.cr0 & X86_CR0_TS ? emul_fault_noerr(e, EMUL_NM) :
+				       UMBRA_EMUL_OK;
+}
+
+static int get_vec(struct umbra_emul *e, unsigned int reg, void *buf,
+		   unsigned int len)
+{
+	return e->ops->xmm(e, reg, buf, len, false);
+}
+
+/*
+ * VEX and EVEX forms clear the register above what they write; legacy forms
+ * keep it (SDM Vol. 1, 14.1).  @buf holds 64 bytes.
+ */
+static int put_vec(struct umbra_emul *e, const struct emul_insn *in,
+		   unsigned int reg, u8 *buf, unsigned int len)
+{
+	if (in->enc == EMUL_ENC_LEGACY)
+		return e->ops->xmm(e, reg, buf, len, true);
+	memset(buf + len, 0, 64 - len);
+	return e->ops->xmm(e, reg, buf, 64, true);
+}
+
+static int move(struct umbra_emul *e, struct emul_insn *in, unsigned int len,
+		bool aligned)
+{
+	u8 buf[64] = { 0 };
+	gva_t gva;
+	int ret;
+
+	ret = vec_check(e, in);
+	if (ret)
+		return ret;
+	if (aligned && in->mod != 3) {
+		ret = emul_linear(e, in->mem.seg, in->mem.ea, len, 0, &gva);
+		if (ret)
+			return ret;
+		if (gva & (len - 1))
+			return emul_gp(e);
+	}
+	if (in->src.type == EMUL_OT_ADDR)
+		ret = emul_read(e, in->mem.seg, in->mem.ea, buf, len, 0);
+	else
+		ret = get_vec(e, in->src.reg, buf, len);
+	if (ret)
+		return ret;
+	if (in->dst.type == EMUL_OT_ADDR)
+		return emul_write(e, in->mem.seg, in->mem.ea, buf, len);
+	return put_vec(e, in, in->dst.reg, buf, len);
+}
+
+/* MOVUPS, MOVUPD, MOVDQU and relatives */
+int emul_op_vmov(struct umbra_emul *e, struct emul_insn *in)
+{
+	return move(e, in, 16 << in->vl, false);
+}
+
+/* MOVAPS, MOVAPD, MOVDQA, MOVNTPS, MOVNTPD, MOVNTDQ, MOVNTDQA */
+int emul_op_vmova(struct umbra_emul *e, struct emul_insn *in)
+{
+	return move(e, in, 16 << in->vl, true);
+}
+
+/* MOVSS and MOVSD: a load clears the rest of the XMM register. */
+int emul_op_vmov_low(struct umbra_emul *e, struct emul_insn *in)
+{
+	unsigned int len = in->dst.size;
+	u8 buf[64] = { 0 };
+	int ret;
+
+	if (in->src.type != EMUL_OT_ADDR)
+		return move(e, in, len, false);
+	ret = vec_check(e, in);
+	if (!ret)
+		ret = emul_read(e, in->mem.seg, in->mem.ea, buf, len, 0);
+	return ret ? ret : put_vec(e, in, in->dst.reg, buf, 16);
+}
+
+/* MOVQ xmm: the upper half of the XMM register is cleared in any case. */
+int emul_op_vmovq(struct umbra_emul *e, struct emul_insn *in)
+{
+	u8 buf[64] = { 0 };
+	int ret;
+
+	ret = vec_check(e, in);
+	if (ret)
+		return ret;
+	if (in->src.type == EMUL_OT_ADDR)
+		ret = emul_read(e, in->mem.seg, in->mem.ea, buf, 8, 0);
+	else
+		ret = get_vec(e, in->src.reg, buf, 8);
+	if (ret)
+		return ret;
+	if (in->dst.type == EMUL_OT_ADDR)
+		return emul_write(e, in->mem.seg, in->mem.ea, buf, 8);
+	return put_vec(e, in, in->dst.reg, buf, 16);
+}
+
+/*
+ * MOVLPS, MOVHPS, MOVLPD, MOVHPD, MOVHLPS, MOVLHPS: one half moves.  Opcodes 16
+ * and 17 are the high half; register to register takes the other one.
+ */
+int emul_op_vmov_half(struct umbra_emul *e, struct emul_insn *in)
+{
+	unsigned int at = in->opcode >= 0x16 ? 8 : 0;
+	u8 src[16], dst[64];
+	int ret;
+
+	ret = vec_check(e, in);
+	if (ret)
+		return ret;
+	if (in->dst.type == EMUL_OT_ADDR) {
+		ret = get_vec(e, in->src.reg, src, 16);
+		return ret ? ret : emul_write(e, in->mem.seg, in->mem.ea,
+					      src + at, 8);
+	}
+	ret = get_vec(e, in->dst.reg, dst, 16);
+	if (ret)
+		return ret;
+	if (in->src.type == EMUL_OT_ADDR)
+		ret = emul_read(e, in->mem.seg, in->mem.ea, dst + at, 8, 0);
+	else
+		ret = get_vec(e, in->src.reg, src, 16);
+	if (ret)
+		return ret;
+	if (in->src.type != EMUL_OT_ADDR)
+		memcpy(dst + at, src + (at ? 0 : 8), 8);
+	return put_vec(e, in, in->dst.reg, dst, 16);
+}
+
+/* MOVD, MOVQ from a general register or memory */
+int emul_op_movd_to(struct umbra_emul *e, struct emul_insn *in)
+{
+	u8 buf[64] = { 0 };
+	int ret;
+
+	if (in->dst.type == EMUL_OT_MMX)
+		return emul_unhandled(e, "MMX register");
+	ret = vec_check(e, in);
+	if (ret)
+		return ret;
+	memcpy(buf, &in->src.val, in->src.size);
+	return put_vec(e, in, in->dst.reg, buf, 16);
+}
+
+int emul_op_movd_from(struct umbra_emul *e, struct emul_insn *in)
+{
+	u8 buf[16];
+	int ret;
+
+	if (in->src.type == EMUL_OT_MMX)
+		return emul_unhandled(e, "MMX register");
+	ret = vec_check(e, in);
+	if (!ret)
+		ret = get_vec(e, in->src.reg, buf, 8);
+	if (ret)
+		return ret;
+	in->dst.val = 0;
+	memcpy(&in->dst.val, buf, in->dst.size);
+	return emul_store_operand(e, in, &in->dst);
+}
+
+int emul_op_mmx_mov(struct umbra_emul *e, struct emul_insn *in)
+{
+	return emul_unhandled(e, "MMX register");
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: string instructions
+ *
+ * MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS, with REP.  One element reads and
+ * writes memory and only then moves its pointers, so that a fault leaves the
+ * registers as if the element had not begun.  A REP runs a bounded number of
+ * elements; when it stops before the end, whatever the cause, it has committed
+ * the elements that are done and says AGAIN; the cause comes up again with the
+ * next call, at the first element then.
+ */
+#include "emul_internal.h"
+
+#define REP_BATCH	256
+
+static unsigned int source_seg(const struct emul_insn *in)
+{
+	return in->seg != EMUL_NO_REG ? in->seg : UMBRA_DS;
+}
+
+static void advance(struct umbra_emul *e, const struct emul_insn *in,
+		    unsigned int reg)
+{
+	u64 step = in->dst.size;
+
+	if (e->r.rflags & X86_EFLAGS_DF)
+		step = -step;
+	emul_gpr_set(e, reg, in->adsize, e->r.gpr[reg] + step);
+}
+
+static int read_si(struct umbra_emul *e, struct emul_insn *in, u64 *val)
+{
+	*val = 0;
+	return emul_read(e, source_seg(in), emul_gpr(e, UMBRA_RSI, in->adsize),
+			 val, in->dst.size, 0);
+}
+
+static int read_di(struct umbra_emul *e, struct emul_insn *in, u64 *val,
+		   unsigned int acc)
+{
+	*val = 0;
+	return emul_read(e, UMBRA_ES, emul_gpr(e, UMBRA_RDI, in->adsize), val,
+			 in->dst.size, acc);
+}
+
+static int write_di(struct umbra_emul *e, struct emul_insn *in, u64 val)
+{
+	return emul_write(e, UMBRA_ES, emul_gpr(e, UMBRA_RDI, in->adsize), &val,
+			  in->dst.size);
+}
+
+static int movs_one(struct umbra_emul *e, struct emul_insn *in)
+{
+	u64 val;
+	int ret;
+
+	ret = read_si(e, in, &val);
+	if (!ret)
+		ret = write_di(e, in, val);
+	if (ret)
+		return ret;
+	advance(e, in, UMBRA_RSI);
+	advance(e, in, UMBRA_RDI);
+	return UMBRA_EMUL_OK;
+}
+
+static int stos_one(struct umbra_emul *e, struct emul_insn *in)
+{
+	int ret;
+
+	ret = write_di(e, in, in->dst.val);
+	if (!ret)
+		advance(e, in, UMBRA_RDI);
+	return ret;
+}
+
+static int lods_one(struct umbra_emul *e, struct emul_insn *in)
+{
+	u64 val;
+	int ret;
+
+	ret = read_si(e, in, &val);
+	if (ret)
+		return ret;
+	emul_gpr_set(e, UMBRA_RAX, in->dst.size, val);
+	advance(e, in, UMBRA_RSI);
+	return UMBRA_EMUL_OK;
+}
+
+static int scas_one(struct umbra_emul *e, struct emul_insn *in)
+{
+	u64 val;
+	int ret;
+
+	ret = read_di(e, in, &val, 0);
+	if (ret)
+		return ret;
+	emul_sub(e, in->dst.val, val, 0, in->dst.size);
+	advance(e, in, UMBRA_RDI);
+	return UMBRA_EMUL_OK;
+}
+
+static int cmps_one(struct umbra_emul *e, struct emul_insn *in)
+{
+	u64 a, b;
+	int ret;
+
+	ret = read_si(e, in, &a);
+	if (!ret)
+		ret = read_di(e, in, &b, 0);
+	if (ret)
+		return ret;
+	emul_sub(e, a, b, 0, in->dst.size);
+	advance(e, in, UMBRA_RSI);
+	advance(e, in, UMBRA_RDI);
+	return UMBRA_EMUL_OK;
+}
+
+/* The destination is probed first: a port read cannot be taken back. */
+static int ins_one(struct umbra_emul *e, struct emul_insn *in)
+{
+	u16 port = e->r.gpr[UMBRA_RDX];
+	u32 val = 0;
+	u64 old;
+	int ret;
+
+	ret = emul_io_check(e, port, in->dst.size);
+	if (!ret)
+		ret = read_di(e, in, &old, UMBRA_ACC_RMW);
+	if (!ret)
+		ret = e->ops->pio(e, port, in->dst.size, true, &val);
+	if (!ret)
+		ret = write_di(e, in, val);
+	if (!ret)
+		advance(e, in, UMBRA_RDI);
+	return ret;
+}
+
+static int outs_one(struct umbra_emul *e, struct emul_insn *in)
+{
+	u16 port = e->r.gpr[UMBRA_RDX];
+	u32 val;
+	u64 v;
+	int ret;
+
+	ret = emul_io_check(e, port, in->dst.size);
+	if (!ret)
+		ret = read_si(e, in, &v);
+	if (ret)
+		return ret;
+	val = v;
+	ret = e->ops->pio(e, port, in->dst.size, false, &val);
+	if (!ret)
+		advance(e, in, UMBRA_RSI);
+	return ret;
+}
+
+/* REPE goes on while ZF is set, REPNE while it is clear. */
+static bool keeps_on(const struct umbra_emul *e, const struct emul_insn *in)
+{
+	bool zf = e->r.rflags & X86_EFLAGS_ZF;
+
+	return in->rep == 0xf3 ? zf : !zf;
+}
+
+/**
+ * repeat() - run elements until done, bounded, faulting or told to stop
+ * @e: the emulation
+ * @in: the instruction
+ * @one: one element
+ * @compare: CMPS and SCAS also end by ZF
+ *
+ * Single-stepping traps after each element.
+ */
+static int repeat(struct umbra_emul *e, struct emul_insn *in,
+		  emul_handler *one, bool compare)
+{
+	unsigned int i, batch = in->tf ? 1 : REP_BATCH;
+	u64 left;
+	int ret;
+
+	if (!in->rep)
+		return one(e, in);
+	left = emul_gpr(e, UMBRA_RCX, in->adsize);
+	for (i = 0; left && i < batch; i++) {
+		ret = one(e, in);
+		if (ret)
+			return i ? UMBRA_EMUL_AGAIN : ret;
+		left--;
+		emul_gpr_set(e, UMBRA_RCX, in->adsize, left);
+		if (compare && !keeps_on(e, in))
+			return UMBRA_EMUL_OK;
+	}
+	return left ? UMBRA_EMUL_AGAIN : UMBRA_EMUL_OK;
+}
+
+int emul_op_movs(struct umbra_emul *e, struct emul_insn *in)
+{
+	return repeat(e, in, movs_one, false);
+}
+
+int emul_op_stos(struct umbra_emul *e, struct emul_insn *in)
+{
+	return repeat(e, in, stos_one, false);
+}
+
+int emul_op_lods(struct umbra_emul *e, struct emul_insn *in)
+{
+	return repeat(e, in, lods_one, false);
+}
+
+int emul_op_scas(struct umbra_emul *e, struct emul_insn *in)
+{
+	return repeat(e, in, scas_one, true);
+}
+
+int emul_op_cmps(struct umbra_emul *e, struct emul_insn *in)
+{
+	return repeat(e, in, cmps_one, true);
+}
+
+int emul_op_ins(struct umbra_emul *e, struct emul_insn *in)
+{
+	if (!e->ops->pio)
+		return emul_unhandled(e, "INS without port access");
+	return repeat(e, in, ins_one, false);
+}
+
+int emul_op_outs(struct umbra_emul *e, struct emul_insn *in)
+{
+	if (!e->ops->pio)
+		return emul_unhandled(e, "OUTS without port access");
+	return repeat(e, in, outs_one, false);
+}
