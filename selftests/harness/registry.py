@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Test cases in Python: how to write one down, and what it may use.
+
+    from registry import case
+
+    @case("guests/debian-6.1", engines=("svm", "kvm"), timeout=180)
+    def boots_debian(t):
+        "Debian's 6.1 kernel reaches a shell."
+        with t.bed() as bed:
+            result = bed.run(t.umbra_run("-k", image, "-i", initrd), timeout=120)
+            t.check(result.status == 0, "umbra run exits 0")
+            t.check(b"Linux guest 6.1" in result.output, "the guest says its name")
+
+A case lives in cases/*.py and is found there by itself.  With engines given
+it runs once for each (its name then starts with the engine's); without, it
+runs on the build machine.  Each t.check() is one result.  t.bed() is a
+LoadedBed with the engine's module in it; leaving it unloads the module and
+counts one result for a clean kernel log and unload.
+"""
+
+import contextlib
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+
+import bedlib
+import ktap
+from loaded import LoadedBed
+
+TOOL = os.path.join(bedlib.ROOT, "userspace/umbra")
+
+# What each engine's bed loads, and the node that its tests open.
+ENGINES = {
+    "svm": {"load": {"umbra": "engine=svm"}, "device": "/dev/umbra"},
+    "kvm": {"load": {"kvm": "npt=0"}, "device": "/dev/kvm"},
+}
+
+CASES = []
+
+
+class Skip(Exception):
+    """Raised by Context.skip()."""
+
+
+class Case:
+    def __init__(self, name, run, engine, weight):
+        self.name, self.run, self.engine, self.weight = name, run, engine, weight
+
+
+def case(name, engines=(), weight=0):
+    """Register a function of one Context; weight orders long ones first."""
+    def register(function):
+        for engine in engines or (None,):
+            full = f"{engine}/{name}" if engine else name
+            CASES.append(Case(full, function, engine, weight))
+        return function
+    return register
+
+
+def load_cases():
+    folder = os.path.join(bedlib.HERE, "cases")
+    sys.path.insert(0, folder)
+    for entry in sorted(os.listdir(folder)):
+        if entry.endswith(".py"):
+            importlib.import_module(entry[:-3])
+
+
+class Context:
+    """What a running case sees of the runner, and its results."""
+
+    def __init__(self, name, engine=None):
+        self.name, self.engine = name, engine
+        self.results = []
+        self.notes = []
+        self._scratch = None
+
+    @property
+    def device(self):
+        return ENGINES[self.engine]["device"]
+
+    @property
+    def scratch(self):
+        """A folder of the case's own; the bed sees it at the same path."""
+        if not self._scratch:
+            self._scratch = tempfile.mkdtemp(prefix="umbra-check-")
+        return self._scratch
+
+    def check(self, good, what, detail=""):
+        """One result; detail is shown when it is a failure."""
+        self.results.append((ktap.PASS if good else ktap.FAIL, what, detail))
+        return bool(good)
+
+    def fail(self, what, detail=""):
+        self.check(False, what, detail)
+
+    def skip(self, reason):
+        """Leave the case: it cannot be tested here, for this true reason."""
+        raise Skip(reason)
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def umbra_run(self, *args):
+        """Command line of `umbra run` on this engine's device."""
+        return [TOOL, "run", "--device", self.device, *args]
+
+    @contextlib.contextmanager
+    def bed(self, params="", share=False, **kwargs):
+        """A LoadedBed for the case's engine; judged when it is left.
+
+        params: more module parameters.  share: give it the scratch folder.
+        Everything else is as in bedlib.Bed.
+        """
+        load = {key: f"{value} {params}".strip()
+                for key, value in ENGINES[self.engine]["load"].items()} \
+            if self.engine else {}
+        if share:
+            kwargs["scratch"] = self.scratch
+        with LoadedBed(**load, **kwargs) as bed:
+            yield bed
+            stuck = bed.unload()
+        self.check(not bed.reports and not stuck, "kernel log and unload are clean",
+                   "\n".join(bed.reports[:60] + [stuck]))
+
+    def finish(self):
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
