@@ -267,7 +267,8 @@ int emul_op_rdpmc(struct umbra_emul *e, struct emul_insn *in)
 		return missing(e);
 	if (!(e->r.cr4 & X86_CR4_PCE) && e->r.cpl && emul_prot(e))
 		return emul_gp(e);
-	ret = e->ops->rdpmc(e, e->r.gpr[UMBRA_RCX], &val);
+	/* in parentheses: the kernel has a macro of that name */
+	ret = (e->ops->rdpmc)(e, e->r.gpr[UMBRA_RCX], &val);
 	if (ret)
 		return ret;
 	emul_gpr_set(e, UMBRA_RAX, 4, val);
