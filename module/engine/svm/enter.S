@@ -25,14 +25,23 @@
 
 #include <asm/asm.h>
 #include <asm/cpufeatures.h>
+#include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <asm/segment.h>
 
-/* Newer kernels have a variant of UNTRAIN_RET for leaving a guest. */
-#ifndef UNTRAIN_RET_VM
-#define UNTRAIN_RET_VM UNTRAIN_RET
+/*
+ * The kernel decides at boot which of these the processor needs; what it uses
+ * itself is not exported to modules everywhere, so the steps are written out.
+ */
+#if defined(X86_FEATURE_CLEAR_CPU_BUF_VM)
+#define FEATURE_VERW	X86_FEATURE_CLEAR_CPU_BUF_VM
+#elif defined(X86_FEATURE_CLEAR_CPU_BUF)
+#define FEATURE_VERW	X86_FEATURE_CLEAR_CPU_BUF
 #endif
-#ifndef VM_CLEAR_CPU_BUFFERS
-#define VM_CLEAR_CPU_BUFFERS
+#ifdef X86_FEATURE_IBPB_ON_VMEXIT
+#define FEATURE_IBPB	X86_FEATURE_IBPB_ON_VMEXIT
+#else
+#define FEATURE_IBPB	X86_FEATURE_ENTRY_IBPB
 #endif
 
 #define GPR_RCX		(1 * 8)
@@ -98,7 +107,11 @@ SYM_FUNC_START(umbra_svm_enter)
 	mov	GPR_RDI(%rdi), %rdi
 
 	/* Step 7: buffers that a guest could sample (MDS, TSA). Changes flags only. */
-	VM_CLEAR_CPU_BUFFERS
+#ifdef FEATURE_VERW
+	ALTERNATIVE "jmp .Lno_verw", "", FEATURE_VERW
+	verw	verw_sel(%rip)
+.Lno_verw:
+#endif
 
 	/*
 	 * Step 8: run.  With virtual interrupt masking the host's RFLAGS.IF at
@@ -135,7 +148,13 @@ SYM_FUNC_START(umbra_svm_enter)
 
 	/* Step 12: returns must not be predicted by what the guest left behind. */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
-	UNTRAIN_RET_VM
+	ALTERNATIVE "jmp .Lno_ibpb", "", FEATURE_IBPB
+	mov	$MSR_IA32_PRED_CMD, %ecx
+	mov	$PRED_CMD_IBPB, %eax
+	xor	%edx, %edx
+	wrmsr
+.Lno_ibpb:
+	CALL_UNTRAIN_RET
 
 	/* Step 13: nor may guest values reach a speculating load. */
 	xor	%ecx, %ecx
@@ -166,5 +185,10 @@ SYM_FUNC_START(umbra_svm_enter)
 	pop	%rbp
 	RET
 SYM_FUNC_END(umbra_svm_enter)
+
+	/* VERW clears buffers only in its form with a memory operand. */
+	.section .rodata
+verw_sel:
+	.word	__KERNEL_DS
 
 	.section .note.GNU-stack, "", @progbits

@@ -51,7 +51,7 @@ int umbra_svm_probe(void)
 		pr_info("this processor has no AMD-V\n");
 		return -ENODEV;
 	}
-	if (svm_rdmsr(MSR_VM_CR) & BIT(SVM_VM_CR_SVM_DISABLE)) {
+	if (svm_rdmsr(MSR_VM_CR) & SVM_VM_CR_SVM_DIS_MASK) {
 		pr_info("AMD-V is disabled by the firmware (VM_CR.SVMDIS)\n");
 		return -ENODEV;
 	}
@@ -62,13 +62,21 @@ int umbra_svm_probe(void)
 	return 0;
 }
 
+static u32 read_cpuid_ebx(u32 leaf)
+{
+	u32 ebx, ecx = 0, edx;
+
+	asm volatile("cpuid" : "+a"(leaf), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return ebx;
+}
+
 /* QEMU's interpreter names itself "TCGTCGTCGTCG" in the hypervisor leaf. */
 #define TCG_LEAF	0x40000000
 #define TCG_EBX		0x54474354
 
 static bool is_tcg(void)
 {
-	return boot_cpu_has(X86_FEATURE_HYPERVISOR) && cpuid_ebx(TCG_LEAF) == TCG_EBX;
+	return boot_cpu_has(X86_FEATURE_HYPERVISOR) && read_cpuid_ebx(TCG_LEAF) == TCG_EBX;
 }
 
 /* CPUID Fn8000_000A: EBX number of ASIDs, EDX features. */
@@ -76,7 +84,7 @@ static void read_caps(void)
 {
 	struct svm_caps *caps = &umbra_svm_caps;
 
-	caps->nr_asids = cpuid_ebx(SVM_CPUID_FUNC);
+	caps->nr_asids = read_cpuid_ebx(SVM_CPUID_FUNC);
 	caps->nrips = boot_cpu_has(X86_FEATURE_NRIPS);
 	caps->flush_by_asid = boot_cpu_has(X86_FEATURE_FLUSHBYASID);
 	caps->pause_filter = boot_cpu_has(X86_FEATURE_PAUSEFILTER);

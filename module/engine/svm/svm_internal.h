@@ -13,6 +13,7 @@
 #include <linux/bitops.h>
 #include <linux/percpu-defs.h>
 
+#include <asm/page_types.h>	/* <asm/svm.h> wants PAGE_SIZE */
 #include <asm/svm.h>
 
 #include "umbra/engine.h"

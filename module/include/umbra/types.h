@@ -23,6 +23,15 @@
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
+
+/*
+ * The kernel has the same five names for KVM, two of them as unsigned long, and
+ * from 6.12 on <linux/kvm.h> brings them along.  They are declared there first, and then
+ * mean ours: one size and one printf format, in the kernel and outside.
+ */
+#include <linux/kvm_types.h>
+#define gva_t umbra_gva_t
+#define hva_t umbra_hva_t
 #else
 #include "umbra/hosted.h"
 #endif
