@@ -268,7 +268,7 @@ int emul_cmpxchg_mem(struct umbra_emul *e, struct emul_insn *in,
 	if (wrap_cut(e, gva, len) != len)
 		return emul_unhandled(e, "locked access wraps at 4 GiB");
 	*swapped = false;
-	return e->ops->cmpxchg(e, gva, old, new_val, len,
+	return (e->ops->cmpxchg)(e, gva, old, new_val, len,
 			       UMBRA_ACC_WRITE | acc_of(e), swapped);
 }
 

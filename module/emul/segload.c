@@ -97,7 +97,7 @@ int emul_desc_set_type(struct umbra_emul *e, struct emul_desc *d, u8 bits)
 	if (!emul_lma(e))
 		gva = (u32)gva;
 	if (e->ops->cmpxchg)
-		ret = e->ops->cmpxchg(e, gva, &old, &val, 1, UMBRA_ACC_WRITE |
+		ret = (e->ops->cmpxchg)(e, gva, &old, &val, 1, UMBRA_ACC_WRITE |
 				      UMBRA_ACC_IMPLICIT, &swapped);
 	else
 		ret = emul_write_sys(e, gva, &val, 1);
