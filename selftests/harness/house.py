@@ -24,16 +24,20 @@ TOP_LEVEL = {
 
 MAX_LINES = 1200
 
+# Not headers but bodies that one .c file compiles several times.
+BODIES = {"module/mmu/walk_width.h"}
+
 # checkpatch types that do not fit this tree, and why.
 CHECKPATCH_IGNORE = {
     "FILE_PATH_CHANGES": "asks for MAINTAINERS, which the kernel tree has",
     "LINUX_VERSION_CODE": "compat.h is where it belongs; a rule below holds it there",
-    "AVOID_EXTERNS": "linker symbols of assembly have no header",
-    "EMBEDDED_FUNCTION_NAME": "the hosted build has no pr_fmt",
+    "CONSTANT_COMPARISON": "takes LINUX_VERSION_CODE and MSR ranges for the wrong way round",
+    "COMPLEX_MACRO": "lists of X(...) rows cannot stand in parentheses",
 }
 
-# Outside the kernel these do not apply either.
+# Outside the kernel (hosted builds, tool, tests) these do not apply either.
 CHECKPATCH_IGNORE_USER = {
+    "ARRAY_SIZE": "a kernel macro",
     "PREFER_KERNEL_TYPES": "user programs use <stdint.h>",
     "STRCPY": "the kernel's string functions are not libc's",
     "STRNCPY": "the kernel's string functions are not libc's",
@@ -42,7 +46,10 @@ CHECKPATCH_IGNORE_USER = {
     "PREFER_FALLTHROUGH": "a kernel macro",
     "PREFER_DEFINED_ATTRIBUTE_MACRO": "kernel macros",
     "CONST_STRUCT": "kernel structures",
-    "VOLATILE": "hosted code has no READ_ONCE",
+    "VOLATILE": "hosted code has to make its own READ_ONCE",
+    "MEMORY_BARRIER": "hosted stand-ins for barriers are no barriers",
+    "NEW_TYPEDEFS": "hosted stand-ins for the kernel's types",
+    "AVOID_EXTERNS": "labels of assembly in a test's C file have no header",
 }
 
 
@@ -60,6 +67,11 @@ def sources(*folders, ends=(".c", ".h", ".S")):
 def read(path):
     with open(os.path.join(ROOT, path), errors="replace") as file:
         return file.read()
+
+
+def is_hosted(path):
+    """A header that stands in for the kernel's in hosted builds."""
+    return os.path.basename(path).startswith("hosted")
 
 
 def judge(t, problems, what):
@@ -88,8 +100,8 @@ def checkpatch(t):
             script = kernels.source("scripts/checkpatch.pl")
     except kernels.Unreachable as reason:
         t.skip(str(reason))
-    kernel = sources("module", "uapi")
-    user = sources("userspace", "selftests")
+    kernel = [f for f in sources("module", "uapi") if not is_hosted(f)]
+    user = [f for f in sources("module") if is_hosted(f)] + sources("userspace", "selftests")
     judge(t, run_checkpatch(script, kernel, CHECKPATCH_IGNORE), "module and uapi")
     judge(t, run_checkpatch(script, user, CHECKPATCH_IGNORE | CHECKPATCH_IGNORE_USER),
           "userspace and selftests")
@@ -134,8 +146,8 @@ def kernel_doc(t):
 
 def headers_alone(t):
     """Every header of the module compiles alone, and twice."""
-    headers = [h for h in sources("module", ends=(".h",))]
-    hosted = [h for h in headers if os.path.basename(h).startswith("hosted")]
+    headers = [h for h in sources("module", ends=(".h",)) if h not in BODIES]
+    hosted = [h for h in headers if is_hosted(h)]
     with tempfile.TemporaryDirectory(prefix="umbra-headers-") as folder:
         names = []
         for index, header in enumerate(h for h in headers if h not in hosted):
@@ -177,7 +189,7 @@ _INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # What the freestanding emulator may see of the module.
 EMUL_HEADERS = {"umbra/emul.h", "umbra/types.h", "umbra/hosted.h", "umbra/compat.h",
-                "umbra/regs.h"}
+                "umbra/regs.h", "asm/processor-flags.h"}
 
 
 def resolve(path, name):
@@ -217,6 +229,9 @@ def include_problem(path, name, target):
         return None
     there = layer(target)
     if there == own:
+        return None
+    # main.c starts core; core's engine.c is the one place that knows engines.
+    if path == "module/main.c" and there == "module/core":
         return None
     if path == "module/core/engine.c" and there.startswith("module/engine/"):
         return None
@@ -269,7 +284,7 @@ def form(t):
         if lines > MAX_LINES and path.endswith((".c", ".h", ".S", ".py")) \
                 and "table" not in os.path.basename(path):
             long.append(f"{path}: {lines} lines")
-        if path not in ("COPYING", ".gitignore") and \
+        if os.path.basename(path) not in ("COPYING", ".gitignore") and \
                 "SPDX-License-Identifier: GPL-2.0" not in "\n".join(text.splitlines()[:2]):
             bare.append(path)
     judge(t, long, f"no file over {MAX_LINES} lines")
@@ -291,7 +306,7 @@ def documentation(t):
         problems += done.stderr.splitlines()
         for name in re.findall(r"``((?:Documentation|selftests|module|userspace|uapi)/"
                                r"[\w./-]+)``", read(path)):
-            if not os.path.exists(os.path.join(ROOT, name)):
+            if not os.path.exists(os.path.join(ROOT, name)) and not re.search("[A-Z]{3}", name):
                 problems.append(f"{path}: {name} does not exist")
     judge(t, problems, "Documentation and README")
 
