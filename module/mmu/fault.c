@@ -217,7 +217,7 @@ static void change_leaf(struct umbra_mmu *mmu, u64 *sptep, u64 spte)
 	u64 old = READ_ONCE(*sptep);
 
 	if (!((old ^ spte) & (PTE_U | PTE_NX)) && (old & PTE_W))
-		spte |= old & (PTE_W | PTE_D);
+		spte |= old & (PTE_W | PTE_D | SPTE_HOST_W);
 	spte |= old & PTE_A;
 	if (old == spte) {
 		mmu->stats.pf_spurious++;

@@ -137,7 +137,8 @@ struct umbra_fault_info {
  *
  * Registers an MMU notifier on current->mm.
  * Context: process context, may sleep.
- * Return: the MMU or ERR_PTR(-ENOMEM, …).
+ * Return: the MMU or ERR_PTR(): -ENOMEM, -EINTR; -EOPNOTSUPP: @config asks for
+ * what is not implemented (levels 5, two views) or cannot be here (SME).
  */
 struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 				   const struct umbra_mmu_config *config);
@@ -186,7 +187,7 @@ int umbra_mmu_load_pdptrs(struct umbra_mmu_ctx *ctx, u64 cr3, u8 maxphyaddr, u64
  *	of this root: the engine flushes
  *
  * Fast when the root is valid.  Context: may sleep.
- * Return: 0, -ENOMEM, -EFAULT.  A CR3 that points nowhere gets an empty root.
+ * Return: 0, -ENOMEM, -EINVAL (LA57 set).  A CR3 that points nowhere gets an empty root.
  */
 int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh);
 
@@ -212,7 +213,8 @@ void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva);
  * @gva: CR2
  * @error_code: as the processor pushed it, U already corrected to the guest's
  *	CPL by engines that run guest kernels at CPL 3
- * @ac: RFLAGS.AC of the guest
+ * @ac: RFLAGS.AC is set and CPL < 3: SMAP does not apply.  (An access with U clear at
+ *	CPL 3 is made by the processor itself; AC does not excuse it)
  * @info: details
  *
  * Context: may sleep; SRCU read side of the slots held by the caller.
@@ -231,7 +233,8 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva,
  * @fault: filled on -EFAULT: the #PF the guest gets
  *
  * Sets accessed and dirty bits as hardware would.
- * Return: 0; -EFAULT: guest fault; other negative errno: host error.
+ * Return: 0; -EFAULT: guest fault; -EIO: the caller's memory is gone; -EAGAIN:
+ * the guest's tables change all the time, let it run.
  */
 int umbra_mmu_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
 			gpa_t *gpa, struct umbra_fault *fault);
@@ -306,5 +309,14 @@ struct umbra_mmu_stats {
 };
 
 const struct umbra_mmu_stats *umbra_mmu_stats(struct umbra_mmu *mmu);
+
+/**
+ * umbra_mmu_audit() - check the numbered invariants of Documentation/mmu.rst
+ * @mmu: the VM's
+ *
+ * Slow; for tests and debugging.  Any thread, no MMU lock held.
+ * Return: 0, or the number of a broken invariant.
+ */
+unsigned int umbra_mmu_audit(struct umbra_mmu *mmu);
 
 #endif

@@ -1,0 +1,707 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: the shadow MMU against a model
+ *
+ * Three simulated processors run random accesses through the shadow tables,
+ * each with a TLB that forgets only what it must.  Between (and, by the fake
+ * host, in the middle of) their faults the guest edits its tables, loads
+ * control registers, the host moves frames, slots come and go, the dirty log is
+ * taken.  After every step:
+ *
+ *  - the numbered invariants hold (umbra_mmu_audit);
+ *  - what the shadow tables give is what the model of the guest's tables gives,
+ *    to the same frame, with A and D set; every fault is the model's fault;
+ *  - no TLB reaches a frame that the host took back, or may write to a table
+ *    that is shadowed, or writes unlogged where writes are logged;
+ *  - every access is settled after a few faults.
+ */
+#include <linux/kvm.h>
+
+#include "ktap.h"
+#include "test_mmu_fake.h"
+#include "test_mmu_gen.h"
+#include "test_mmu_model.h"
+#include "x86_bits.h"
+
+#define NVCPUS		3
+#define NTLB		24
+#define MAX_PAGES	90
+#define TRIES		24
+
+struct tlb_entry {
+	bool valid, w, u, x;
+	u64 page;	/* gva >> 12 */
+	u64 hpa;
+};
+
+struct vcpu {
+	struct umbra_mmu_ctx *ctx;
+	struct umbra_paging paging;
+	struct tlb_entry tlb[NTLB];
+	bool reload, busy;
+	hpa_t root;
+};
+
+static struct vcpu vcpus[NVCPUS];
+static struct umbra_mmu_config config;
+static bool pending_edit;	/* the guest changed tables and has not flushed yet */
+static bool disturbed;		/* something happened inside the current fault */
+static unsigned int moving[4], nmoving;
+static bool logged[FAKE_GFNS];
+static struct umbra_memslot *moody;	/* the slot that comes and goes */
+static const char *failure;
+static struct {
+	unsigned long accesses, tlb_hits, guest, mmio, write, filled, nested;
+} seen;
+
+#define FAIL(...)							\
+	do {								\
+		if (!failure) {						\
+			failure = "x";					\
+			ktap_note(__VA_ARGS__);				\
+		}							\
+	} while (0)
+
+static void clear_tlb(struct vcpu *v)
+{
+	memset(v->tlb, 0, sizeof(v->tlb));
+}
+
+static void clear_all_tlbs(void)
+{
+	for (int i = 0; i < NVCPUS; i++)
+		clear_tlb(&vcpus[i]);
+}
+
+static void on_dirty(gfn_t gfn)
+{
+	logged[gfn] = true;
+}
+
+static int frame_gfn(u64 hpa)
+{
+	for (int i = 0; i < FAKE_GFNS; i++)
+		if ((u64)(uintptr_t)fake.page[i].frame == hpa)
+			return i;
+	return -1;
+}
+
+static bool shadowed(gfn_t gfn)
+{
+	bool is;
+
+	spin_lock(&fake.mmu->lock);
+	is = umbra_page_shadowed(fake.mmu, gfn);
+	spin_unlock(&fake.mmu->lock);
+	return is;
+}
+
+/* What no processor may be able to do, whatever happened. */
+static void check_tlbs(void)
+{
+	for (int i = 0; i < NVCPUS; i++) {
+		for (int k = 0; k < NTLB; k++) {
+			struct tlb_entry *t = &vcpus[i].tlb[k];
+			int gfn;
+
+			if (!t->valid)
+				continue;
+			gfn = frame_gfn(t->hpa);
+			if (gfn < 0) {
+				FAIL("a TLB reaches a frame that the host took back");
+				return;
+			}
+			if (!fake_slot(gfn))
+				FAIL("a TLB reaches gfn %d, which has no slot", gfn);
+			if (t->w && shadowed(gfn))
+				FAIL("a TLB may write to gfn %d, which is shadowed", gfn);
+			if (t->w && fake_slot(gfn) &&
+			    (fake_slot(gfn)->flags & KVM_MEM_READONLY))
+				FAIL("a TLB may write to a read-only slot");
+			if (t->w && fake_slot(gfn) && !logged[gfn] &&
+			    (fake_slot(gfn)->flags & KVM_MEM_LOG_DIRTY_PAGES))
+				FAIL("a TLB may write unlogged");
+		}
+	}
+}
+
+static void check_all(void)
+{
+	unsigned int broken = umbra_mmu_audit(fake.mmu);
+
+	if (broken)
+		FAIL("invariant %u is broken", broken);
+	check_tlbs();
+}
+
+/* The processor. */
+
+static bool smep(const struct vcpu *v)
+{
+	return (v->paging.cr0 >> 31 & 1) && (v->paging.cr4 >> 20 & 1);
+}
+
+static bool smap(const struct vcpu *v)
+{
+	return (v->paging.cr0 >> 31 & 1) && (v->paging.cr4 >> 21 & 1);
+}
+
+/* CR0.WP = 1 and EFER.NXE = 1 always. */
+static bool permits(const struct vcpu *v, const struct tlb_entry *t, struct model_access a)
+{
+	if (a.user && !t->u)
+		return false;
+	if (a.fetch)
+		return t->x && !(!a.user && t->u && smep(v));
+	if (!a.user && t->u && smap(v) && !a.ac)
+		return false;
+	return !a.write || t->w;
+}
+
+static u64 *table_entry(u64 table, u64 gva, int level)
+{
+	return (u64 *)(uintptr_t)table + (gva >> (12 + 9 * (level - 1)) & 511);
+}
+
+/* Walks the shadow tables; false: not present. */
+static bool shadow_walk(struct vcpu *v, u64 gva, struct tlb_entry *t)
+{
+	bool lng = v->paging.efer & 1 << 10 && v->paging.cr0 >> 31;
+	int level = lng || !config.pae_roots ? 4 : 2;
+	u64 table = v->root;
+	u64 *e;
+
+	*t = (struct tlb_entry){ .valid = true, .w = true, .u = true, .x = true,
+				 .page = gva >> 12 };
+	if (!lng)
+		gva &= 0xffffffff;
+	if (level == 2) {
+		u64 pdptr = ((u64 *)(uintptr_t)table)[gva >> 30];
+
+		if (!(pdptr & 1))
+			return false;
+		if (pdptr & (~PTE_ADDR & ~1ull))
+			FAIL("reserved bits in a PAE pointer: %llx", pdptr);
+		table = pdptr & PTE_ADDR;
+	}
+	for (;; level--) {
+		e = table_entry(table, gva, level);
+		if (!(*e & 1))
+			return false;
+		t->w = t->w && (*e & 2);
+		t->u = t->u && (*e & 4);
+		t->x = t->x && !(*e >> 63);
+		if (level == 1 || (*e & PTE_PS))
+			break;
+		table = *e & PTE_ADDR;
+	}
+	*e |= PTE_A;
+	t->hpa = (*e & PTE_ADDR & ~((4096ull << (9 * (level - 1))) - 1)) |
+		 (gva & ((4096ull << (9 * (level - 1))) - 1) & ~4095ull);
+	return true;
+}
+
+static struct tlb_entry *tlb_find(struct vcpu *v, u64 gva)
+{
+	for (int i = 0; i < NTLB; i++)
+		if (v->tlb[i].valid && v->tlb[i].page == gva >> 12)
+			return &v->tlb[i];
+	return NULL;
+}
+
+static void load(struct vcpu *v)
+{
+	bool fresh;
+	int ret;
+
+	do {
+		v->reload = false;
+		ret = umbra_mmu_load(v->ctx, &v->root, &fresh);
+		if (ret)
+			FAIL("load: %d", ret);
+		if (fresh)
+			clear_tlb(v);
+	} while (v->reload);
+}
+
+/* Return: translation that permits the access, by TLB or tables; NULL: a fault. */
+static struct tlb_entry *processor_access(struct vcpu *v, u64 gva, struct model_access a,
+					  bool *from_tlb, bool *present)
+{
+	struct tlb_entry *t = tlb_find(v, gva);
+	static struct tlb_entry walked;
+
+	if (v->reload)
+		load(v);
+	if (t && t->valid && permits(v, t, a) && chance(80)) {
+		*from_tlb = true;
+		return t;
+	}
+	if (t)
+		t->valid = false;
+	*from_tlb = false;
+	*present = shadow_walk(v, gva, &walked);
+	if (!*present || !permits(v, &walked, a))
+		return NULL;
+	t = &v->tlb[below(NTLB)];
+	*t = walked;
+	return t;
+}
+
+/* The guest. */
+
+static void random_op(void);
+
+static void model_now(struct vcpu *v, u64 gva, struct model_access a, bool effects,
+		      struct model_result *r)
+{
+	struct model_mem mem = { fake_read, fake_write, NULL };
+
+	a.effects = effects;
+	model_translate(&v->paging, &mem, gva, a, r);
+}
+
+static void guest_flush_all(void)
+{
+	for (int i = 0; i < NVCPUS; i++) {
+		umbra_mmu_flush(vcpus[i].ctx, true);
+		clear_tlb(&vcpus[i]);
+	}
+	pending_edit = false;
+}
+
+static u64 random_data(const struct vcpu *v, gfn_t gfn)
+{
+	return gfn < GEN_TABLES ? gen_entry(&v->paging, chance(40)) : rnd();
+}
+
+/* Bytes changed by the guest at @gpa. */
+static void edited(gpa_t gpa)
+{
+	if (gpa_to_gfn(gpa) >= GEN_TABLES)
+		return;
+	pending_edit = true;
+	if (chance(50))
+		guest_flush_all();
+}
+
+static void do_write(struct vcpu *v, const struct tlb_entry *t, u64 gva)
+{
+	int gfn = frame_gfn(t->hpa);
+	u64 data;
+
+	if (gfn < 0)
+		return;
+	data = random_data(v, gfn);
+	memcpy((u8 *)(uintptr_t)t->hpa + (gva & 4088), &data, 8);
+	edited(gfn_to_gpa(gfn));
+}
+
+static void emulate_write(struct vcpu *v, gpa_t gpa)
+{
+	u64 data = random_data(v, gpa_to_gfn(gpa));
+	unsigned int len = chance(80) ? 8 : 4;
+
+	gpa &= ~7ull;
+	if (!fake_mem(gpa) || (fake_slot(gpa_to_gfn(gpa))->flags & KVM_MEM_READONLY))
+		return;
+	memcpy(fake_mem(gpa), &data, len);
+	umbra_mmu_wrote(fake.mmu, gpa, len);
+	edited(gpa);
+}
+
+static void settle_moves(void)
+{
+	while (nmoving)
+		fake_move_end(moving[--nmoving]);
+}
+
+static void check_success(struct vcpu *v, u64 gva, struct model_access a,
+			  const struct tlb_entry *t, bool from_tlb)
+{
+	struct model_result r;
+	bool nowp = !(v->paging.cr0 & 1 << 16);
+
+	if (pending_edit)
+		return;
+	model_now(v, gva, a, false, &r);
+	/*
+	 * With CR0.WP = 0 a user page written by the supervisor is a supervisor
+	 * page for a while, out of the reach of SMAP: the one deviation.
+	 */
+	if (!r.ok && nowp && smap(v) && !a.user)
+		return;
+	if (!r.ok) {
+		FAIL("gva %llx w%d u%d f%d: the shadow allows what the guest forbids (tlb %d)", gva,
+		     a.write, a.user, a.fetch, from_tlb);
+		return;
+	}
+	if (fake.page[r.gpa >> 12].frame != (u8 *)(uintptr_t)t->hpa)
+		FAIL("gva %llx leads to the wrong frame (tlb %d)", gva, from_tlb);
+	if (a.write && !r.dirty && (v->paging.cr0 >> 31) && !from_tlb) {
+		struct umbra_walk walk;
+		struct umbra_walk_env env;
+
+		/* D cannot be set in a table in read-only memory. */
+		umbra_walk_prepare(&env, &v->paging);
+		umbra_walk(fake.mmu, &env, gva, UMBRA_ACC_PEEK, &walk);
+		if (!(fake_slot(walk.pte_gpa[walk.level] >> 12)->flags & KVM_MEM_READONLY))
+			FAIL("gva %llx written, but not dirty", gva);
+	}
+}
+
+static u32 hw_error_code(struct model_access a, bool present)
+{
+	return (present ? UMBRA_PF_P : 0) | (a.write ? UMBRA_PF_W : 0) |
+	       (a.user ? UMBRA_PF_U : 0) | (a.fetch ? UMBRA_PF_I : 0);
+}
+
+/* Return: the access is settled. */
+static bool take_fault(struct vcpu *v, u64 gva, struct model_access a, bool present)
+{
+	struct umbra_fault_info info;
+	struct model_result r;
+	enum umbra_verdict verdict;
+	bool sure;
+
+	model_now(v, gva, a, false, &r);
+	disturbed = false;
+	verdict = umbra_mmu_fault(v->ctx, gva, hw_error_code(a, present), a.ac, &info);
+	sure = !disturbed;
+	switch (verdict) {
+	case UMBRA_VERDICT_RETRY:
+		seen.filled++;
+		if (sure && !r.ok)
+			FAIL("gva %llx: retry, but it is the guest's fault", gva);
+		return false;
+	case UMBRA_VERDICT_GUEST:
+		seen.guest++;
+		if (sure && (r.ok || info.fault.error_code != r.error_code ||
+			     info.fault.addr != gva || info.fault.vector != 14))
+			FAIL("gva %llx: guest fault %x, model says ok=%d %x", gva,
+			     info.fault.error_code, r.ok, r.error_code);
+		return true;
+	case UMBRA_VERDICT_MMIO:
+		seen.mmio++;
+		if (sure && (!r.ok || info.gpa != r.gpa || fake_mem(r.gpa)))
+			FAIL("gva %llx: MMIO at %llx, model says ok=%d %llx", gva, info.gpa, r.ok,
+			     r.gpa);
+		return true;
+	case UMBRA_VERDICT_WRITE:
+		seen.write++;
+		if (sure && (!r.ok || !a.write || info.gpa != r.gpa || !fake_mem(r.gpa)))
+			FAIL("gva %llx: write at %llx, model says ok=%d %llx", gva, info.gpa, r.ok,
+			     r.gpa);
+		if (sure && !shadowed(r.gpa >> 12) &&
+		    !(fake_slot(r.gpa >> 12)->flags & KVM_MEM_READONLY))
+			FAIL("gva %llx: emulation of an ordinary write", gva);
+		emulate_write(v, info.gpa);
+		return true;
+	case UMBRA_VERDICT_ERROR:
+		break;
+	}
+	if (fake.fail_alloc >= 0 || info.error != -ENOMEM)
+		FAIL("gva %llx: error %d", gva, info.error);
+	return true;
+}
+
+static void access_memory(struct vcpu *v, u64 gva, struct model_access a)
+{
+	struct tlb_entry *t;
+	bool from_tlb, present = false;
+
+	if (v->busy)
+		return;
+	v->busy = true;
+	seen.accesses++;
+	for (int i = 0; i < TRIES && !failure; i++) {
+		t = processor_access(v, gva, a, &from_tlb, &present);
+		if (t) {
+			seen.tlb_hits += from_tlb;
+			check_success(v, gva, a, t, from_tlb);
+			if (a.write)
+				do_write(v, t, gva);
+			goto out;
+		}
+		if (i > 4)
+			settle_moves();
+		if (take_fault(v, gva, a, present))
+			goto out;
+	}
+	FAIL("gva %llx w%d u%d f%d is not settled", gva, a.write, a.user, a.fetch);
+out:
+	v->busy = false;
+}
+
+/* Operations. */
+
+static void set_paging(struct vcpu *v, const struct umbra_paging *p)
+{
+	if (v->busy)
+		return;
+	v->paging = *p;
+	umbra_mmu_set_paging(v->ctx, p);
+	umbra_mmu_flush(v->ctx, true);
+	clear_tlb(v);
+	load(v);
+}
+
+/* Processors of a guest mostly agree on the mode, and load CR3 often. */
+static void load_cr3(struct vcpu *v)
+{
+	struct umbra_paging p = v->paging;
+	struct umbra_paging fresh = gen_paging(umbra_role_mode(&p));
+
+	p.cr3 = fresh.cr3;
+	memcpy(p.pdptr, fresh.pdptr, sizeof(p.pdptr));
+	set_paging(v, &p);
+}
+
+static void change_mode(void)
+{
+	struct umbra_paging p = gen_paging(below(4));
+
+	for (int i = 0; i < NVCPUS; i++) {
+		struct umbra_paging mine = p;
+
+		if (chance(30))
+			mine = gen_paging(chance(60) ? umbra_role_mode(&p) : below(4));
+		/* Often the same address space. */
+		mine.cr3 = chance(60) ? p.cr3 : (u64)below(GEN_TABLES) << 12;
+		set_paging(&vcpus[i], &mine);
+	}
+	if (chance(50) && !pending_edit) {
+		gen_tables(&p);
+		for (int t = 0; t < GEN_TABLES; t++)
+			for (int at = 0; at < 4096; at += 512)
+				umbra_mmu_wrote(fake.mmu, gfn_to_gpa(t) + at, 512);
+		pending_edit = true;
+		guest_flush_all();
+	}
+}
+
+static void guest_edit(void)
+{
+	struct vcpu *v = &vcpus[below(NVCPUS)];
+	gpa_t gpa = (u64)below(GEN_TABLES) << 12 | (gen_gva(&v->paging) >> 12 & 511) << 3;
+
+	if (!fake_mem(gpa))
+		return;
+	/* A guest cannot write there otherwise. */
+	emulate_write(v, gpa);
+}
+
+static void invlpg(void)
+{
+	u64 gva = gen_gva(&vcpus[0].paging);
+
+	for (int i = 0; i < NVCPUS; i++) {
+		struct tlb_entry *t = tlb_find(&vcpus[i], gva);
+
+		umbra_mmu_invlpg(vcpus[i].ctx, gva);
+		while (t) {
+			t->valid = false;
+			t = tlb_find(&vcpus[i], gva);
+		}
+	}
+}
+
+static void host_op(void)
+{
+	gfn_t gfn = below(FAKE_GFNS);
+
+	if (chance(30)) {
+		fake.page[gfn].host_ro = true;
+		fake_move_begin(gfn);
+		fake_move_end(gfn);
+	} else if (nmoving < ARRAY_SIZE(moving) && chance(50)) {
+		fake_move_begin(gfn);
+		moving[nmoving++] = gfn;
+	} else if (nmoving) {
+		fake_move_end(moving[--nmoving]);
+	} else {
+		umbra_invalidate_young(fake.mmu, FAKE_HVA, FAKE_HVA + (FAKE_GFNS << 12),
+				       chance(50));
+	}
+}
+
+static void take_log(void)
+{
+	bool changed;
+
+	if (!moody || !(moody->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		return;
+	memset(logged + moody->base_gfn, 0, moody->npages);
+	changed = umbra_mmu_write_protect(fake.mmu, moody, 0, ~0ull);
+	if (changed)
+		clear_all_tlbs();
+}
+
+static void slot_op(void)
+{
+	static const u32 kinds[] = { 0, KVM_MEM_READONLY, KVM_MEM_LOG_DIRTY_PAGES };
+
+	for (int i = 0; i < NVCPUS; i++)
+		if (vcpus[i].busy)	/* it holds SRCU: the change would wait */
+			return;
+	if (moody && chance(50)) {
+		fake_del_slot(moody);
+		moody = NULL;
+	} else if (!moody) {
+		moody = fake_add_slot(40, 40, kinds[below(3)]);
+		memset(logged, 0, sizeof(logged));
+	} else if (!(moody->flags & KVM_MEM_READONLY)) {
+		moody->flags ^= KVM_MEM_LOG_DIRTY_PAGES;
+		take_log();
+	}
+	fake.mmu->max_pages = MAX_PAGES;
+}
+
+/* Few addresses, so that they are used again: by TLBs, by other processors, after edits. */
+static u64 hot_gva(const struct vcpu *v)
+{
+	static u64 hot[4][16];
+	u64 *gva = &hot[umbra_role_mode(&v->paging)][below(16)];
+
+	if (!*gva || chance(4)) {
+		struct model_access a = { .ac = true };
+		struct model_result r = { 0 };
+
+		for (int i = 0; i < 12 && !r.ok; i++) {
+			*gva = gen_gva(&v->paging);
+			model_now((struct vcpu *)v, *gva, a, false, &r);
+		}
+	}
+	return *gva;
+}
+
+static void random_op(void)
+{
+	struct vcpu *v = &vcpus[below(NVCPUS)];
+	unsigned int what = below(1000);
+
+	if (what < 800)
+		access_memory(v, hot_gva(v), gen_access());
+	else if (what < 880)
+		guest_edit();
+	else if (what < 900)
+		load_cr3(v);
+	else if (what < 950)
+		host_op();
+	else if (what < 960)
+		guest_flush_all();
+	else if (what < 975)
+		invlpg();
+	else if (what < 985)
+		take_log();
+	else if (what < 992)
+		umbra_mmu_unprotect(fake.mmu, below(GEN_TABLES));
+	else if (what < 995)
+		slot_op();
+	else if (what < 998 && !v->busy)
+		set_paging(v, &v->paging);
+}
+
+/* Called by the fake host where the MMU holds no lock: others run. */
+static void on_unlocked(void)
+{
+	static int depth;
+
+	if (depth || !chance(6))
+		return;
+	depth++;
+	disturbed = true;
+	seen.nested++;
+	random_op();
+	disturbed = true;
+	depth--;
+}
+
+static void on_reload(void)
+{
+	static unsigned int known;
+
+	if (known == fake.reloads)
+		return;
+	known = fake.reloads;
+	for (int i = 0; i < NVCPUS; i++)
+		vcpus[i].reload = true;
+}
+
+static void on_flush(void)
+{
+	on_reload();
+	clear_all_tlbs();
+}
+
+static void start(bool pae_roots)
+{
+	fake_reset();
+	memset(vcpus, 0, sizeof(vcpus));
+	memset(&seen, 0, sizeof(seen));
+	nmoving = 0;
+	pending_edit = false;
+	failure = NULL;
+	config = (struct umbra_mmu_config){ .pae_roots = pae_roots, .levels = 4 };
+	fake.mmu = umbra_mmu_create(NULL, &fake_ops, &config);
+	fake_add_slot(0, 40, 0);
+	moody = fake_add_slot(40, 40, 0);
+	fake.mmu->max_pages = MAX_PAGES;
+	fake.on_flush = on_flush;
+	fake.on_dirty = on_dirty;
+	for (int i = 0; i < NVCPUS; i++) {
+		vcpus[i].ctx = umbra_mmu_ctx_create(fake.mmu);
+		vcpus[i].reload = true;
+	}
+}
+
+static void stop(void)
+{
+	settle_moves();
+	fake.on_unlocked = NULL;
+	umbra_mmu_stop(fake.mmu);
+	for (int i = 0; i < NVCPUS; i++)
+		umbra_mmu_ctx_destroy(vcpus[i].ctx);
+	while (fake.slots->count)
+		fake_del_slot(fake.slots->slot[0]);
+	if (fake.mmu->nr_pages)
+		FAIL("%lu pages are left", fake.mmu->nr_pages);
+	umbra_mmu_destroy(fake.mmu);
+	fake_free();
+}
+
+static bool run(bool pae_roots, bool concurrent, unsigned int steps, u64 seed)
+{
+	const struct umbra_mmu_stats *s;
+
+	rnd_state = seed;
+	gen_friendly = true;
+	start(pae_roots);
+	fake.on_unlocked = concurrent ? on_unlocked : NULL;
+	for (unsigned int i = 0; i < steps && !failure; i++) {
+		if (i % 400 == 0)
+			change_mode();
+		random_op();
+		check_all();
+	}
+	s = umbra_mmu_stats(fake.mmu);
+	ktap_note("seed %llx: %lu accesses, %lu TLB hits, %lu nested; fills %lu guest %lu mmio %lu write %lu; pages %llu/%llu flood %llu flushes %llu roots %llu/%llu",
+		  seed, seen.accesses, seen.tlb_hits, seen.nested, seen.filled, seen.guest, seen.mmio,
+		  seen.write, s->sp_new, s->sp_zapped, s->flood, s->remote_flush, s->root_hit,
+		  s->root_miss);
+	stop();
+	return !failure;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int steps = argc > 1 ? atoi(argv[1]) : 20000;
+	u64 seed = argc > 2 ? strtoull(argv[2], NULL, 16) : 0x5eed;
+
+	ktap_plan(4);
+	ktap_ok(run(true, false, steps, seed), "PAE roots, one after the other");
+	ktap_ok(run(false, false, steps, seed + 1), "4-level roots, one after the other");
+	ktap_ok(run(true, true, steps, seed + 2), "PAE roots, concurrent");
+	ktap_ok(run(false, true, steps, seed + 3), "4-level roots, concurrent");
+	ktap_exit();
+}
