@@ -5,3 +5,8 @@
 core-y := engine.o device.o ioctl.o caps.o vm.o vm_irq.o vcpu.o
 core-y += memslot.o guest_mem.o bus.o coalesced.o irqfd.o ioeventfd.o
 core-y += stats.o debugfs.o trace.o
+
+# The processor
+core-y += run.o work.o exit.o halt.o event.o mp.o reset.o
+core-y += regs.o cr.o dr.o fpu.o msr.o mce.o mtrr.o cpuid.o clock.o
+core-y += emulate.o io.o guest_debug.o

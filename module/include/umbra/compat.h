@@ -108,4 +108,13 @@ static struct syscore_ops name = {							\
 #define umbra_unregister_syscore(s)	unregister_syscore_ops(s)
 #endif
 
+/* 6.18: the work before guest mode is not KVM's alone; it lost its vcpu argument. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#include <linux/entry-virt.h>
+#define umbra_xfer_work(kvm_vcpu)	xfer_to_guest_mode_handle_work()
+#else
+#include <linux/entry-kvm.h>
+#define umbra_xfer_work(kvm_vcpu)	xfer_to_guest_mode_handle_work(kvm_vcpu)
+#endif
+
 #endif

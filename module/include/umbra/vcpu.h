@@ -46,12 +46,14 @@ enum umbra_vcpu_mode { UMBRA_OUTSIDE, UMBRA_IN_GUEST, UMBRA_EXITING };
  * @n: entries done
  * @pos: replay position
  * @pending: the last entry waits for userspace
+ * @insn_len: length of an IN or OUT that needs no emulator
  * @e: kind of access, address, length, data, direction
  */
 struct umbra_io_log {
 	u64 rip;
 	u8 n, pos;
 	bool pending;
+	u8 insn_len;
 	struct {
 		bool mmio, write;
 		u8 len;
@@ -102,11 +104,17 @@ struct umbra_io_log {
  * @efer_allowed: EFER bits that may be set, from @cpuid
  * @xcr0_allowed: XCR0 bits that may be set
  * @maxphyaddr: guest physical address width
+ * @paging_features: UMBRA_PAGING_* from @cpuid
+ * @ran: KVM_RUN was called: CPUID is fixed
  * @pdptr: PAE pointers as loaded
+ * @fault_rip: where the last page fault was taken
+ * @fault_gva: its address
+ * @fault_repeat: how often in a row it came back; guards against endless faults
  * @tsc_offset: guest TSC - host TSC
  * @tsc_khz: guest TSC frequency
  * @tsc_aux: MSR_TSC_AUX
  * @pat: MSR_IA32_CR_PAT
+ * @apic_base: MSR_IA32_APICBASE without a local APIC in the module
  * @misc_enable: MSR_IA32_MISC_ENABLE
  * @mtrr_def: MTRRdefType and the other MTRRs, kept for readback
  * @mtrr: fixed and variable MTRRs
@@ -121,6 +129,7 @@ struct umbra_io_log {
  * @preempted_in_kernel: unused hint
  * @clock_msr: MSR_KVM_SYSTEM_TIME_NEW, 0 off
  * @wall_msr: MSR_KVM_WALL_CLOCK_NEW
+ * @clock_stopped: KVM_KVMCLOCK_CTRL: tell the guest once
  * @debugfs: directory
  */
 struct umbra_vcpu {
@@ -162,11 +171,16 @@ struct umbra_vcpu {
 	u64 efer_allowed;
 	u64 xcr0_allowed;
 	u8 maxphyaddr;
+	u32 paging_features;
+	bool ran;
 	u64 pdptr[4];
+	u64 fault_rip, fault_gva;
+	u32 fault_repeat;
 	u64 tsc_offset;
 	u32 tsc_khz;
 	u64 tsc_aux;
 	u64 pat;
+	u64 apic_base;
 	u64 misc_enable;
 	u64 mtrr_def;
 	u64 mtrr[32];
@@ -177,6 +191,7 @@ struct umbra_vcpu {
 	int (*complete)(struct umbra_vcpu *vcpu);
 	struct umbra_vcpu_stat stat;
 	u64 clock_msr, wall_msr;
+	bool clock_stopped;
 	struct dentry *debugfs;
 };
 

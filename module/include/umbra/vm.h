@@ -58,6 +58,10 @@ struct umbra_irqfds;
  * @coalesced: ring of core/coalesced.c; set once under @slots_lock
  * @bsp_id: vCPU id of the boot processor (KVM_SET_BOOT_CPU_ID)
  * @tsc_khz: default guest TSC frequency
+ * @clock_lock: guards @tsc_offset, @tsc_written and @tsc_written_at
+ * @tsc_offset: TSC offset that new and synchronized vCPUs get
+ * @tsc_written: guest TSC that userspace wrote last
+ * @tsc_written_at: host TSC at that moment
  * @clock_offset: kvmclock = boottime ns + offset (KVM_SET_CLOCK)
  * @tss_addr: KVM_SET_TSS_ADDR; kept, unused
  * @identity_map_addr: KVM_SET_IDENTITY_MAP_ADDR; kept, unused
@@ -93,6 +97,8 @@ struct umbra_vm {
 	struct umbra_coalesced *coalesced;
 	u32 bsp_id;
 	u32 tsc_khz;
+	spinlock_t clock_lock;
+	u64 tsc_offset, tsc_written, tsc_written_at;
 	s64 clock_offset;
 	u64 tss_addr;
 	u64 identity_map_addr;

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: the vCPU's use of the emulator
+ *
+ * The emulator knows no vCPU (emul.h); here are the callbacks by which it
+ * reaches one, and what follows from each of its results.  Linear addresses
+ * become guest physical ones by the guest's own page tables, a page at a time,
+ * and then are memory, or a device (io.c).
+ */
+#include "emulate_internal.h"
+
+#include <asm/debugreg.h>
+#include <asm/kvm.h>
+#include <asm/msr.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+#include <linux/kvm_para.h>
+
+#include "cpuid_internal.h"
+#include "cr_internal.h"
+#include "dr_internal.h"
+#include "event_internal.h"
+#include "exit_internal.h"
+#include "fpu_internal.h"
+#include "guest_debug_internal.h"
+#include "io_internal.h"
+#include "msr_internal.h"
+#include "umbra/trace.h"
+
+static struct umbra_vcpu *to_vcpu(struct umbra_emul *e)
+{
+	return e->owner;
+}
+
+static int fail(struct umbra_emul *e, int err)
+{
+	e->error = err;
+	return UMBRA_EMUL_ERROR;
+}
+
+static int fault(struct umbra_emul *e, u8 vector)
+{
+	e->fault = (struct umbra_fault){ .vector = vector, .has_error = vector == GP_VECTOR };
+	return UMBRA_EMUL_FAULT;
+}
+
+/* 0 and -EINVAL (#GP) of the register writers. */
+static int gp_result(struct umbra_emul *e, int err)
+{
+	if (!err)
+		return UMBRA_EMUL_OK;
+	return err == -EINVAL ? fault(e, GP_VECTOR) : fail(e, err);
+}
+
+/* What a callback changed in vcpu->regs shows in the working copy, too. */
+static void sync_copy(struct umbra_emul *e)
+{
+	const struct umbra_regs *g = e->regs;
+	struct umbra_regs *r = &e->r;
+
+	r->cr0 = g->cr0;
+	r->cr3 = g->cr3;
+	r->cr4 = g->cr4;
+	r->cr2 = g->cr2;
+	r->cr8 = g->cr8;
+	r->efer = g->efer;
+	r->xcr0 = g->xcr0;
+	memcpy(r->dr, g->dr, sizeof(r->dr));
+	r->dr6 = g->dr6;
+	r->dr7 = g->dr7;
+}
+
+static void sync_msrs(struct umbra_emul *e)
+{
+	const struct umbra_regs *g = e->regs;
+	struct umbra_regs *r = &e->r;
+
+	sync_copy(e);
+	r->seg[UMBRA_FS].base = g->seg[UMBRA_FS].base;
+	r->seg[UMBRA_GS].base = g->seg[UMBRA_GS].base;
+	r->star = g->star;
+	r->lstar = g->lstar;
+	r->cstar = g->cstar;
+	r->sfmask = g->sfmask;
+	r->kernel_gs_base = g->kernel_gs_base;
+	r->sysenter_cs = g->sysenter_cs;
+	r->sysenter_esp = g->sysenter_esp;
+	r->sysenter_eip = g->sysenter_eip;
+}
+
+/* Memory. */
+
+static int translate(struct umbra_emul *e, gva_t gva, unsigned int acc, gpa_t *gpa)
+{
+	int err;
+
+	/* A read-modify-write is checked as a write from the start (SDM Vol. 3A 4.7). */
+	if (acc & UMBRA_ACC_RMW)
+		acc |= UMBRA_ACC_WRITE;
+	err = umbra_mmu_translate(to_vcpu(e)->mmu, gva, acc, gpa, &e->fault);
+	if (!err)
+		return UMBRA_EMUL_OK;
+	return err == -EFAULT ? UMBRA_EMUL_FAULT : fail(e, err);
+}
+
+static unsigned int rest_of_page(gva_t gva, unsigned int len)
+{
+	return min_t(u64, len, UMBRA_PAGE_SIZE - (gva & ~UMBRA_PAGE_MASK));
+}
+
+static int emul_fetch(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
+		      unsigned int *got)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+	unsigned int acc = UMBRA_ACC_FETCH;
+	gpa_t gpa;
+	int ret;
+
+	if (e->r.cpl == 3)
+		acc |= UMBRA_ACC_USER;
+	len = rest_of_page(gva, len);
+	ret = translate(e, gva, acc, &gpa);
+	if (ret)
+		return ret;
+	if (umbra_guest_read(vcpu->vm, gpa, buf, len)) {
+		e->reason = "code outside guest memory";
+		return UMBRA_EMUL_UNHANDLED;
+	}
+	*got = len;
+	return UMBRA_EMUL_OK;
+}
+
+/* Devices see at most eight bytes at a time. */
+static int device_access(struct umbra_vcpu *vcpu, bool write, gpa_t gpa, void *data,
+			 unsigned int len)
+{
+	int ret;
+
+	while (len) {
+		unsigned int n = min(len, 8u);
+
+		ret = umbra_io_access(vcpu, true, write, gpa, data, n);
+		if (ret)
+			return ret;
+		gpa += n;
+		data += n;
+		len -= n;
+	}
+	return UMBRA_EMUL_OK;
+}
+
+static int read_phys(struct umbra_emul *e, gpa_t gpa, void *buf, unsigned int len)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+
+	if (!umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa)))
+		return device_access(vcpu, false, gpa, buf, len);
+	return umbra_guest_read(vcpu->vm, gpa, buf, len) ? fail(e, -EFAULT) : UMBRA_EMUL_OK;
+}
+
+static int write_phys(struct umbra_emul *e, gpa_t gpa, const void *buf, unsigned int len)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+	int err;
+
+	if (!umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa)))
+		return device_access(vcpu, true, gpa, (void *)buf, len);
+	err = umbra_guest_write(vcpu->vm, gpa, buf, len);
+	if (!err)
+		return UMBRA_EMUL_OK;
+	/* Writes to a read-only slot are userspace's (KVM api.rst 4.35). */
+	if (err == -EROFS)
+		return device_access(vcpu, true, gpa, (void *)buf, len);
+	return fail(e, err);
+}
+
+static int emul_read(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
+		     unsigned int acc)
+{
+	while (len) {
+		unsigned int n = rest_of_page(gva, len);
+		gpa_t gpa;
+		int ret;
+
+		ret = translate(e, gva, acc & ~UMBRA_ACC_WRITE, &gpa);
+		if (!ret)
+			ret = read_phys(e, gpa, buf, n);
+		if (ret)
+			return ret;
+		gva += n;
+		buf += n;
+		len -= n;
+	}
+	return UMBRA_EMUL_OK;
+}
+
+static int emul_write(struct umbra_emul *e, gva_t gva, const void *buf, unsigned int len,
+		      unsigned int acc)
+{
+	unsigned int first = rest_of_page(gva, len);
+	gpa_t gpa, gpa2 = 0;
+	int ret;
+
+	/* Both pages are checked before the first byte is written. */
+	acc |= UMBRA_ACC_WRITE;
+	ret = translate(e, gva, acc, &gpa);
+	if (!ret && first < len)
+		ret = translate(e, gva + first, acc, &gpa2);
+	if (!ret)
+		ret = write_phys(e, gpa, buf, first);
+	if (!ret && first < len)
+		ret = write_phys(e, gpa2, buf + first, len - first);
+	return ret;
+}
+
+/* Memory in one piece is exchanged atomically; devices and split operands are not. */
+static int emul_cmpxchg(struct umbra_emul *e, gva_t gva, const void *old, const void *new_val,
+			unsigned int len, unsigned int acc, bool *swapped)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+	u8 now[16];
+	gpa_t gpa;
+	int ret, err;
+
+	if (rest_of_page(gva, len) == len) {
+		ret = translate(e, gva, acc | UMBRA_ACC_WRITE, &gpa);
+		if (ret)
+			return ret;
+		if (umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa))) {
+			err = umbra_guest_cmpxchg(vcpu->vm, gpa, old, new_val, len, swapped);
+			if (!err)
+				return UMBRA_EMUL_OK;
+			if (err != -EROFS && err != -EINVAL)
+				return fail(e, err);
+		}
+	}
+	ret = emul_read(e, gva, now, len, acc | UMBRA_ACC_RMW);
+	if (ret)
+		return ret;
+	*swapped = !memcmp(now, old, len);
+	return *swapped ? emul_write(e, gva, new_val, len, acc) : UMBRA_EMUL_OK;
+}
+
+static int emul_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in, u32 *val)
+{
+	return umbra_io_access(to_vcpu(e), false, !in, port, val, size);
+}
+
+/* Registers. */
+
+static int emul_read_cr(struct umbra_emul *e, unsigned int cr, u64 *val)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+
+	switch (cr) {
+	case 0:
+		*val = vcpu->regs.cr0;
+		break;
+	case 2:
+		*val = vcpu->regs.cr2;
+		break;
+	case 3:
+		*val = vcpu->regs.cr3;
+		break;
+	case 4:
+		*val = vcpu->regs.cr4;
+		break;
+	case 8:
+		*val = umbra_cr8_read(vcpu);
+		break;
+	default:
+		return fault(e, UD_VECTOR);
+	}
+	trace_umbra_cr(vcpu->id, false, cr, *val);
+	return UMBRA_EMUL_OK;
+}
+
+static int emul_write_cr(struct umbra_emul *e, unsigned int cr, u64 val)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+	int err = 0;
+
+	trace_umbra_cr(vcpu->id, true, cr, val);
+	switch (cr) {
+	case 0:
+		err = umbra_cr0_write(vcpu, val);
+		break;
+	case 2:
+		umbra_regs_mut(vcpu, UMBRA_REGS_CR)->cr2 = val;
+		break;
+	case 3:
+		err = umbra_cr3_write(vcpu, val);
+		break;
+	case 4:
+		err = umbra_cr4_write(vcpu, val);
+		break;
+	case 8:
+		err = umbra_cr8_write(vcpu, val);
+		break;
+	default:
+		return fault(e, UD_VECTOR);
+	}
+	sync_copy(e);
+	return gp_result(e, err);
+}
+
+static int emul_read_dr(struct umbra_emul *e, unsigned int dr, u64 *val)
+{
+	*val = umbra_dr_read(to_vcpu(e), dr);
+	return UMBRA_EMUL_OK;
+}
+
+static int emul_write_dr(struct umbra_emul *e, unsigned int dr, u64 val)
+{
+	int err = umbra_dr_write(to_vcpu(e), dr, val);
+
+	sync_copy(e);
+	return gp_result(e, err);
+}
+
+static int emul_read_msr(struct umbra_emul *e, u32 index, u64 *val)
+{
+	return gp_result(e, umbra_msr_read(to_vcpu(e), index, val, false));
+}
+
+static int emul_write_msr(struct umbra_emul *e, u32 index, u64 val)
+{
+	int err = umbra_msr_write(to_vcpu(e), index, val, false);
+
+	sync_msrs(e);
+	return gp_result(e, err);
+}
+
+static int emul_write_xcr(struct umbra_emul *e, u32 index, u64 val)
+{
+	int err = index ? -EINVAL : umbra_xcr0_write(to_vcpu(e), val);
+
+	sync_copy(e);
+	return gp_result(e, err);
+}
+
+static int emul_cpuid(struct umbra_emul *e, u32 reg[4])
+{
+	umbra_cpuid_read(to_vcpu(e), reg);
+	return UMBRA_EMUL_OK;
+}
+
+static int emul_rdtsc(struct umbra_emul *e, u64 *tsc, u32 *aux)
+{
+	*tsc = umbra_guest_tsc(to_vcpu(e));
+	if (aux)
+		*aux = to_vcpu(e)->tsc_aux;
+	return UMBRA_EMUL_OK;
+}
+
+/* There are no counters. */
+static int emul_rdpmc(struct umbra_emul *e, u32 index, u64 *val)
+{
+	return fault(e, GP_VECTOR);
+}
+
+static int emul_invlpg(struct umbra_emul *e, gva_t gva)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+
+	umbra_mmu_invlpg(vcpu->mmu, gva);
+	vcpu->vm->engine->flush_gva(vcpu, gva);
+	return UMBRA_EMUL_OK;
+}
+
+/* Not offered in CPUID; should it be executed all the same, everything goes. */
+static int emul_invpcid(struct umbra_emul *e, u64 type, u64 pcid, gva_t gva)
+{
+	umbra_flush_all(to_vcpu(e));
+	return UMBRA_EMUL_OK;
+}
+
+/* Guest memory is coherent, so caches need no attention. */
+static int emul_nothing(struct umbra_emul *e)
+{
+	return UMBRA_EMUL_OK;
+}
+
+static int emul_hypercall(struct umbra_emul *e)
+{
+	/* No hypercall is offered (Documentation/virt/kvm/x86/hypercalls.rst). */
+	e->r.gpr[UMBRA_RAX] = e->r.cpl ? -KVM_EPERM : -KVM_ENOSYS;
+	return UMBRA_EMUL_OK;
+}
+
+static int emul_xmm(struct umbra_emul *e, unsigned int reg, void *buf, unsigned int len,
+		    bool write)
+{
+	if (!umbra_fpu_vector(to_vcpu(e), reg, buf, len, write))
+		return UMBRA_EMUL_OK;
+	e->reason = "vector register out of reach";
+	return UMBRA_EMUL_UNHANDLED;
+}
+
+static int emul_fx(struct umbra_emul *e, void *area, bool write)
+{
+	return gp_result(e, umbra_fpu_legacy(to_vcpu(e), area, write));
+}
+
+static const struct umbra_emul_ops emul_ops = {
+	.fetch = emul_fetch,
+	.read = emul_read,
+	.write = emul_write,
+	.cmpxchg = emul_cmpxchg,
+	.pio = emul_pio,
+	.read_cr = emul_read_cr,
+	.write_cr = emul_write_cr,
+	.read_dr = emul_read_dr,
+	.write_dr = emul_write_dr,
+	.read_msr = emul_read_msr,
+	.write_msr = emul_write_msr,
+	.write_xcr = emul_write_xcr,
+	.cpuid = emul_cpuid,
+	.rdtsc = emul_rdtsc,
+	.rdpmc = emul_rdpmc,
+	.invlpg = emul_invlpg,
+	.invpcid = emul_invpcid,
+	.cache = emul_nothing,
+	.hypercall = emul_hypercall,
+	.xmm = emul_xmm,
+	.fx = emul_fx,
+	.monitor = emul_nothing,
+};
+
+void umbra_emulate_init(struct umbra_vcpu *vcpu)
+{
+	vcpu->emul.ops = &emul_ops;
+	vcpu->emul.owner = vcpu;
+	vcpu->emul.regs = &vcpu->regs;
+}
+
+u64 umbra_linear_rip(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_SEG | UMBRA_REGS_CR);
+
+	if (umbra_in_64bit(regs))
+		return regs->rip;
+	return (u32)(regs->seg[UMBRA_CS].base + regs->rip);
+}
+
+unsigned int umbra_fetch(struct umbra_vcpu *vcpu, void *buf, unsigned int len)
+{
+	unsigned int acc = UMBRA_ACC_FETCH;
+	u64 gva = umbra_linear_rip(vcpu);
+	struct umbra_fault fault;
+	gpa_t gpa;
+
+	if (vcpu->regs.cpl == 3)
+		acc |= UMBRA_ACC_USER;
+	if (umbra_mmu_translate(vcpu->mmu, gva, acc, &gpa, &fault))
+		return 0;
+	len = rest_of_page(gva, len);
+	return umbra_guest_read(vcpu->vm, gpa, buf, len) ? 0 : len;
+}
+
+/* Results. */
+
+static int unhandled(struct umbra_vcpu *vcpu, gpa_t written)
+{
+	struct umbra_fault ud = { .vector = UD_VECTOR };
+
+	vcpu->stat.emul_failed++;
+	if (written != UMBRA_INVALID_GPA &&
+	    umbra_mmu_unprotect(vcpu->vm->mmu, gpa_to_gfn(written)))
+		return 1;
+	/* A guest's user program must not be able to stop its machine. */
+	if (vcpu->regs.cpl == 3) {
+		umbra_queue_fault(vcpu, &ud);
+		return 1;
+	}
+	pr_debug("umbra: cannot emulate %*ph: %s\n", vcpu->emul.insn_len, vcpu->emul.insn,
+		 vcpu->emul.reason ?: "?");
+	return umbra_exit_emulation(vcpu, vcpu->emul.insn, vcpu->emul.insn_len);
+}
+
+static int deliver_fault(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_fault *f = &vcpu->emul.fault;
+
+	/* The single-step trap after a committed instruction (emulate.c of emul). */
+	if (f->vector == DB_VECTOR && (f->addr & DR_STEP) && umbra_debug_stepping(vcpu))
+		return umbra_debug_exit(vcpu, DB_VECTOR, DR_STEP);
+	umbra_queue_fault(vcpu, f);
+	return 1;
+}
+
+int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
+{
+	struct umbra_emul *e = &vcpu->emul;
+	u64 rip;
+	int ret;
+
+	umbra_regs_get(vcpu, UMBRA_REGS_ALL);
+	rip = umbra_linear_rip(vcpu);
+	umbra_io_begin(vcpu, rip);
+	e->features = vcpu->emul_features;
+	ret = umbra_emulate(e);
+	vcpu->stat.emulated++;
+	trace_umbra_emulate(rip, e->insn_len, e->insn, ret);
+
+	if (ret == UMBRA_EMUL_IO)
+		return umbra_io_to_user(vcpu);
+	umbra_io_end(vcpu);
+	switch (ret) {
+	case UMBRA_EMUL_OK:
+	case UMBRA_EMUL_AGAIN:
+		return 1;
+	case UMBRA_EMUL_FAULT:
+		return deliver_fault(vcpu);
+	case UMBRA_EMUL_HALT:
+		return umbra_exit_halt(vcpu);
+	case UMBRA_EMUL_SHUTDOWN:
+		return umbra_exit_shutdown(vcpu);
+	case UMBRA_EMUL_ERROR:
+		return e->error;
+	default:
+		return unhandled(vcpu, written);
+	}
+}

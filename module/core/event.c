@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: events of a vCPU
+ *
+ * An event waits in one of four places: vcpu->event (its delivery began and was
+ * interrupted by an exit), vcpu->exception (raised by core or the emulator),
+ * nmi_queued, and the interrupt controllers (or irq_queued, when userspace has
+ * them).  Before each entry one of them goes to the engine; after each exit the
+ * engine gives back what did not arrive.  How it is delivered is the engine's.
+ */
+#include "event_internal.h"
+
+#include <asm/debugreg.h>
+#include <asm/irq_vectors.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+#include "guest_debug_internal.h"
+#include "ioctl_internal.h"
+#include "umbra/irqchip.h"
+#include "umbra/trace.h"
+
+/* General detect (SDM Vol. 3B 17.2.4): off while the handler runs. */
+#define DR7_GD	BIT_ULL(13)
+
+/* Classes of exceptions, SDM Vol. 3A 6.15, table 6-4. */
+enum fault_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT, CLASS_DOUBLE };
+
+static enum fault_class classify(u8 vector)
+{
+	switch (vector) {
+	case DE_VECTOR:
+	case TS_VECTOR:
+	case NP_VECTOR:
+	case SS_VECTOR:
+	case GP_VECTOR:
+		return CLASS_CONTRIBUTORY;
+	case PF_VECTOR:
+		return CLASS_PAGE_FAULT;
+	case DF_VECTOR:
+		return CLASS_DOUBLE;
+	default:
+		return CLASS_BENIGN;
+	}
+}
+
+/* SDM Vol. 3A 6.15, table 6-5: does @second during delivery of @first become #DF? */
+static bool makes_double_fault(enum fault_class first, enum fault_class second)
+{
+	if (first == CLASS_CONTRIBUTORY)
+		return second == CLASS_CONTRIBUTORY;
+	if (first == CLASS_PAGE_FAULT)
+		return second == CLASS_CONTRIBUTORY || second == CLASS_PAGE_FAULT;
+	return false;
+}
+
+/* What the exception leaves in CR2 and DR6 (SDM Vol. 3A 6.15, 17.2.3). */
+static void deliver_payload(struct umbra_vcpu *vcpu, u8 vector, u64 addr)
+{
+	struct umbra_regs *regs;
+
+	if (vector == PF_VECTOR) {
+		regs = umbra_regs_mut(vcpu, UMBRA_REGS_CR);
+		regs->cr2 = addr;
+	} else if (vector == DB_VECTOR) {
+		regs = umbra_regs_mut(vcpu, UMBRA_REGS_DR);
+		regs->dr6 = (regs->dr6 & ~(u64)DR_TRAP_BITS) | DR6_RESERVED | addr;
+		regs->dr7 &= ~DR7_GD;
+	}
+}
+
+static void set_exception(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
+{
+	vcpu->exception = (struct umbra_event){
+		.kind = UMBRA_EVENT_EXCEPTION,
+		.vector = fault->vector,
+		.has_error = fault->has_error,
+		.error_code = fault->error_code,
+	};
+	vcpu->exception_addr = fault->addr;
+	deliver_payload(vcpu, fault->vector, fault->addr);
+}
+
+/**
+ * umbra_queue_fault() - raise an exception in the guest
+ * @vcpu: the vCPU
+ * @fault: what
+ *
+ * Merges with an exception that is being delivered; a software interrupt whose
+ * delivery faulted is dropped, because RIP still points at it; an external
+ * interrupt or NMI stays and follows.
+ *
+ * Context: vCPU thread.
+ */
+void umbra_queue_fault(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
+{
+	struct umbra_event *first = NULL;
+
+	if (vcpu->exception.kind)
+		first = &vcpu->exception;
+	else if (vcpu->event.kind == UMBRA_EVENT_EXCEPTION)
+		first = &vcpu->event;
+
+	if (first) {
+		enum fault_class class = classify(first->vector);
+		enum fault_class second = classify(fault->vector);
+		struct umbra_fault df = { .vector = DF_VECTOR, .has_error = true };
+
+		first->kind = UMBRA_EVENT_NONE;
+		if (class == CLASS_DOUBLE && second != CLASS_BENIGN) {
+			umbra_request(vcpu, UMBRA_REQ_SHUTDOWN);
+			return;
+		}
+		if (makes_double_fault(class, second)) {
+			deliver_payload(vcpu, fault->vector, fault->addr);
+			set_exception(vcpu, &df);
+			return;
+		}
+	}
+	if (vcpu->event.kind == UMBRA_EVENT_EXCEPTION || vcpu->event.kind == UMBRA_EVENT_SOFT)
+		vcpu->event.kind = UMBRA_EVENT_NONE;
+	set_exception(vcpu, fault);
+}
+
+void umbra_queue_gp(struct umbra_vcpu *vcpu)
+{
+	struct umbra_fault gp = { .vector = GP_VECTOR, .has_error = true };
+
+	umbra_queue_fault(vcpu, &gp);
+}
+
+void umbra_queue_db(struct umbra_vcpu *vcpu, u64 dr6)
+{
+	struct umbra_fault db = { .vector = DB_VECTOR, .addr = dr6 };
+
+	umbra_queue_fault(vcpu, &db);
+}
+
+int umbra_after_insn(struct umbra_vcpu *vcpu, bool tf)
+{
+	if (!tf)
+		return 1;
+	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
+		return umbra_debug_exit(vcpu, DB_VECTOR, DR_STEP);
+	umbra_queue_db(vcpu, DR_STEP);
+	return 1;
+}
+
+int umbra_skip_insn(struct umbra_vcpu *vcpu, unsigned int len)
+{
+	struct umbra_regs *regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
+	u64 rip = regs->rip + len;
+	bool tf = umbra_debug_stepping(vcpu) || (regs->rflags & X86_EFLAGS_TF);
+
+	/* Outside 64-bit mode EIP wraps; crossing 4 GiB is rare, so look only then. */
+	if (unlikely((rip ^ regs->rip) >> 32)) {
+		umbra_regs_get(vcpu, UMBRA_REGS_SEG | UMBRA_REGS_CR);
+		if (!(regs->efer & EFER_LMA) || !(regs->seg[UMBRA_CS].attr & UMBRA_SEG_L))
+			rip = (u32)rip;
+	}
+	regs->rip = rip;
+	regs->int_shadow = 0;
+	regs->rflags &= ~(u64)X86_EFLAGS_RF;
+	return umbra_after_insn(vcpu, tf);
+}
+
+/* Userspace has (part of) the interrupt controllers: KVM_INTERRUPT is for it. */
+static bool user_irqs(struct umbra_vcpu *vcpu)
+{
+	return !umbra_has_lapic(vcpu->vm) || vcpu->vm->split_irqchip;
+}
+
+static bool irq_pending(struct umbra_vcpu *vcpu)
+{
+	if (user_irqs(vcpu) && vcpu->irq_queued >= 0)
+		return true;
+	return vcpu->lapic && umbra_irq_pending(vcpu);
+}
+
+static int irq_ack(struct umbra_vcpu *vcpu)
+{
+	int vector = vcpu->irq_queued;
+
+	if (user_irqs(vcpu) && vector >= 0) {
+		vcpu->irq_queued = -1;
+		return vector;
+	}
+	return umbra_irq_ack(vcpu);
+}
+
+static void inject(struct umbra_vcpu *vcpu, const struct umbra_event *event)
+{
+	trace_umbra_inject(vcpu->id, event->kind, event->vector, event->error_code);
+	vcpu->vm->engine->inject(vcpu, event);
+}
+
+static void inject_exception(struct umbra_vcpu *vcpu)
+{
+	struct umbra_event event = vcpu->exception;
+	struct umbra_regs *regs;
+
+	vcpu->exception.kind = UMBRA_EVENT_NONE;
+	vcpu->stat.inject_exception++;
+	/* Faults push RF = 1 in the saved flags (SDM Vol. 3A 6.8.3); traps do not. */
+	if (event.vector != DB_VECTOR && event.vector != BP_VECTOR &&
+	    event.vector != OF_VECTOR) {
+		regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
+		regs->rflags |= X86_EFLAGS_RF;
+	}
+	inject(vcpu, &event);
+}
+
+static void inject_interrupt(struct umbra_vcpu *vcpu)
+{
+	struct umbra_event event = { .kind = UMBRA_EVENT_INTR };
+	int vector = irq_ack(vcpu);
+
+	if (vector < 0)
+		return;
+	event.vector = vector;
+	vcpu->stat.inject_irq++;
+	inject(vcpu, &event);
+}
+
+static void inject_nmi(struct umbra_vcpu *vcpu)
+{
+	struct umbra_event event = { .kind = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
+
+	atomic_dec(&vcpu->nmi_queued);
+	vcpu->stat.inject_nmi++;
+	inject(vcpu, &event);
+}
+
+/* The first of: exception, interrupted delivery, NMI, interrupt.  True when one went in. */
+static bool inject_one(struct umbra_vcpu *vcpu, u32 can)
+{
+	struct umbra_event event = vcpu->event;
+
+	/*
+	 * An exception during the delivery of an interrupt goes first; the
+	 * interrupt was acknowledged and follows it.
+	 */
+	if (vcpu->exception.kind) {
+		inject_exception(vcpu);
+		return true;
+	}
+	if (event.kind) {
+		vcpu->event.kind = UMBRA_EVENT_NONE;
+		inject(vcpu, &event);
+		return true;
+	}
+	if ((can & UMBRA_TAKE_NMI) && atomic_read(&vcpu->nmi_queued)) {
+		inject_nmi(vcpu);
+		return true;
+	}
+	if ((can & UMBRA_TAKE_INTR) && irq_pending(vcpu)) {
+		inject_interrupt(vcpu);
+		return true;
+	}
+	return false;
+}
+
+void umbra_event_prepare(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_engine *engine = vcpu->vm->engine;
+	u32 want = 0;
+
+	inject_one(vcpu, umbra_debug_blocks_irq(vcpu) ? 0 : engine->can_take(vcpu));
+
+	if (atomic_read(&vcpu->nmi_queued))
+		want |= UMBRA_TAKE_NMI;
+	if (irq_pending(vcpu) ||
+	    (vcpu->run->request_interrupt_window && user_irqs(vcpu) && vcpu->irq_queued < 0))
+		want |= UMBRA_TAKE_INTR;
+	if (umbra_debug_blocks_irq(vcpu))
+		want = 0;
+	engine->want_window(vcpu, want);
+}
+
+void umbra_event_cancel(struct umbra_vcpu *vcpu)
+{
+	struct umbra_event event = { .kind = UMBRA_EVENT_NONE };
+
+	vcpu->vm->engine->cancel_event(vcpu, &event);
+	if (!event.kind)
+		return;
+	/* An acknowledged interrupt may be waiting behind this exception. */
+	if (vcpu->event.kind && event.kind == UMBRA_EVENT_EXCEPTION)
+		vcpu->exception = event;
+	else
+		vcpu->event = event;
+}
+
+bool umbra_event_wakes(struct umbra_vcpu *vcpu)
+{
+	u32 can;
+
+	if (vcpu->exception.kind || vcpu->event.kind)
+		return true;
+	if (!atomic_read(&vcpu->nmi_queued) && !irq_pending(vcpu))
+		return false;
+	can = vcpu->vm->engine->can_take(vcpu);
+	if ((can & UMBRA_TAKE_NMI) && atomic_read(&vcpu->nmi_queued))
+		return true;
+	return (can & UMBRA_TAKE_INTR) && irq_pending(vcpu);
+}
+
+bool umbra_event_ready_for_user_irq(struct umbra_vcpu *vcpu)
+{
+	if (vcpu->irq_queued >= 0 || vcpu->event.kind || vcpu->exception.kind)
+		return false;
+	return vcpu->vm->engine->can_take(vcpu) & UMBRA_TAKE_INTR;
+}
+
+void umbra_event_clear(struct umbra_vcpu *vcpu)
+{
+	vcpu->exception.kind = UMBRA_EVENT_NONE;
+	vcpu->event.kind = UMBRA_EVENT_NONE;
+	vcpu->irq_queued = -1;
+	atomic_set(&vcpu->nmi_queued, 0);
+	clear_bit(UMBRA_REQ_SHUTDOWN, &vcpu->requests);
+}
+
+/* KVM_INTERRUPT: only without an in-kernel PIC (KVM api.rst 4.16). */
+UMBRA_VCPU_IOCTL(interrupt)
+{
+	struct kvm_interrupt *irq = arg;
+
+	if (irq->irq > 255)
+		return -EINVAL;
+	if (!user_irqs(vcpu))
+		return -ENXIO;
+	if (vcpu->irq_queued >= 0)
+		return -EEXIST;
+	vcpu->irq_queued = irq->irq;
+	umbra_request(vcpu, UMBRA_REQ_EVENT);
+	return 0;
+}
+
+UMBRA_VCPU_IOCTL(nmi)
+{
+	umbra_vcpu_nmi(vcpu);
+	return 0;
+}
+
+UMBRA_VCPU_IOCTL(get_vcpu_events)
+{
+	struct kvm_vcpu_events *ev = arg;
+	const struct umbra_event *pending = &vcpu->exception;
+	struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_GPR);
+
+	memset(ev, 0, sizeof(*ev));
+	if (!pending->kind && vcpu->event.kind == UMBRA_EVENT_EXCEPTION)
+		pending = &vcpu->event;
+	ev->exception.injected = pending->kind == UMBRA_EVENT_EXCEPTION;
+	if (ev->exception.injected) {
+		ev->exception.nr = pending->vector;
+		ev->exception.has_error_code = pending->has_error;
+		ev->exception.error_code = pending->error_code;
+	}
+	if (vcpu->event.kind == UMBRA_EVENT_INTR || vcpu->event.kind == UMBRA_EVENT_SOFT) {
+		ev->interrupt.injected = 1;
+		ev->interrupt.nr = vcpu->event.vector;
+		ev->interrupt.soft = vcpu->event.kind == UMBRA_EVENT_SOFT;
+	}
+	if (regs->int_shadow & UMBRA_SHADOW_STI)
+		ev->interrupt.shadow |= KVM_X86_SHADOW_INT_STI;
+	if (regs->int_shadow & UMBRA_SHADOW_MOV_SS)
+		ev->interrupt.shadow |= KVM_X86_SHADOW_INT_MOV_SS;
+	ev->nmi.injected = vcpu->event.kind == UMBRA_EVENT_NMI;
+	ev->nmi.pending = atomic_read(&vcpu->nmi_queued);
+	ev->nmi.masked = vcpu->vm->engine->nmi_masked(vcpu, -1);
+	ev->sipi_vector = 0;
+	ev->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	return 0;
+}
+
+static bool events_valid(const struct kvm_vcpu_events *ev)
+{
+	if (ev->flags & ~(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |
+			  KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM))
+		return false;
+	if ((ev->flags & KVM_VCPUEVENT_VALID_SMM) &&
+	    (ev->smi.smm || ev->smi.pending || ev->smi.smm_inside_nmi))
+		return false;
+	if (ev->exception.injected && (ev->exception.nr > 31 || ev->exception.nr == NMI_VECTOR))
+		return false;
+	return true;
+}
+
+UMBRA_VCPU_IOCTL(set_vcpu_events)
+{
+	const struct kvm_vcpu_events *ev = arg;
+	struct umbra_regs *regs;
+
+	if (!events_valid(ev))
+		return -EINVAL;
+
+	vcpu->event.kind = UMBRA_EVENT_NONE;
+	vcpu->exception.kind = UMBRA_EVENT_NONE;
+	if (ev->interrupt.injected)
+		vcpu->event = (struct umbra_event){
+			.kind = ev->interrupt.soft ? UMBRA_EVENT_SOFT : UMBRA_EVENT_INTR,
+			.vector = ev->interrupt.nr,
+		};
+	else if (ev->nmi.injected)
+		vcpu->event = (struct umbra_event){
+			.kind = UMBRA_EVENT_NMI, .vector = NMI_VECTOR,
+		};
+	if (ev->exception.injected)
+		vcpu->exception = (struct umbra_event){
+			.kind = UMBRA_EVENT_EXCEPTION,
+			.vector = ev->exception.nr,
+			.has_error = ev->exception.has_error_code,
+			.error_code = ev->exception.error_code,
+		};
+	if (ev->flags & KVM_VCPUEVENT_VALID_SHADOW) {
+		regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
+		regs->int_shadow = 0;
+		if (ev->interrupt.shadow & KVM_X86_SHADOW_INT_STI)
+			regs->int_shadow |= UMBRA_SHADOW_STI;
+		if (ev->interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS)
+			regs->int_shadow |= UMBRA_SHADOW_MOV_SS;
+	}
+	if (ev->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
+		atomic_set(&vcpu->nmi_queued, min_t(int, ev->nmi.pending, 2));
+	vcpu->vm->engine->nmi_masked(vcpu, ev->nmi.masked ? 1 : 0);
+	if (ev->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
+		vcpu->sipi_vector = ev->sipi_vector;
+	umbra_request(vcpu, UMBRA_REQ_EVENT);
+	return 0;
+}

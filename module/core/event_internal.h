@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: events of a vCPU
+ *
+ * Exceptions, NMIs and interrupts on their way into the guest, and the one
+ * helper that everybody who finishes an instruction needs.
+ */
+#ifndef UMBRA_EVENT_INTERNAL_H
+#define UMBRA_EVENT_INTERNAL_H
+
+#include "umbra/vcpu.h"
+
+/**
+ * umbra_event_prepare() - give the engine what it shall deliver at the next entry
+ * @vcpu: the vCPU
+ *
+ * Chooses by priority: interrupted delivery or exception, NMI, interrupt; asks
+ * for a window for what has to wait.  Must be paired with umbra_event_cancel()
+ * after the run, or instead of it.
+ * Context: vCPU thread; SRCU read side held.
+ */
+void umbra_event_prepare(struct umbra_vcpu *vcpu);
+
+/**
+ * umbra_event_cancel() - take back what was not delivered
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, any.
+ */
+void umbra_event_cancel(struct umbra_vcpu *vcpu);
+
+/* True when something would be delivered to a halted vCPU: wake it. */
+bool umbra_event_wakes(struct umbra_vcpu *vcpu);
+
+/* Userspace's own interrupt controller may inject now. */
+bool umbra_event_ready_for_user_irq(struct umbra_vcpu *vcpu);
+
+/* Drop everything that is queued (reset). */
+void umbra_event_clear(struct umbra_vcpu *vcpu);
+
+/**
+ * umbra_queue_gp() - queue #GP(0)
+ * @vcpu: the vCPU
+ */
+void umbra_queue_gp(struct umbra_vcpu *vcpu);
+
+/* Queue a #DB with the DR6 bits in @dr6. */
+void umbra_queue_db(struct umbra_vcpu *vcpu, u64 dr6);
+
+/**
+ * umbra_skip_insn() - complete an instruction that core executed itself
+ * @vcpu: the vCPU
+ * @len: its length in bytes
+ *
+ * Moves RIP, ends the interrupt shadow and RFLAGS.RF, and queues the
+ * single-step trap if RFLAGS.TF asks for it.
+ * Return: 1, or 0 when userspace's single step ends here (KVM_EXIT_DEBUG is
+ * filled in).
+ */
+int umbra_skip_insn(struct umbra_vcpu *vcpu, unsigned int len);
+
+/* The single-step trap after an instruction; returns as umbra_skip_insn(). */
+int umbra_after_insn(struct umbra_vcpu *vcpu, bool tf);
+
+#endif

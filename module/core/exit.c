@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: exits
+ *
+ * One table says for each neutral exit reason its name, its counter and its
+ * handler.  Most privileged instructions go to the emulator, which knows their
+ * checks; the exits that happen all the time have a shorter way.
+ */
+#include "exit_internal.h"
+
+#include <asm/kvm.h>
+#include <asm/processor-flags.h>
+
+#include "cpuid_internal.h"
+#include "cr_internal.h"
+#include "emulate_internal.h"
+#include "event_internal.h"
+#include "guest_debug_internal.h"
+#include "io_internal.h"
+#include "umbra/trace.h"
+
+/* A page fault that comes back this often without any other exit makes no progress. */
+#define FAULT_LIMIT	100000
+
+typedef int (*exit_fn)(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
+
+/* To userspace. */
+
+int umbra_exit_internal(struct umbra_vcpu *vcpu, u32 suberror, const u64 *data, unsigned int n)
+{
+	struct kvm_run *run = vcpu->run;
+	unsigned int i;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = n;
+	for (i = 0; i < n; i++)
+		run->internal.data[i] = data[i];
+	return 0;
+}
+
+int umbra_exit_emulation(struct umbra_vcpu *vcpu, const u8 *insn, unsigned int len)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	memset(&run->emulation_failure, 0, sizeof(run->emulation_failure));
+	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	/* Three words of data: flags, then length and bytes. */
+	run->emulation_failure.ndata = 3;
+	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	len = min_t(unsigned int, len, sizeof(run->emulation_failure.insn_bytes));
+	run->emulation_failure.insn_size = len;
+	memset(run->emulation_failure.insn_bytes, 0x90,
+	       sizeof(run->emulation_failure.insn_bytes));
+	memcpy(run->emulation_failure.insn_bytes, insn, len);
+	return 0;
+}
+
+int umbra_exit_shutdown(struct umbra_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return 0;
+}
+
+/* Handlers. */
+
+static int exit_nothing(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	return 1;
+}
+
+static int exit_emulate(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+}
+
+/* The same fault at the same instruction, again and again, with nothing between. */
+static bool is_endless(struct umbra_vcpu *vcpu, u64 gva)
+{
+	if (vcpu->fault_rip != vcpu->regs.rip || vcpu->fault_gva != gva) {
+		vcpu->fault_rip = vcpu->regs.rip;
+		vcpu->fault_gva = gva;
+		vcpu->fault_repeat = 0;
+		return false;
+	}
+	return ++vcpu->fault_repeat > FAULT_LIMIT;
+}
+
+/*
+ * The fault hit the delivery of an event, not an instruction: there is nothing
+ * to emulate.  A stack or descriptor table that is also a page table stops
+ * being shadowed; a device there is a broken guest.
+ */
+static int fault_in_delivery(struct umbra_vcpu *vcpu, gpa_t gpa, bool write)
+{
+	u64 data[4] = { vcpu->event.vector | (u64)vcpu->event.kind << 8, UMBRA_EXIT_PAGE_FAULT,
+			write, gpa };
+
+	if (write && umbra_mmu_unprotect(vcpu->vm->mmu, gpa_to_gfn(gpa)))
+		return 1;
+	return umbra_exit_internal(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, data, ARRAY_SIZE(data));
+}
+
+static int host_error(struct umbra_vcpu *vcpu, int err)
+{
+	/* A signal: the loop sees it. */
+	if (err == -EINTR || err == -EAGAIN || err == -ERESTARTSYS)
+		return 1;
+	return err;
+}
+
+static int exit_page_fault(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	struct umbra_fault_info info = {};
+	enum umbra_verdict verdict;
+	u64 gva = exit->fault.addr;
+
+	verdict = umbra_mmu_fault(vcpu->mmu, gva, exit->fault.error_code,
+				  vcpu->regs.rflags & X86_EFLAGS_AC, &info);
+	trace_umbra_guest_fault(gva, exit->fault.error_code, verdict, info.gpa);
+	switch (verdict) {
+	case UMBRA_VERDICT_RETRY:
+		vcpu->stat.pf_retry++;
+		if (unlikely(is_endless(vcpu, gva))) {
+			u64 data[2] = { gva, exit->fault.error_code };
+
+			return umbra_exit_internal(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+						   data, ARRAY_SIZE(data));
+		}
+		return 1;
+	case UMBRA_VERDICT_GUEST:
+		vcpu->stat.pf_guest++;
+		umbra_queue_fault(vcpu, &info.fault);
+		return 1;
+	case UMBRA_VERDICT_MMIO:
+		vcpu->stat.pf_mmio++;
+		if (vcpu->event.kind)
+			return fault_in_delivery(vcpu, info.gpa, false);
+		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	case UMBRA_VERDICT_WRITE:
+		vcpu->stat.pf_write++;
+		if (vcpu->event.kind)
+			return fault_in_delivery(vcpu, info.gpa, true);
+		return umbra_emulate_insn(vcpu, info.gpa);
+	default:
+		return host_error(vcpu, info.error);
+	}
+}
+
+static int exit_exception(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	if (exit->fault.vector == DB_VECTOR || exit->fault.vector == BP_VECTOR) {
+		if (!umbra_debug_exception(vcpu, &exit->fault))
+			return 0;
+	}
+	umbra_queue_fault(vcpu, &exit->fault);
+	return 1;
+}
+
+/* CPUID is 0F A2; a prefix before it is for the emulator. */
+static int exit_cpuid(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	struct umbra_regs *regs = &vcpu->regs;
+	u8 insn[2] = {};
+	u32 reg[4];
+
+	if (exit->insn_len != 2 &&
+	    (umbra_fetch(vcpu, insn, 2) != 2 || insn[0] != 0x0f || insn[1] != 0xa2))
+		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+
+	umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
+	reg[UMBRA_EAX] = regs->gpr[UMBRA_RAX];
+	reg[UMBRA_ECX] = regs->gpr[UMBRA_RCX];
+	umbra_cpuid_read(vcpu, reg);
+	regs->gpr[UMBRA_RAX] = reg[UMBRA_EAX];
+	regs->gpr[UMBRA_RBX] = reg[UMBRA_EBX];
+	regs->gpr[UMBRA_RCX] = reg[UMBRA_ECX];
+	regs->gpr[UMBRA_RDX] = reg[UMBRA_EDX];
+	return umbra_skip_insn(vcpu, 2);
+}
+
+static int exit_shutdown(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	return umbra_exit_shutdown(vcpu);
+}
+
+/* Hardware task switches exist in 32-bit guests only; none that is supported uses them. */
+static int exit_task_switch(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	u8 none = 0;
+
+	return umbra_exit_emulation(vcpu, &none, 0);
+}
+
+static int exit_invalid(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = exit->hw_reason;
+	run->fail_entry.cpu = raw_smp_processor_id();
+	return 0;
+}
+
+static int exit_unknown(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	u64 data[2] = { exit->hw_reason, vcpu->regs.rip };
+
+	return umbra_exit_internal(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, data,
+				   ARRAY_SIZE(data));
+}
+
+/**
+ * struct exit_row - all about one exit reason
+ * @name: for traces
+ * @stat: offset of the counter in struct umbra_vcpu_stat
+ * @handle: what to do
+ */
+struct exit_row {
+	const char *name;
+	u16 stat;
+	exit_fn handle;
+};
+
+#define ROW(reason, nm, counter, fn)					\
+	[UMBRA_EXIT_##reason] = {					\
+		.name = nm,						\
+		.stat = offsetof(struct umbra_vcpu_stat, counter),	\
+		.handle = fn,						\
+	}
+
+static const struct exit_row rows[UMBRA_NR_EXITS] = {
+	ROW(NONE,	"none",		exit_other,	 exit_nothing),
+	ROW(INTR,	"intr",		exit_intr,	 exit_nothing),
+	ROW(NMI,	"nmi",		exit_nmi,	 exit_nothing),
+	ROW(PAGE_FAULT,	"page_fault",	exit_page_fault, exit_page_fault),
+	ROW(EXCEPTION,	"exception",	exit_exception,	 exit_exception),
+	ROW(IO,		"io",		exit_io,	 umbra_io_exit),
+	ROW(CPUID,	"cpuid",	exit_cpuid,	 exit_cpuid),
+	ROW(HLT,	"hlt",		exit_hlt,	 exit_emulate),
+	ROW(MSR,	"msr",		exit_msr,	 exit_emulate),
+	ROW(CR,		"cr",		exit_cr,	 exit_emulate),
+	ROW(DR,		"dr",		exit_dr,	 exit_emulate),
+	ROW(INVLPG,	"invlpg",	exit_invlpg,	 exit_emulate),
+	ROW(DESC,	"desc",		exit_desc,	 exit_emulate),
+	ROW(INSN,	"insn",		exit_insn,	 exit_emulate),
+	ROW(HYPERCALL,	"hypercall",	exit_hypercall,	 exit_emulate),
+	ROW(IRQ_WINDOW,	"irq_window",	exit_irq_window, exit_nothing),
+	ROW(NMI_WINDOW,	"nmi_window",	exit_nmi_window, exit_nothing),
+	ROW(TASK_SWITCH, "task_switch",	exit_other,	 exit_task_switch),
+	ROW(PAUSE,	"pause",	exit_pause,	 exit_emulate),
+	ROW(SHUTDOWN,	"shutdown",	exit_other,	 exit_shutdown),
+	ROW(INVALID,	"invalid",	exit_other,	 exit_invalid),
+	ROW(ERROR,	"error",	exit_other,	 exit_unknown),
+	ROW(UNKNOWN,	"unknown",	exit_other,	 exit_unknown),
+};
+
+static const struct exit_row *find_row(const struct umbra_exit *exit)
+{
+	return &rows[exit->reason < UMBRA_NR_EXITS ? exit->reason : UMBRA_EXIT_UNKNOWN];
+}
+
+void umbra_exit_note(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	const struct exit_row *row = find_row(exit);
+
+	vcpu->stat.exits++;
+	++*(u64 *)((u8 *)&vcpu->stat + row->stat);
+	trace_umbra_exit(vcpu->id, vcpu->regs.rip, row->name, exit->hw_reason);
+}
+
+int umbra_exit_handle(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	const struct exit_row *row = find_row(exit);
+
+	/* Anything but page faults and host interrupts is progress. */
+	if (exit->reason > UMBRA_EXIT_PAGE_FAULT)
+		vcpu->fault_repeat = 0;
+	return row->handle(vcpu, exit);
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: port and memory-mapped I/O
+ *
+ * An access goes to the module's own devices first and to userspace when none
+ * of them answers.  Userspace answers between two KVM_RUNs, so the instruction
+ * is executed again after it; a log holds the accesses that were already made,
+ * and the second execution takes them from there instead of making them twice
+ * (DOC block of emul.h).
+ *
+ * IN and OUT of a register need no emulator when the processor tells their
+ * length.
+ */
+#include "io_internal.h"
+
+#include "emulate_internal.h"
+#include "event_internal.h"
+#include "umbra/irqchip.h"
+#include "umbra/trace.h"
+
+void umbra_io_begin(struct umbra_vcpu *vcpu, u64 rip)
+{
+	struct umbra_io_log *log = &vcpu->io;
+
+	if (log->rip != rip)
+		log->n = 0;
+	log->rip = rip;
+	log->pos = 0;
+}
+
+void umbra_io_end(struct umbra_vcpu *vcpu)
+{
+	vcpu->io.n = 0;
+	vcpu->io.pending = false;
+}
+
+static u64 to_u64(const void *data, unsigned int len)
+{
+	u64 val = 0;
+
+	memcpy(&val, data, min(len, 8u));
+	return val;
+}
+
+/* A device of the module: 0, or -EOPNOTSUPP when it is userspace's. */
+static int kernel_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 addr, void *data,
+			 unsigned int len)
+{
+	enum umbra_bus_kind bus = mmio ? UMBRA_BUS_MMIO : UMBRA_BUS_PIO;
+	int err;
+
+	if (mmio && vcpu->lapic && umbra_lapic_mmio(vcpu, addr, len, data, write))
+		err = 0;
+	else if (write)
+		err = umbra_bus_write(vcpu, bus, addr, len, data);
+	else
+		err = umbra_bus_read(vcpu, bus, addr, len, data);
+
+	if (mmio) {
+		trace_umbra_mmio(vcpu->id, write, addr, len, to_u64(data, len), err);
+		vcpu->stat.mmio_kernel += !err;
+	} else {
+		trace_umbra_pio(vcpu->id, !write, addr, len, to_u64(data, len), err);
+		vcpu->stat.pio_kernel += !err;
+	}
+	return err;
+}
+
+/* True when the access is the next one in the log. */
+static bool replay(struct umbra_io_log *log, bool mmio, bool write, u64 addr, void *data,
+		   unsigned int len)
+{
+	unsigned int i = log->pos;
+
+	if (i >= log->n)
+		return false;
+	if (log->e[i].mmio != mmio || log->e[i].write != write || log->e[i].addr != addr ||
+	    log->e[i].len != len) {
+		/* Another instruction than before: the rest was not its own. */
+		log->n = i;
+		return false;
+	}
+	if (!write)
+		memcpy(data, log->e[i].data, len);
+	log->pos++;
+	return true;
+}
+
+int umbra_io_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 addr, void *data,
+		    unsigned int len)
+{
+	struct umbra_io_log *log = &vcpu->io;
+	unsigned int i;
+	int err;
+
+	if (replay(log, mmio, write, addr, data, len))
+		return UMBRA_EMUL_OK;
+	/* Only a REP makes so many accesses; its earlier elements are done. */
+	if (log->n == UMBRA_IO_LOG) {
+		log->n = 0;
+		log->pos = 0;
+	}
+	err = kernel_access(vcpu, mmio, write, addr, data, len);
+
+	i = log->n++;
+	log->e[i].mmio = mmio;
+	log->e[i].write = write;
+	log->e[i].addr = addr;
+	log->e[i].len = len;
+	if (!err || write)
+		memcpy(log->e[i].data, data, len);
+	if (err) {
+		log->pending = true;
+		return UMBRA_EMUL_IO;
+	}
+	log->pos++;
+	return UMBRA_EMUL_OK;
+}
+
+/* The access that waits for userspace. */
+static unsigned int last(const struct umbra_io_log *log)
+{
+	return log->n - 1;
+}
+
+static void fill_pio(struct umbra_vcpu *vcpu, bool write, u16 port, const void *data,
+		     unsigned int len)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = write ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN;
+	run->io.size = len;
+	run->io.port = port;
+	run->io.count = 1;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	if (write)
+		memcpy(vcpu->pio_page, data, len);
+	vcpu->stat.user_io++;
+}
+
+static void fill_mmio(struct umbra_vcpu *vcpu, bool write, gpa_t gpa, const void *data,
+		      unsigned int len)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = write;
+	if (write)
+		memcpy(run->mmio.data, data, len);
+	vcpu->stat.user_mmio++;
+}
+
+/* Userspace is back: its answer goes into the log, and the instruction runs again. */
+static int complete_logged(struct umbra_vcpu *vcpu)
+{
+	struct umbra_io_log *log = &vcpu->io;
+	unsigned int i;
+
+	if (!log->pending || !log->n)
+		return 1;
+	log->pending = false;
+	i = last(log);
+	if (!log->e[i].write)
+		memcpy(log->e[i].data, log->e[i].mmio ? vcpu->run->mmio.data : vcpu->pio_page,
+		       log->e[i].len);
+	/* Userspace may have moved the vCPU elsewhere meanwhile. */
+	if (umbra_linear_rip(vcpu) != log->rip) {
+		umbra_io_end(vcpu);
+		return 1;
+	}
+	return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+}
+
+int umbra_io_to_user(struct umbra_vcpu *vcpu)
+{
+	struct umbra_io_log *log = &vcpu->io;
+	unsigned int i = last(log);
+
+	if (log->e[i].mmio)
+		fill_mmio(vcpu, log->e[i].write, log->e[i].addr, log->e[i].data, log->e[i].len);
+	else
+		fill_pio(vcpu, log->e[i].write, log->e[i].addr, log->e[i].data, log->e[i].len);
+	vcpu->complete = complete_logged;
+	return 0;
+}
+
+/* IN and OUT without the emulator. */
+
+static void set_rax(struct umbra_vcpu *vcpu, const void *data, unsigned int len)
+{
+	u64 *rax = &umbra_regs_mut(vcpu, UMBRA_REGS_GPR)->gpr[UMBRA_RAX];
+
+	/* 32-bit results clear the upper half, shorter ones leave the rest. */
+	if (len == 4)
+		*rax = 0;
+	memcpy(rax, data, len);
+}
+
+static int complete_fast(struct umbra_vcpu *vcpu)
+{
+	struct umbra_io_log *log = &vcpu->io;
+
+	log->pending = false;
+	if (umbra_linear_rip(vcpu) != log->rip)
+		return 1;
+	if (!log->e[0].write)
+		set_rax(vcpu, vcpu->pio_page, log->e[0].len);
+	return umbra_skip_insn(vcpu, log->insn_len);
+}
+
+static int fast_to_user(struct umbra_vcpu *vcpu, const struct umbra_exit *exit, const void *data)
+{
+	struct umbra_io_log *log = &vcpu->io;
+
+	log->rip = umbra_linear_rip(vcpu);
+	log->insn_len = exit->insn_len;
+	log->n = 0;
+	log->pending = true;
+	log->e[0].write = !exit->io.in;
+	log->e[0].len = exit->io.size;
+	fill_pio(vcpu, !exit->io.in, exit->io.port, data, exit->io.size);
+	vcpu->complete = complete_fast;
+	return 0;
+}
+
+int umbra_io_exit(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	u64 data = vcpu->regs.gpr[UMBRA_RAX];
+
+	/* The processor checked the right to use the port before it exited (APM Vol. 2, 15.10). */
+	if (exit->io.string || !exit->insn_len)
+		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	if (kernel_access(vcpu, false, !exit->io.in, exit->io.port, &data, exit->io.size))
+		return fast_to_user(vcpu, exit, &data);
+	if (exit->io.in)
+		set_rax(vcpu, &data, exit->io.size);
+	return umbra_skip_insn(vcpu, exit->insn_len);
+}

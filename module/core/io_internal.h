@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: port and memory-mapped I/O
+ */
+#ifndef UMBRA_IO_INTERNAL_H
+#define UMBRA_IO_INTERNAL_H
+
+#include "umbra/vcpu.h"
+
+/* The emulator is about to execute the instruction at linear @rip, for the first time or again. */
+void umbra_io_begin(struct umbra_vcpu *vcpu, u64 rip);
+/* It is through, one way or the other: the log is of no more use. */
+void umbra_io_end(struct umbra_vcpu *vcpu);
+
+/**
+ * umbra_io_access() - one access of the instruction in flight
+ * @vcpu: the vCPU
+ * @mmio: memory-mapped; else a port
+ * @write: from the guest to the device
+ * @addr: gpa or port
+ * @data: the bytes
+ * @len: 1..8
+ *
+ * Return: UMBRA_EMUL_OK; UMBRA_EMUL_IO: userspace must answer first.
+ */
+int umbra_io_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 addr, void *data,
+		    unsigned int len);
+
+/* After UMBRA_EMUL_IO: fill kvm_run.  Returns 0. */
+int umbra_io_to_user(struct umbra_vcpu *vcpu);
+
+/* UMBRA_EXIT_IO; returns as exit handlers do. */
+int umbra_io_exit(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
+
+#endif

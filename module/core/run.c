@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: KVM_RUN
+ *
+ * The loop of a vCPU's thread: do what others requested, choose an event, load
+ * the shadow root, enter the guest, handle the exit - until userspace has to
+ * know, a signal comes, or the VM dies.
+ *
+ * Around one entry:
+ *
+ *   preemption off     guest FPU state is in the processor (fpu.c)
+ *     interrupts off   vcpu->mode = IN_GUEST; requests and host work are looked
+ *                      at once more: whoever leaves one later sends an interrupt
+ *       engine->run()  SRCU is not held: slots may change under a running guest
+ *     interrupts on    the host handles what ended the guest's turn
+ *   preemption on      the exit is handled; everything may sleep
+ */
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <linux/vtime.h>
+
+#include "clock_internal.h"
+#include "cr_internal.h"
+#include "event_internal.h"
+#include "exit_internal.h"
+#include "fpu_internal.h"
+#include "halt_internal.h"
+#include "ioctl_internal.h"
+#include "mp_internal.h"
+#include "umbra/irqchip.h"
+#include "umbra/trace.h"
+#include "work_internal.h"
+
+/* Do what other threads asked for.  Returns as exit handlers do. */
+static int handle_requests(struct umbra_vcpu *vcpu)
+{
+	if (likely(!READ_ONCE(vcpu->requests)))
+		return 1;
+	if (test_bit(UMBRA_REQ_DEAD, &vcpu->requests))
+		return -EIO;
+	if (umbra_take_request(vcpu, UMBRA_REQ_SHUTDOWN))
+		return umbra_exit_shutdown(vcpu);
+	if (umbra_take_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
+		vcpu->vm->engine->flush_tlb(vcpu);
+		vcpu->stat.tlb_flush++;
+	}
+	if (umbra_take_request(vcpu, UMBRA_REQ_CLOCK))
+		umbra_clock_update(vcpu);
+	/* These only make the loop come round: it looks at what they announce anyway. */
+	umbra_take_request(vcpu, UMBRA_REQ_LOAD_MMU);
+	umbra_take_request(vcpu, UMBRA_REQ_EVENT);
+	umbra_take_request(vcpu, UMBRA_REQ_NMI);
+	return 1;
+}
+
+static int load_root(struct umbra_vcpu *vcpu)
+{
+	bool fresh = false;
+	hpa_t root;
+	int err;
+
+	err = umbra_mmu_load(vcpu->mmu, &root, &fresh);
+	if (!err)
+		vcpu->vm->engine->set_root(vcpu, root, fresh);
+	return err;
+}
+
+/* Last look, with interrupts off and the mode published: may the guest run? */
+static bool must_not_enter(struct umbra_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->requests) || umbra_work_pending();
+}
+
+/* The guest runs.  Interrupts off; SRCU not held. */
+static void run_guest(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+{
+	const struct umbra_engine *engine = vcpu->vm->engine;
+
+	if (vcpu->regs.dirty)
+		engine->push(vcpu);
+	trace_umbra_entry(vcpu->id, vcpu->regs.rip);
+	vcpu->stat.entries++;
+	umbra_fpu_guest_xcr0(vcpu);
+	vtime_account_guest_enter();
+	engine->run(vcpu, exit);
+	umbra_fpu_host_xcr0(vcpu);
+}
+
+/*
+ * From interrupts off to interrupts on.  Drops the SRCU read lock @idx while the
+ * guest runs.  False: the guest did not run.
+ */
+static bool enter_once(struct umbra_vcpu *vcpu, struct umbra_exit *exit, int *idx)
+{
+	const struct umbra_engine *engine = vcpu->vm->engine;
+	bool entered = false;
+
+	local_irq_disable();
+	/* A full barrier: the mode is seen before the requests are looked at. */
+	smp_store_mb(vcpu->mode, UMBRA_IN_GUEST);
+	if (!must_not_enter(vcpu)) {
+		srcu_read_unlock(&vcpu->vm->srcu, *idx);
+		run_guest(vcpu, exit);
+		entered = true;
+	}
+	/* What the guest did is seen before the mode. */
+	smp_store_release(&vcpu->mode, UMBRA_OUTSIDE);
+	if (entered)
+		engine->handle_host_event(vcpu, exit);
+	local_irq_enable();
+	if (entered) {
+		/* The tick that ended the guest's turn is charged to the guest. */
+		local_irq_disable();
+		vtime_account_guest_exit();
+		local_irq_enable();
+		*idx = srcu_read_lock(&vcpu->vm->srcu);
+	}
+	return entered;
+}
+
+/* One turn of the guest.  False: it did not run, look again at requests and work. */
+static bool enter(struct umbra_vcpu *vcpu, struct umbra_exit *exit, int *idx)
+{
+	const struct umbra_engine *engine = vcpu->vm->engine;
+	bool entered;
+
+	umbra_fpu_enter(vcpu);
+	vcpu->cpu = smp_processor_id();
+	engine->load(vcpu, vcpu->cpu);
+	entered = enter_once(vcpu, exit, idx);
+	engine->put(vcpu);
+	umbra_fpu_leave(vcpu);
+	/* Returns what was being delivered; without an entry, what was to be. */
+	umbra_event_cancel(vcpu);
+	return entered;
+}
+
+/* One round of the loop for a vCPU that may run. */
+static int run_step(struct umbra_vcpu *vcpu, int *idx)
+{
+	struct umbra_exit exit = {};
+	int err;
+
+	if (vcpu->lapic)
+		umbra_lapic_sync_timer(vcpu);
+	err = load_root(vcpu);
+	if (err)
+		return err;
+	umbra_event_prepare(vcpu);
+	if (!enter(vcpu, &exit, idx))
+		return 1;
+	umbra_exit_note(vcpu, &exit);
+	return umbra_exit_handle(vcpu, &exit);
+}
+
+/* One round for a vCPU that waits. */
+static int wait_step(struct umbra_vcpu *vcpu, int *idx)
+{
+	srcu_read_unlock(&vcpu->vm->srcu, *idx);
+	umbra_halt_wait(vcpu);
+	*idx = srcu_read_lock(&vcpu->vm->srcu);
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && umbra_event_wakes(vcpu))
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	return 1;
+}
+
+/* Userspace waits for the moment to call KVM_INTERRUPT. */
+static bool irq_window_open(struct umbra_vcpu *vcpu)
+{
+	if (likely(!vcpu->run->request_interrupt_window))
+		return false;
+	if (umbra_has_lapic(vcpu->vm) && !vcpu->vm->split_irqchip)
+		return false;
+	return umbra_event_ready_for_user_irq(vcpu);
+}
+
+/* Signals, rescheduling and task work.  Returns as exit handlers do. */
+static int host_work(struct umbra_vcpu *vcpu, int *idx)
+{
+	int err;
+
+	if (likely(!umbra_work_pending()))
+		return 1;
+	srcu_read_unlock(&vcpu->vm->srcu, *idx);
+	err = umbra_work_handle();
+	*idx = srcu_read_lock(&vcpu->vm->srcu);
+	if (!err)
+		return 1;
+	vcpu->run->exit_reason = KVM_EXIT_INTR;
+	vcpu->stat.signal_exits++;
+	return -EINTR;
+}
+
+static int run_loop(struct umbra_vcpu *vcpu, int *idx)
+{
+	int ret;
+
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	for (;;) {
+		ret = handle_requests(vcpu);
+		if (ret <= 0)
+			return ret;
+		if (unlikely(READ_ONCE(vcpu->init_pending)))
+			umbra_mp_accept(vcpu);
+		if (likely(vcpu->mp_state == KVM_MP_STATE_RUNNABLE))
+			ret = run_step(vcpu, idx);
+		else
+			ret = wait_step(vcpu, idx);
+		if (ret <= 0)
+			return ret;
+		if (irq_window_open(vcpu)) {
+			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+			return 0;
+		}
+		ret = host_work(vcpu, idx);
+		if (ret <= 0)
+			return ret;
+	}
+}
+
+/* What userspace left to be finished, then the loop. */
+static int complete_and_run(struct umbra_vcpu *vcpu)
+{
+	int (*complete)(struct umbra_vcpu *vcpu) = vcpu->complete;
+	int idx, ret = 1;
+
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	if (complete) {
+		vcpu->complete = NULL;
+		ret = complete(vcpu);
+	}
+	if (ret > 0) {
+		if (vcpu->run->immediate_exit) {
+			vcpu->run->exit_reason = KVM_EXIT_INTR;
+			ret = -EINTR;
+		} else {
+			ret = run_loop(vcpu, &idx);
+		}
+	}
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return ret;
+}
+
+/* The fields of kvm_run that tell the state of interrupts. */
+static void fill_run(struct umbra_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->if_flag = !!(vcpu->regs.rflags & X86_EFLAGS_IF);
+	run->cr8 = umbra_cr8_read(vcpu);
+	run->apic_base = vcpu->lapic ? umbra_lapic_base(vcpu) : vcpu->apic_base;
+	run->ready_for_interrupt_injection =
+		(umbra_has_lapic(vcpu->vm) && !vcpu->vm->split_irqchip) ||
+		umbra_event_ready_for_user_irq(vcpu);
+}
+
+/* Whose thread this is, for the tracers and for directed wake-ups. */
+static void remember_thread(struct umbra_vcpu *vcpu)
+{
+	struct pid *old = rcu_dereference_protected(vcpu->thread,
+						    lockdep_is_held(&vcpu->mutex));
+
+	if (likely(old == task_pid(current)))
+		return;
+	rcu_assign_pointer(vcpu->thread, get_task_pid(current, PIDTYPE_PID));
+	if (old)
+		synchronize_rcu();
+	put_pid(old);
+}
+
+/* KVM_SET_SIGNAL_MASK's mask is in force during KVM_RUN, as with sigtimedwait(). */
+static void mask_signals(struct umbra_vcpu *vcpu)
+{
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
+}
+
+static void unmask_signals(struct umbra_vcpu *vcpu)
+{
+	if (!vcpu->sigset_active)
+		return;
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
+}
+
+/* KVM_RUN (KVM api.rst 4.10) */
+UMBRA_VCPU_IOCTL(run)
+{
+	struct kvm_run *run = vcpu->run;
+	int ret;
+
+	if (umbra_ioctl_value(uarg))
+		return -EINVAL;
+	/* KVM_CAP_SYNC_REGS is not offered. */
+	if (run->kvm_valid_regs || run->kvm_dirty_regs)
+		return -EINVAL;
+	if (!vcpu->lapic && umbra_cr8_write(vcpu, run->cr8))
+		return -EINVAL;
+
+	remember_thread(vcpu);
+	vcpu->ran = true;
+	run->flags = 0;
+	mask_signals(vcpu);
+	ret = complete_and_run(vcpu);
+	unmask_signals(vcpu);
+	fill_run(vcpu);
+	vcpu->stat.user_exits++;
+	trace_umbra_user_exit(vcpu->id, run->exit_reason, ret);
+	return ret;
+}
+
+/* KVM_SET_SIGNAL_MASK: NULL takes the mask away. */
+UMBRA_VCPU_IOCTL(set_signal_mask)
+{
+	struct kvm_signal_mask __user *user = uarg;
+	struct kvm_signal_mask head;
+	sigset_t set;
+
+	if (!user) {
+		vcpu->sigset_active = false;
+		return 0;
+	}
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.len != sizeof(set))
+		return -EINVAL;
+	if (copy_from_user(&set, user->sigset, sizeof(set)))
+		return -EFAULT;
+	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	vcpu->sigset = set;
+	vcpu->sigset_active = true;
+	return 0;
+}
