@@ -23,6 +23,11 @@
 #error "Umbra needs Linux 6.1 or newer"
 #endif
 
+/* 6.4: smp_send_reschedule() became a macro with a tracepoint that its header lacks. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#include <trace/events/ipi.h>
+#endif
+
 /* 6.8: eventfd_signal() adds one and takes no count. */
 static inline void umbra_eventfd_signal(struct eventfd_ctx *ctx)
 {
