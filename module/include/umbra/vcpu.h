@@ -207,6 +207,7 @@ static inline bool umbra_take_request(struct umbra_vcpu *vcpu, enum umbra_reques
 	if (!test_bit(req, &vcpu->requests))
 		return false;
 	clear_bit(req, &vcpu->requests);
+	/* Pairs with umbra_request(): what was asked for is read after this. */
 	smp_mb__after_atomic();
 	return true;
 }

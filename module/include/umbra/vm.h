@@ -117,6 +117,7 @@ struct umbra_vm {
 /* In-kernel local APICs (full or split irqchip). */
 static inline bool umbra_has_lapic(const struct umbra_vm *vm)
 {
+	/* Pairs with the release that publishes a complete irqchip. */
 	return smp_load_acquire(&vm->irqchip) != NULL;
 }
 
