@@ -32,7 +32,8 @@ help:
 module:
 	@[ -n "$(KDIR)" ] || { echo 'no kernel headers here: install linux-headers-amd64 (make deps) or give KDIR=' >&2; exit 2; }
 	@[ -e "$(KDIR)/Makefile" ] || { echo '$(KDIR): no kernel headers there' >&2; exit 2; }
-	$(MAKE) -C $(KDIR) M=$(CURDIR) CC=$(KCC) $(if $(C),C=$(C)) modules
+	@mkdir -p build
+	+flock build/.lock $(MAKE) -C $(KDIR) M=$(CURDIR) CC=$(KCC) $(if $(C),C=$(C)) modules
 
 # The compiler that the headers ask for, where it is here; else plain gcc.
 KCC ?= $(or $(shell $(HARNESS)/kernel-cc $(KDIR)),gcc)
