@@ -33,10 +33,7 @@ module:
 	@[ -n "$(KDIR)" ] || { echo 'no kernel headers here: install linux-headers-amd64 (make deps) or give KDIR=' >&2; exit 2; }
 	@[ -e "$(KDIR)/Makefile" ] || { echo '$(KDIR): no kernel headers there' >&2; exit 2; }
 	@mkdir -p build
-	+flock build/.lock $(MAKE) -C $(KDIR) M=$(CURDIR) CC=$(KCC) $(if $(C),C=$(C)) modules
-
-# The compiler that the headers ask for, where it is here; else plain gcc.
-KCC ?= $(or $(shell $(HARNESS)/kernel-cc $(KDIR)),gcc)
+	+flock build/.lock $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(C),C=$(C)) modules
 
 userspace:
 	$(MAKE) -C userspace
@@ -50,9 +47,11 @@ check:
 	@$(HARNESS)/check $(if $(T),-t '$(T)')
 
 demo:
+	@$(HARNESS)/deps demo
 	@$(HARNESS)/demo --engine '$(ENGINE)' --device '$(DEVICE)' \
 		$(if $(KERNEL),--kernel '$(KERNEL)') $(if $(value CMD),--command-from CMD)
 run:
+	@$(HARNESS)/deps demo
 	@$(HARNESS)/demo --here --engine '$(ENGINE)' --device '$(DEVICE)' \
 		$(if $(KERNEL),--kernel '$(KERNEL)') $(if $(value CMD),--command-from CMD)
 # The guest's command goes by the environment: make must not expand its $.
@@ -63,7 +62,7 @@ deps:
 
 install: userspace
 	install -d $(DKMS_SRC)
-	cp -r Kbuild Makefile COPYING dkms.conf module uapi $(DKMS_SRC)/
+	cp -r Kbuild COPYING dkms.conf module uapi $(DKMS_SRC)/
 	find $(DKMS_SRC) \( -name '*.o' -o -name '.*.cmd' -o -name '*.ko' \) -delete
 	$(MAKE) -C userspace install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	install -D -m 0644 udev/60-umbra.rules $(DESTDIR)/usr/lib/udev/rules.d/60-umbra.rules

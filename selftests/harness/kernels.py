@@ -263,10 +263,8 @@ def build(series, warnings=None):
             kdir = headers(series)
         else:
             kdir = bedlib.find_kernel(series).modules + "/build"
-        cc = subprocess.run([os.path.join(bedlib.HERE, "kernel-cc"), kdir],
-                            stdout=subprocess.PIPE, text=True).stdout.strip() or "gcc"
         status, text = run_make(["make", "-j2", "-C", kdir, f"M={target}",
-                                 f"CC={cc}", "modules"], log)
+                                 "modules"], log)
     if warnings is not None:
         warnings += [line for line in text.splitlines()
                      if re.search(r"\bwarning:|\bWARNING:", line)
