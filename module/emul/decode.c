@@ -584,6 +584,9 @@ static int set_sreg(const struct emul_insn *in, struct emul_operand *o, u8 kind)
 	o->type = EMUL_OT_SREG;
 	o->size = 2;
 	o->reg = kind & 0xf ? (kind & 0xf) - 1 : in->reg & 7;
+	/* MOV cannot load CS */
+	if (in->opcode == 0x8e && in->map == 1 && o->reg == UMBRA_CS)
+		return -EINVAL;
 	return o->reg > UMBRA_GS ? -EINVAL : 0;
 }
 

@@ -242,11 +242,15 @@ static const struct emul_opcode grp7_0_rm[8] = {
 	X(ud, REG | PN), X(ud, REG | PN), X(ud, REG | PN),
 };
 
+static const struct emul_opcode op_0f01cf[4] = {
+	X(ud, REG), X(ud, REG | O64),
+};
+
 static const struct emul_opcode grp7_1_rm[8] = {
 	X(monitor, REG | PN | PRIV), X(monitor, REG | PN | PRIV),
 	XF(clac, SMAP, REG | PN), XF(stac, SMAP, REG | PN),
-	X(ud, REG | P6), X(ud, REG | P6), X(ud, REG | P6),
-	X(ud, REG | PN | P6),
+	X(ud, REG | P6), X(ud, REG | P6 | O64), X(ud, REG | P6 | O64),
+	T(PP, op_0f01cf),
 };
 
 static const struct emul_opcode grp7_2_rm[8] = {
@@ -264,18 +268,30 @@ static const struct emul_opcode op_0f01e8[4] = {
 	XF(serialize, SERIALIZE, REG), [2] = X(ud, REG), [3] = X(ud, REG),
 };
 
+static const struct emul_opcode op_0f01ee[4] = {
+	X(ud, REG), [2] = X(ud, REG | O64),
+};
+
+static const struct emul_opcode op_0f01fe[4] = {
+	X(ud, REG), [2] = X(ud, REG | O64), [3] = X(ud, REG | O64),
+};
+
+static const struct emul_opcode op_0f01ff[4] = {
+	X(ud, REG), [2] = X(ud, REG | O64), [3] = X(ud, REG),
+};
+
 static const struct emul_opcode grp7_5_rm[8] = {
 	T(PP, op_0f01e8), X(ud, REG | P2),
 	[2] = X(ud, REG | P3),
 	[4] = X(ud, REG | P3 | O64), [5] = X(ud, REG | P3 | O64),
-	[6] = X(ud, REG | PN | P3), [7] = X(ud, REG | PN | P3),
+	[6] = T(PP, op_0f01ee), [7] = T(PP, op_0f01ee),
 };
 
 static const struct emul_opcode grp7_7_rm[8] = {
 	X(swapgs, REG | PRIV | O64), XF(rdtscp, RDTSCP, REG),
 	X(ud, REG | PN | P3), X(ud, REG | PN),
-	X(clzero, REG), X(ud, REG | PN),
-	X(ud, REG), X(ud, REG),
+	X(clzero, REG), X(ud, REG),
+	T(PP, op_0f01fe), T(PP, op_0f01ff),
 };
 
 static const struct emul_opcode grp7_0[2] = {

@@ -246,8 +246,6 @@ int emul_sreg_load(struct umbra_emul *e, unsigned int sreg, u16 sel)
 
 int emul_op_mov_to_sreg(struct umbra_emul *e, struct emul_insn *in)
 {
-	if (in->dst.reg == UMBRA_CS)
-		return emul_ud(e);
 	if (in->dst.reg == UMBRA_SS)
 		in->shadow = UMBRA_SHADOW_MOV_SS;
 	return emul_sreg_load(e, in->dst.reg, in->src.val);

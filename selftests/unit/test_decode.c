@@ -102,6 +102,16 @@ static bool is_ext(unsigned int m, const u8 *op)
 	return false;
 }
 
+/* Knights Corner: MVEX (EVEX with a bit clear) and JKZD, JKNZD in VEX space. */
+static bool is_knc(const u8 *op)
+{
+	const u8 *jk = op[0] == 0xc5 ? op + 2 : op + 3;
+
+	if (op[0] == 0x62)
+		return !(op[2] & 4);
+	return (op[0] == 0xc4 || op[0] == 0xc5) && (*jk & 0xfe) == 0x84;
+}
+
 static bool has_lock(const u8 *buf, const u8 *op)
 {
 	for (; buf < op; buf++)
@@ -119,6 +129,10 @@ static const char *differs(unsigned int m, const u8 *buf, int ours, int theirs)
 
 	if (is_ext(m, op) && ours && !theirs)
 		return "existence of VEX, XOP and EVEX encodings is the processor's business";
+	if (modes[m] == 64 && is_knc(op))
+		return "a coprocessor that no kernel runs on";
+	if (op[0] == 0x0f && (op[1] == 0xa6 || op[1] == 0xa7) && !ours)
+		return "VIA PadLock";
 	if (has_lock(buf, op) && ours && !theirs)
 		return "LOCK is judged when the instruction is executed";
 	return NULL;
@@ -190,7 +204,10 @@ static unsigned int some_prefixes(u8 *buf)
 	return n;
 }
 
-/* Each opcode of the map that @esc leads to, with each ModRM. */
+/*
+ * Each opcode of the map that @esc leads to, with each ModRM: plain, with each
+ * mandatory prefix, then with random prefixes.
+ */
 static void map_strings(unsigned int m, const u8 *esc, unsigned int esc_len,
 			unsigned int rounds, struct tally *t)
 {
@@ -202,7 +219,12 @@ static void map_strings(unsigned int m, const u8 *esc, unsigned int esc_len,
 			for (r = 0; r < rounds; r++) {
 				fill(buf);
 				fill(buf + 16);
-				n = r ? some_prefixes(buf) : 0;
+				n = 1;
+				buf[0] = "\x66\xf3\xf2"[r % 3];
+				if (r == 0)
+					n = 0;
+				else if (r > 3)
+					n = some_prefixes(buf);
 				memcpy(buf + n, esc, esc_len);
 				buf[n + esc_len] = op;
 				buf[n + esc_len + 1] = modrm;
@@ -264,7 +286,7 @@ static void run_mode(unsigned int m, unsigned long n)
 				      { 0x0f, 0x3a } };
 	static const u8 esc_len[4] = { 0, 1, 2, 2 };
 	struct tally a = { 0 }, b = { 0 }, c = { 0 };
-	unsigned int i, rounds = 2 + n / 400000;
+	unsigned int i, rounds = 5 + n / 800000;
 	unsigned long wrong;
 
 	random_strings(m, n, &a);

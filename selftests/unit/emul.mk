@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0
+# Decoder and emulator.  Zydis (libzydis-dev) is the second opinion.
+
+EMUL_DIR := ../../module/emul
+EMUL_SRC := $(wildcard $(EMUL_DIR)/*.c)
+EMUL_TESTS := test_decode
+EMUL_OBJS := $(patsubst $(EMUL_DIR)/%.c,build/emul/%.o,$(EMUL_SRC))
+
+TEST_PROGS += $(addprefix build/,$(EMUL_TESTS))
+
+build/emul/%.o: $(EMUL_DIR)/%.c | build/emul
+	$(CC) $(CFLAGS) -MMD -c -o $@ $<
+
+build/emul/%.o: %.c | build/emul
+	$(CC) $(CFLAGS) -I$(EMUL_DIR) -MMD -c -o $@ $<
+
+$(addprefix build/,$(EMUL_TESTS)): build/%: build/emul/%.o $(EMUL_OBJS)
+	$(CC) $(CFLAGS) -o $@ $^ -lZydis
+
+build/emul:
+	mkdir -p $@
+
+-include $(wildcard build/emul/*.d)
