@@ -149,7 +149,8 @@ int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool 
 		found(out, page, true);
 		return 0;
 	}
-	ret = get_user_pages_fast(hva, 1, FOLL_HWPOISON | (write ? FOLL_WRITE : 0), &page);
+	/* Not the fast form: it does not know FOLL_HWPOISON. */
+	ret = get_user_pages_unlocked(hva, 1, &page, FOLL_HWPOISON | (write ? FOLL_WRITE : 0));
 	if (ret == 1) {
 		found(out, page, write);
 		return 0;
