@@ -22,6 +22,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "umbra/compat.h"
 #include "mmu_internal.h"
 
 static struct umbra_memslot *find_slot(struct umbra_mmu *mmu, gpa_t gpa)
@@ -297,14 +298,14 @@ static void notify_end(struct mmu_notifier *notifier, const struct mmu_notifier_
 	umbra_invalidate_end(from_notifier(notifier));
 }
 
-static int notify_clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
-			      unsigned long start, unsigned long end)
+static umbra_young_t notify_clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+					unsigned long start, unsigned long end)
 {
 	return umbra_invalidate_young(from_notifier(notifier), start, end, true);
 }
 
-static int notify_test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
-			     unsigned long address)
+static umbra_young_t notify_test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+				       unsigned long address)
 {
 	return umbra_invalidate_young(from_notifier(notifier), address, address + PAGE_SIZE,
 				      false);

@@ -106,12 +106,13 @@ struct umbra_mmu_slot {
 	struct umbra_chain *rmap;
 };
 
+#define UMBRA_POOL_SIZE		16
+
 /**
  * struct umbra_pool - objects taken before the lock, used under it
  * @n: how many there are
  * @obj: the objects
  */
-#define UMBRA_POOL_SIZE		16
 struct umbra_pool {
 	unsigned int n;
 	void *obj[UMBRA_POOL_SIZE];

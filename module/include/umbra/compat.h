@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
@@ -121,5 +122,8 @@ static struct syscore_ops name = {							\
 #include <linux/entry-kvm.h>
 #define umbra_xfer_work(kvm_vcpu)	xfer_to_guest_mode_handle_work(kvm_vcpu)
 #endif
+
+/* 7.x: the notifier's questions after young pages are answered with bool, not int. */
+typedef __typeof__(((struct mmu_notifier_ops *)NULL)->clear_young(NULL, NULL, 0, 0)) umbra_young_t;
 
 #endif
