@@ -24,7 +24,7 @@ struct kvm_irq_routing_entry;
 struct kvm_msi;
 
 #define UMBRA_IOAPIC_PINS	24
-#define UMBRA_MAX_GSI		1024
+#define UMBRA_MAX_GSI		4096	/* as KVM */
 
 /* Sources of a level, ORed on a line. */
 #define UMBRA_IRQ_SOURCE_USER	0	/* KVM_IRQ_LINE */
@@ -88,8 +88,10 @@ int umbra_lapic_msr_read(struct umbra_vcpu *vcpu, u32 msr, u64 *val);
 int umbra_lapic_msr_write(struct umbra_vcpu *vcpu, u32 msr, u64 val);
 u64 umbra_lapic_deadline(struct umbra_vcpu *vcpu);
 void umbra_lapic_set_deadline(struct umbra_vcpu *vcpu, u64 tsc);
-/* MMIO page at the APIC base: true when @gpa is inside and the APIC is in xAPIC mode. */
+/* MMIO page at the APIC base: true when @gpa is inside; off or in x2APIC mode it reads ones. */
 bool umbra_lapic_mmio(struct umbra_vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, bool write);
+/* Split irqchip: vector of an EOI for KVM_EXIT_IOAPIC_EOI, once; -1 none.  After each exit of the guest. */
+int umbra_lapic_take_eoi(struct umbra_vcpu *vcpu);
 /* CPUID changed: deadline mode, x2APIC ids, ... */
 void umbra_lapic_cpuid_changed(struct umbra_vcpu *vcpu);
 
