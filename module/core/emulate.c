@@ -154,7 +154,7 @@ static int read_phys(struct umbra_emul *e, gpa_t gpa, void *buf, unsigned int le
 {
 	struct umbra_vcpu *vcpu = to_vcpu(e);
 
-	if (!umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa)))
+	if (!umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa)) || umbra_io_replays(vcpu, false, gpa, len))
 		return device_access(vcpu, false, gpa, buf, len);
 	return umbra_guest_read(vcpu->vm, gpa, buf, len) ? fail(e, -EFAULT) : UMBRA_EMUL_OK;
 }
@@ -164,7 +164,7 @@ static int write_phys(struct umbra_emul *e, gpa_t gpa, const void *buf, unsigned
 	struct umbra_vcpu *vcpu = to_vcpu(e);
 	int err;
 
-	if (!umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa)))
+	if (!umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa)) || umbra_io_replays(vcpu, true, gpa, len))
 		return device_access(vcpu, true, gpa, (void *)buf, len);
 	err = umbra_guest_write(vcpu->vm, gpa, buf, len);
 	if (!err)

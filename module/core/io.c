@@ -86,6 +86,15 @@ static bool replay(struct umbra_io_log *log, bool mmio, bool write, u64 addr, vo
 	return true;
 }
 
+bool umbra_io_replays(const struct umbra_vcpu *vcpu, bool write, gpa_t gpa, unsigned int len)
+{
+	const struct umbra_io_log *log = &vcpu->io;
+	unsigned int i = log->pos;
+
+	return i < log->n && log->e[i].mmio && log->e[i].write == write &&
+	       log->e[i].addr == gpa && log->e[i].len == min(len, 8u);
+}
+
 int umbra_io_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 addr, void *data,
 		    unsigned int len)
 {

@@ -26,6 +26,12 @@ void umbra_io_end(struct umbra_vcpu *vcpu);
 int umbra_io_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 addr, void *data,
 		    unsigned int len);
 
+/*
+ * Is the access already made and in the log?  Then it is a device's, even if
+ * userspace has put memory there while it answered.
+ */
+bool umbra_io_replays(const struct umbra_vcpu *vcpu, bool write, gpa_t gpa, unsigned int len);
+
 /* After UMBRA_EMUL_IO: fill kvm_run.  Returns 0. */
 int umbra_io_to_user(struct umbra_vcpu *vcpu);
 
