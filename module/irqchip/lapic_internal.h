@@ -37,6 +37,7 @@
  * @period: initial count in ns, 0 stopped; not in TSC-deadline mode
  * @target: when @hrtimer fires in count modes, ns of CLOCK_MONOTONIC
  * @deadline: IA32_TSC_DEADLINE, 0 not armed
+ * @cpu: where the vCPU last was when @hrtimer was moved after it
  *
  * The vCPU's thread writes while @hrtimer is cancelled; its callback writes
  * @target and @deadline.
@@ -46,6 +47,7 @@ struct umbra_lapic_timer {
 	u64 period;
 	u64 target;
 	u64 deadline;
+	int cpu;
 };
 
 /**

@@ -278,6 +278,26 @@ void umbra_lapic_set_deadline(struct umbra_vcpu *vcpu, u64 tsc)
 }
 
 /**
+ * umbra_lapic_sync_timer() - the vCPU is about to run here
+ * @vcpu: the vCPU
+ *
+ * An hrtimer fires on the CPU that started it.  It follows the vCPU, so that it
+ * interrupts the guest by itself instead of sending an IPI after it.
+ * Context: vCPU thread, interrupts on.
+ */
+void umbra_lapic_sync_timer(struct umbra_vcpu *vcpu)
+{
+	struct umbra_lapic_timer *timer = &vcpu->lapic->timer;
+	int cpu = raw_smp_processor_id();
+
+	if (likely(timer->cpu == cpu))
+		return;
+	timer->cpu = cpu;
+	if (hrtimer_cancel(&timer->hrtimer))
+		hrtimer_start_expires(&timer->hrtimer, HRTIMER_MODE_ABS_HARD);
+}
+
+/**
  * umbra_lapic_timer_init() - set up, not running
  * @lapic: zeroed
  */

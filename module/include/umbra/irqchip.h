@@ -107,7 +107,7 @@ bool umbra_irq_pending(struct umbra_vcpu *vcpu);
 /* Acknowledge: moves IRR to ISR (or INTA cycle of the PIC); vector or -1.  vCPU's own thread. */
 int umbra_irq_ack(struct umbra_vcpu *vcpu);
 
-/* Timer work that needs the vCPU's thread (injecting expired timers); called before each entry, irqs on. */
+/* The timer follows the vCPU to its CPU; called before each entry, irqs on. */
 void umbra_lapic_sync_timer(struct umbra_vcpu *vcpu);
 
 /* NMI pending bits, INIT and SIPI arrive through vcpu.h: umbra_vcpu_nmi(), umbra_vcpu_init(), umbra_vcpu_sipi(). */
