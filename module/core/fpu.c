@@ -39,6 +39,8 @@
 /* Fixed by umbra_fpu_init(). */
 static u64 xfeatures;
 static u64 host_xcr0;
+/* Emulators (QEMU's TCG) let XSETBV through although it is intercepted. */
+static bool xsetbv_leaks;
 static u32 mxcsr_mask;
 static unsigned int area_size;
 static struct { u32 offset, size; bool aligned; } component[64];
@@ -108,6 +110,7 @@ int umbra_fpu_init(void)
 		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 		xfeatures = host_xcr0 & GUEST_XFEATURES;
 		find_components();
+		xsetbv_leaks = boot_cpu_has(X86_FEATURE_HYPERVISOR);
 	}
 	area_size = umbra_fpu_area_size(xfeatures);
 	return 0;
@@ -204,8 +207,24 @@ void umbra_fpu_guest_xcr0(struct umbra_vcpu *vcpu)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->regs.xcr0);
 }
 
+/* The guest wrote XCR0 and nobody heard of it: hear of it now. */
+static void adopt_xcr0(struct umbra_vcpu *vcpu)
+{
+	u64 xcr0;
+
+	if (!(vcpu->regs.cr4 & X86_CR4_OSXSAVE))
+		return;
+	xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	if (likely(xcr0 == (differs(vcpu) ? vcpu->regs.xcr0 : host_xcr0)))
+		return;
+	xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
+	umbra_xcr0_write(vcpu, xcr0);
+}
+
 void umbra_fpu_host_xcr0(struct umbra_vcpu *vcpu)
 {
+	if (unlikely(xsetbv_leaks))
+		adopt_xcr0(vcpu);
 	if (differs(vcpu))
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
 }
