@@ -136,12 +136,19 @@ def find_kernel(wanted=None):
     return max(fitting, key=lambda k: _version_key(k.release))
 
 
-def umbra_ko():
-    """The project's module: $UMBRA_KO, or umbra.ko where `make` leaves it."""
-    path = os.environ.get("UMBRA_KO") or os.path.join(ROOT, "umbra.ko")
-    if not os.path.exists(path):
-        raise BedError(f"{path}: not there; `make` builds it")
-    return os.path.realpath(path)
+def umbra_ko(release=None):
+    """The module for a kernel release: $UMBRA_KO, umbra.ko where `make` leaves
+    it, or one that `kernels build` made."""
+    if os.environ.get("UMBRA_KO"):
+        return os.path.realpath(os.environ["UMBRA_KO"])
+    there = [path for path in [os.path.join(ROOT, "umbra.ko")]
+             + glob.glob(os.path.join(cache_dir(), "build/*/umbra.ko"))
+             if os.path.exists(path)]
+    for path in there:
+        if release in (None, modinfo(path, "vermagic").split(" ")[0]):
+            return os.path.realpath(path)
+    raise BedError(f"no umbra.ko for {release or 'any kernel'} here; `make` or "
+                   "`selftests/harness/kernels build` makes one")
 
 
 def modinfo(path, field):

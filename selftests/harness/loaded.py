@@ -43,7 +43,7 @@ class LoadedBed:
         if kvm is not None:
             self._lines.append(f"modprobe kvm_amd {kvm}".rstrip())
         if umbra is not None:
-            self._lines += bedlib.insmod_lines(ko or bedlib.umbra_ko(), umbra)
+            self._lines += bedlib.insmod_lines(ko or bedlib.umbra_ko(self.bed.kernel.release), umbra)
 
     def __enter__(self):
         self.bed.boot()

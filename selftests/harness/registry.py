@@ -6,8 +6,10 @@
     @case("guests/debian-6.1", engines=("svm", "kvm"), timeout=180)
     def boots_debian(t):
         "Debian's 6.1 kernel reaches a shell."
-        with t.bed() as bed:
-            result = bed.run(t.umbra_run("-k", image, "-i", initrd), timeout=120)
+        initrd = os.path.join(t.scratch, "initrd")
+        guest.make_initrd(initrd, "uname -a")
+        with t.bed(share=True) as bed:
+            result = bed.run(t.umbra_run("-k", t.guest_image(), "-i", initrd), timeout=120)
             t.check(result.status == 0, "umbra run exits 0")
             t.check(b"Linux guest 6.1" in result.output, "the guest says its name")
 
@@ -26,6 +28,7 @@ import sys
 import tempfile
 
 import bedlib
+import kernels
 import ktap
 from loaded import LoadedBed
 
@@ -107,12 +110,15 @@ class Context:
         return [TOOL, "run", "--device", self.device, *args]
 
     @contextlib.contextmanager
-    def bed(self, params="", share=False, **kwargs):
+    def bed(self, params="", share=False, series=None, **kwargs):
         """A LoadedBed for the case's engine; judged when it is left.
 
         params: more module parameters.  share: give it the scratch folder.
+        series: the bed's kernel, "6.12" or "7", with the module built for it.
         Everything else is as in bedlib.Bed.
         """
+        if series:
+            kwargs.update(self._other_kernel(series))
         load = {key: f"{value} {params}".strip()
                 for key, value in ENGINES[self.engine]["load"].items()} \
             if self.engine else {}
@@ -123,6 +129,26 @@ class Context:
             stuck = bed.unload()
         self.check(not bed.reports and not stuck, "kernel log and unload are clean",
                    "\n".join(bed.reports[:60] + [stuck]))
+
+    def _other_kernel(self, series):
+        """The parts of a bed on another kernel; skips where not to be had."""
+        try:
+            with kernels.Lock():
+                parts = {"kernel": kernels.fetch(series)}
+                if self.engine and "umbra" in ENGINES[self.engine]["load"]:
+                    parts["ko"] = kernels.build(series)
+        except kernels.Unreachable as reason:
+            self.skip(str(reason))
+        return parts
+
+    def guest_image(self, series=None):
+        """The image of Debian's kernel of a series, to run as a guest."""
+        try:
+            with kernels.Lock():
+                return kernels.fetch(series).image if series else \
+                    bedlib.find_kernel().image
+        except kernels.Unreachable as reason:
+            self.skip(str(reason))
 
     def finish(self):
         if self._scratch:
