@@ -312,20 +312,28 @@ static void run_and_kill(unsigned int n)
 		kill_child(die_running, 60);
 }
 
-/* 512 pages of guest memory and a dozen shadow pages a VM: one page each would show. */
+/*
+ * 512 pages of guest memory and a dozen shadow pages a VM: one page each would
+ * show.  Huge pages on the processors' own free lists count as used and come
+ * back some time, so a loss must show three times.
+ */
 static void test_leak(void)
 {
 	const unsigned int rounds = 60;
-	long before, after;
+	long before, lost = 0;
+	unsigned int i;
 
 	run_and_kill(10);
-	usleep(500000);
-	before = free_pages();
-	run_and_kill(rounds);
-	usleep(500000);
-	after = free_pages();
-	ktap_ok(before - after < 8l * rounds, "%u killed guests leave %ld pages", rounds,
-		before - after);
+	for (i = 0; i < 3; i++) {
+		usleep(500000);
+		before = free_pages();
+		run_and_kill(rounds);
+		usleep(500000);
+		lost = before - free_pages();
+		if (lost < (long)rounds)
+			break;
+	}
+	ktap_ok(i < 3, "%u killed guests leave %ld pages", rounds, lost);
 }
 
 int main(void)
