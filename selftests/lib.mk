@@ -3,15 +3,20 @@
 # this.  Inside a kernel tree (tools/testing/selftests/umbra/) kselftest's own
 # lib.mk does the work; here the few rules below do.
 
-selfdir := $(dir $(lastword $(MAKEFILE_LIST)))
-KSFT_LIB_MK := $(wildcard $(selfdir)../lib.mk)
+umbra_mk := $(lastword $(MAKEFILE_LIST))
+umbra_dir := $(dir $(umbra_mk))
+KSFT_LIB_MK := $(wildcard $(umbra_dir)../lib.mk)
 
-CFLAGS += -std=gnu11 -O2 -g -Wall -Wextra -I$(selfdir)lib -I$(selfdir)../uapi
-CFLAGS += -D_GNU_SOURCE
+CFLAGS += -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE
+CFLAGS += -I$(umbra_dir)lib -I$(umbra_dir)../uapi -I$(umbra_dir)uapi
 LDFLAGS += -static -pthread
-LIB_SOURCES := $(wildcard $(selfdir)lib/*.c)
+LIB_SOURCES := $(wildcard $(umbra_dir)lib/*.c)
+LIB_HEADERS := $(wildcard $(umbra_dir)lib/*.h)
 
 ifneq ($(KSFT_LIB_MK),)
+# kselftest looks for its own folder by the name lib.mk: hide this one.
+MAKEFILE_LIST := $(filter-out $(umbra_mk),$(MAKEFILE_LIST))
+LOCAL_HDRS += $(LIB_HEADERS) $(wildcard *.h)
 include $(KSFT_LIB_MK)
 else
 
@@ -37,4 +42,4 @@ clean:
 .PHONY: all run_tests clean
 endif
 
-$(TEST_GEN_PROGS): $(LIB_SOURCES) $(wildcard $(selfdir)lib/*.h)
+$(TEST_GEN_PROGS): $(LIB_SOURCES) $(LIB_HEADERS)
