@@ -70,15 +70,6 @@ static u32 read_cpuid_ebx(u32 leaf)
 	return ebx;
 }
 
-/* QEMU's interpreter names itself "TCGTCGTCGTCG" in the hypervisor leaf. */
-#define TCG_LEAF	0x40000000
-#define TCG_EBX		0x54474354
-
-static bool is_tcg(void)
-{
-	return boot_cpu_has(X86_FEATURE_HYPERVISOR) && read_cpuid_ebx(TCG_LEAF) == TCG_EBX;
-}
-
 /* CPUID Fn8000_000A: EBX number of ASIDs, EDX features. */
 static void read_caps(void)
 {
@@ -89,7 +80,6 @@ static void read_caps(void)
 	caps->flush_by_asid = boot_cpu_has(X86_FEATURE_FLUSHBYASID);
 	caps->pause_filter = boot_cpu_has(X86_FEATURE_PAUSEFILTER);
 	caps->tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
-	caps->xsetbv_unseen = is_tcg() && boot_cpu_has(X86_FEATURE_OSXSAVE);
 }
 
 static u64 read_cr4(void)

@@ -87,17 +87,6 @@ static void get_regs(struct umbra_vcpu *vcpu, const struct vmcb *vmcb)
 	regs->avail = UMBRA_REGS_GPR;
 }
 
-/* Where XSETBV does not exit, XCR0 tells that it was executed. */
-static void notice_xcr0(struct umbra_vcpu *vcpu, const struct svm_vcpu *svm)
-{
-	u32 lo, hi;
-
-	if (!(svm->cr4 & X86_CR4_OSXSAVE))
-		return;
-	asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	vcpu->regs.xcr0 = (u64)hi << 32 | lo;
-}
-
 /* Things that stop an entry before it happens. */
 static bool refuse(const struct svm_vcpu *svm, const struct svm_cpu *cpu, struct umbra_exit *exit)
 {
@@ -152,8 +141,6 @@ void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	vmcb->control.clean = SVM_CLEAN_ALL;
 	get_regs(vcpu, vmcb);
-	if (unlikely(umbra_svm_caps.xsetbv_unseen))
-		notice_xcr0(vcpu, svm);
 	umbra_svm_complete_event(vcpu);
 	exit->hw_reason = svm_exit_code(vmcb);
 	if (unlikely(svm->step || svm->iret_wait) && umbra_svm_step_end(vcpu)) {

@@ -40,7 +40,6 @@
  * @flush_by_asid: TLB_CONTROL can flush one ASID
  * @pause_filter: PAUSE can be counted before it exits
  * @tsc_aux: MSR_TSC_AUX exists and the guest can read it
- * @xsetbv_unseen: XSETBV does not exit although it is intercepted (QEMU TCG)
  *
  * Filled by enable(), constant while a VM exists.
  */
@@ -50,7 +49,6 @@ struct svm_caps {
 	bool flush_by_asid;
 	bool pause_filter;
 	bool tsc_aux;
-	bool xsetbv_unseen;
 };
 
 extern struct svm_caps umbra_svm_caps;

@@ -41,7 +41,7 @@ static const u8 intercepts[] = {
 	INTERCEPT_CR8_READ, INTERCEPT_CR8_WRITE,
 	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT,
 	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_RSM, INTERCEPT_INVD,
-	INTERCEPT_HLT, INTERCEPT_INVLPG, INTERCEPT_INVLPGA,
+	INTERCEPT_HLT, INTERCEPT_INVLPGA,
 	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_TASK_SWITCH,
 	INTERCEPT_FERR_FREEZE, INTERCEPT_SHUTDOWN,
 	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE,
@@ -91,6 +91,11 @@ void umbra_svm_vmcb_init(struct umbra_vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(intercepts); i++)
 		svm_intercept(svm, intercepts[i], true);
 	svm_intercept(svm, INTERCEPT_INVPCID, boot_cpu_has(X86_FEATURE_INVPCID));
+	/*
+	 * In the guest INVLPG drops the processor's translation of its own ASID.
+	 * The MMU must hear of it only if shadow entries may be stale as well.
+	 */
+	svm_intercept(svm, INTERCEPT_INVLPG, !UMBRA_MMU_IN_STEP);
 	/* MOV DR: all sixteen, both directions. */
 	control->intercepts[INTERCEPT_DR] = 0x00ff00ff;
 	if (umbra_svm_caps.pause_filter) {

@@ -207,6 +207,12 @@ void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global);
  */
 void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva);
 
+/*
+ * True while shadow tables are always in step with the guest's: engines may then let INVLPG execute without
+ * an exit, for the processor's own flush is all that it has to do.
+ */
+#define UMBRA_MMU_IN_STEP	true
+
 /**
  * umbra_mmu_fault() - triage of a page fault taken while the guest ran
  * @ctx: the vCPU's
