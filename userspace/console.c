@@ -20,6 +20,7 @@
 static struct termios saved;
 static volatile sig_atomic_t changed;
 static volatile sig_atomic_t abandoned;
+static volatile sig_atomic_t mid_line;
 
 /* The keys after the escape key; an unknown one shows the help. */
 static const struct {
@@ -161,6 +162,15 @@ size_t console_read(struct console *console, uint8_t *bytes, size_t size,
 }
 
 /**
+ * console_end_line() - start a new line on a terminal, if the guest left one open
+ */
+void console_end_line(void)
+{
+	if (mid_line && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) == 1)
+		mid_line = 0;
+}
+
+/**
  * console_abandon() - give up writing
  *
  * The VM has stopped: a thread that waits for a reader of standard output must
@@ -185,6 +195,8 @@ void console_write(const uint8_t *bytes, size_t count)
 {
 	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
+	if (count)
+		mid_line = bytes[count - 1] != '\n';
 	while (count) {
 		ssize_t done = write(STDOUT_FILENO, bytes, count);
 

@@ -37,6 +37,7 @@ void console_close(void);
 size_t console_read(struct console *console, uint8_t *bytes, size_t size,
 		    enum console_action *action);
 void console_abandon(void);
+void console_end_line(void);
 void console_write(const uint8_t *bytes, size_t count);
 const char *console_help(void);
 

@@ -29,8 +29,8 @@ struct elf_segment {
  * struct elf_image - a decoded file
  * @is_64: ELFCLASS64
  * @entry: e_entry as the file has it
- * @segment: program headers, @nr_segments of them; their file parts are inside
- *	the file
+ * @segment: program headers; their file parts are inside the file
+ * @nr_segments: how many
  */
 struct elf_image {
 	bool is_64;

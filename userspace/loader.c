@@ -33,7 +33,7 @@ static const struct {
 	const char *what;
 } packed[] = {
 	{ "\x1f\x8b", 2, "gzip-compressed; unpack it first (gunzip)" },
-	{ "\xfd" "7zXZ", 5, "xz-compressed; unpack it first (unxz)" },
+	{ "\xfd\x37zXZ", 5, "xz-compressed; unpack it first (unxz)" },
 	{ "\x28\xb5\x2f\xfd", 4, "zstd-compressed; unpack it first (unzstd)" },
 	{ "BZh", 3, "bzip2-compressed; unpack it first (bunzip2)" },
 };
@@ -84,8 +84,8 @@ const struct loader *loader_for(const struct image *image, struct complaint *com
 			complain(complaint, "%s: %s", image->name, packed[i].what);
 			return NULL;
 		}
-	complain(complaint, "%s: not a bzImage, PVH, Multiboot or ELF image"
-		 " (or cut short); for a raw binary use --flat ADDRESS", image->name);
+	complain(complaint, "%s: not a bzImage, PVH, Multiboot or ELF image, or cut short (raw binary: --flat)",
+		 image->name);
 	return NULL;
 }
 

@@ -180,18 +180,24 @@ static void take_action(struct machine *machine, enum console_action action)
 	}
 }
 
-/* Hand on what has room. */
+/*
+ * Hand on what has room.  Ends only when all is handed on or the port has no
+ * room: then, and only then, it says so when there is room again.
+ */
 static void feed_serial(struct machine *machine)
 {
-	size_t count = serial_room(&machine->serial);
+	size_t count;
 
-	if (count > machine->nr_input)
-		count = machine->nr_input;
-	if (!count)
-		return;
-	serial_receive(&machine->serial, machine->input, count);
-	machine->nr_input -= count;
-	memmove(machine->input, machine->input + count, machine->nr_input);
+	while (machine->nr_input) {
+		count = serial_room(&machine->serial);
+		if (!count)
+			return;
+		if (count > machine->nr_input)
+			count = machine->nr_input;
+		serial_receive(&machine->serial, machine->input, count);
+		machine->nr_input -= count;
+		memmove(machine->input, machine->input + count, machine->nr_input);
+	}
 }
 
 static void take_input(struct machine *machine)
@@ -283,5 +289,6 @@ int machine_run(struct machine *machine, unsigned int timeout,
 	for (i = 0; i < machine->vm.nr_vcpus; i++)
 		vcpu_join(&machine->vm.vcpu[i]);
 	console_close();
+	console_end_line();
 	return result;
 }

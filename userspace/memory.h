@@ -63,9 +63,12 @@ struct memory_claim {
 /**
  * struct memory - a guest's memory
  * @size: bytes that the user asked for
- * @block: what is registered with the device, @nr_blocks of them
- * @range: what the guest is told, @nr_ranges of them, ascending
+ * @block: what is registered with the device
+ * @nr_blocks: how many
+ * @range: what the guest is told, ascending
+ * @nr_ranges: how many
  * @claim: what lies where, so that two things never overlap
+ * @nr_claims: how many
  */
 struct memory {
 	uint64_t size;

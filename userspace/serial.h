@@ -35,7 +35,7 @@
  * @tx_empty: "transmitter empty" waits for the guest
  * @irq: the interrupt
  * @send: called for every byte sent
- * @room: called when the guest has taken a byte and there is room again
+ * @room: called when there was no room and now there is
  * @opaque: handed to @send and @room
  */
 struct serial {
