@@ -23,6 +23,7 @@
 #include "cr_internal.h"
 #include "fpu_internal.h"
 #include "ioctl_internal.h"
+#include "umbra/compat.h"
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
 

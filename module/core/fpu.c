@@ -25,6 +25,7 @@
 
 #include "cr_internal.h"
 #include "ioctl_internal.h"
+#include "umbra/compat.h"
 
 #define GUEST_XFEATURES	(XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512)
 

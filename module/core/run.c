@@ -28,6 +28,7 @@
 #include "halt_internal.h"
 #include "ioctl_internal.h"
 #include "mp_internal.h"
+#include "umbra/compat.h"
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
 #include "work_internal.h"
@@ -231,7 +232,7 @@ static int complete_and_run(struct umbra_vcpu *vcpu)
 		ret = complete(vcpu);
 	}
 	if (ret > 0) {
-		if (vcpu->run->immediate_exit) {
+		if (umbra_immediate_exit(vcpu->run)) {
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
 			ret = -EINTR;
 		} else {

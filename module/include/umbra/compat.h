@@ -29,6 +29,11 @@
 #include <trace/events/ipi.h>
 #endif
 
+/* 6.16: cpuid_count() and its like moved out of asm/processor.h. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#include <asm/cpuid/api.h>
+#endif
+
 /* 6.8: eventfd_signal() adds one and takes no count. */
 static inline void umbra_eventfd_signal(struct eventfd_ctx *ctx)
 {
@@ -38,6 +43,13 @@ static inline void umbra_eventfd_signal(struct eventfd_ctx *ctx)
 	eventfd_signal(ctx, 1);
 #endif
 }
+
+/* 6.11: the caller may change kvm_run at any time, and this field's name now says so. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define umbra_immediate_exit(kvm_run)	READ_ONCE((kvm_run)->immediate_exit__unsafe)
+#else
+#define umbra_immediate_exit(kvm_run)	READ_ONCE((kvm_run)->immediate_exit)
+#endif
 
 /* 6.12: struct fd became opaque. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) && !defined(fd_file)
