@@ -139,6 +139,8 @@ class Context:
                     parts["ko"] = kernels.build(series)
         except kernels.Unreachable as reason:
             self.skip(str(reason))
+        except RuntimeError as error:
+            raise bedlib.BedError(str(error)) from None
         return parts
 
     def guest_image(self, series=None):
