@@ -300,7 +300,7 @@ int main(void)
 	test_corruptions("bzImage", &loader_bzimage, build_bzimage(true), 0x290);
 	test_corruptions("ELF32", &loader_elf, build_elf(false, false, false), 0x100);
 	test_corruptions("ELF64", &loader_elf, build_elf(true, false, true), 0x100);
-	test_corruptions("PVH", &loader_pvh, build_elf(true, true, false), 0x430);
+	test_corruptions("PVH", &loader_pvh, build_elf(true, true, false), 0x42c);
 	test_corruptions("Multiboot", &loader_multiboot, build_multiboot(true), 0x80);
 	test_corruptions("Multiboot ELF", &loader_multiboot, build_multiboot(false), 0x160);
 	test_foreign();
