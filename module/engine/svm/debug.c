@@ -101,16 +101,18 @@ void umbra_svm_pull_dr(struct umbra_vcpu *vcpu)
  * @svm: the vCPU's engine data
  * @host: where the host's go
  *
+ * Breakpoints of the host are disarmed first: a guest address is not theirs.
  * Context: interrupts off, right before the entry.
  */
 void umbra_svm_debug_enter(struct svm_vcpu *svm, u64 host[4])
 {
 	unsigned int n;
 
-	if (likely(!svm->dr7_live))
+	if (likely(!svm->dr7_live && !this_cpu_read(cpu_dr7)))
 		return;
-	/* Disarmed while the addresses are the guest's and we are still host. */
 	write_dr(7, DR7_FIXED);
+	if (!svm->dr7_live)
+		return;
 	for (n = 0; n < 4; n++) {
 		host[n] = read_dr(n);
 		write_dr(n, svm->dr[n]);
@@ -129,10 +131,12 @@ void umbra_svm_debug_leave(struct svm_vcpu *svm, const u64 host[4])
 	unsigned long dr7 = this_cpu_read(cpu_dr7);
 	unsigned int n;
 
-	if (unlikely(svm->dr7_live)) {
+	if (likely(!svm->dr7_live && !dr7))
+		return;
+	if (svm->dr7_live) {
 		for (n = 0; n < 4; n++)
 			write_dr(n, host[n]);
 	}
-	if (unlikely(dr7))
+	if (dr7)
 		write_dr(7, dr7);
 }
