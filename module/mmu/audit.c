@@ -67,7 +67,7 @@ static void audit_leaf(struct audit *a, const struct umbra_sp *sp, unsigned int 
 	bool nowp_write = (spte & PTE_W) && !(spte & PTE_U) && !sp->role.wp;
 
 	check(a, 3, leaf_is_mapped_back(a, sp, index));
-	check(a, 5, !(spte & PTE_W) || !umbra_page_shadowed(a->mmu, gfn));
+	check(a, 5, !(spte & PTE_W) || !umbra_page_protected(a->mmu, gfn));
 	check(a, 6, !(spte & PTE_W) || (sp->role.access & UMBRA_AX_W) || nowp_write);
 	check(a, 6, !(spte & PTE_U) || (sp->role.access & UMBRA_AX_U));
 	check(a, 6, (spte & PTE_NX) || (sp->role.access & UMBRA_AX_X));
@@ -117,7 +117,9 @@ static void audit_key(struct audit *a, const struct umbra_sp *sp)
 	hlist_for_each_entry(other, umbra_page_bucket(a->mmu, sp->gfn), hash)
 		times += other->gfn == sp->gfn && other->role.word == sp->role.word;
 	check(a, 1, times == 1 && !sp->invalid);
-	check(a, 9, !sp->role.direct == !!sp->gfns);
+	check(a, 9, !sp->role.direct == !!sp->gptes);
+	check(a, 10, !sp->unsync || (sp->role.level == 1 && !sp->role.direct));
+	check(a, 10, sp->unsync == !list_empty(&sp->unsync_link));
 	check(a, 4, umbra_host_owner(sp->spt) == sp);
 }
 
@@ -161,18 +163,21 @@ unsigned int umbra_mmu_audit(struct umbra_mmu *mmu)
 {
 	struct audit a = { .mmu = mmu };
 	unsigned long pages = 0, indirect = 0;
+	unsigned long unsync = 0;
 	struct umbra_sp *sp;
 
 	spin_lock(&mmu->lock);
 	list_for_each_entry(sp, &mmu->pages, link) {
 		pages++;
 		indirect += !sp->role.direct;
+		unsync += sp->unsync;
 		audit_key(&a, sp);
 		audit_entries(&a, sp);
 		umbra_chain_for_each(&sp->parents, audit_parent, &a);
 	}
 	audit_slots(&a);
 	check(&a, 8, pages <= mmu->nr_pages && indirect == mmu->indirect);
+	check(&a, 10, unsync == mmu->nr_unsync);
 	spin_unlock(&mmu->lock);
 	return a.broken;
 }

@@ -109,13 +109,14 @@ int umbra_mmu_load_pdptrs(struct umbra_mmu_ctx *ctx, u64 cr3, u8 maxphyaddr, u64
  * @ctx: the vCPU's
  * @global: also global translations
  *
- * Every shadow table is kept in step with the guest's, so there is nothing to
- * do here but to be told.  The caller flushes the processor's TLB.
+ * Brings the shadow tables that are out of step back into step.  The caller
+ * flushes the processor's TLB.
  *
- * Context: the vCPU's thread.
+ * Context: the vCPU's thread, no MMU lock held.
  */
 void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global)
 {
+	umbra_sync_all(ctx->mmu);
 }
 
 /**
@@ -123,13 +124,14 @@ void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global)
  * @ctx: the vCPU's
  * @gva: linear address
  *
- * As umbra_mmu_flush().
+ * As umbra_mmu_flush(), for one entry.
  *
- * Context: the vCPU's thread.
+ * Context: the vCPU's thread, no MMU lock held.
  */
 void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
 	ctx->mmu->stats.invlpg++;
+	umbra_sync_gva(ctx, gva);
 }
 
 /**

@@ -244,12 +244,16 @@ static bool set_leaf(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp 
 	if (umbra_spte_present(old)) {
 		if (umbra_spte_hpa(mmu, old) == f->page.hpa &&
 		    umbra_sp_entry_gfn(sp, index) == f->walk.gfn) {
+			if (sp->gptes)
+				sp->gptes[index] = f->walk.pte[1];
 			change_leaf(mmu, sptep, spte);
 			return true;
 		}
 		umbra_page_drop_entry(mmu, sp, index);
 		umbra_flush_remote(mmu);
 	}
+	if (sp->gptes)
+		sp->gptes[index] = f->walk.pte[1];
 	if (!umbra_rmap_add(&ctx->pools, f->slot->mmu, sp, index, f->walk.gfn))
 		return false;
 	sp->present++;
@@ -259,11 +263,13 @@ static bool set_leaf(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp 
 
 /*
  * A write to a frame that is shadowed as a table: pages of it that nothing
- * links are most likely history, and go; else the write is emulated.
+ * uses are most likely history, and go; tables of level 1 may get out of step;
+ * else the write is emulated.
  */
 static bool may_write(struct umbra_mmu *mmu, gfn_t gfn)
 {
-	return !umbra_page_shadowed(mmu, gfn) || umbra_zap_gfn(mmu, gfn, true);
+	return !umbra_page_protected(mmu, gfn) || umbra_zap_gfn(mmu, gfn, true) ||
+	       umbra_sync_release(mmu, gfn);
 }
 
 /* Step 5.  MMU lock held. */
@@ -281,7 +287,7 @@ static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
 		return UMBRA_VERDICT_RETRY;
 	if (f->write && !may_write(mmu, f->walk.gfn))
 		return UMBRA_VERDICT_WRITE;
-	if (!f->write && (f->access & UMBRA_AX_W) && umbra_page_shadowed(mmu, f->walk.gfn))
+	if (!f->write && (f->access & UMBRA_AX_W) && umbra_page_protected(mmu, f->walk.gfn))
 		f->access &= ~UMBRA_AX_W;
 	if (!guest_entry_unchanged(mmu, f, sp))
 		return UMBRA_VERDICT_RETRY;
@@ -375,6 +381,5 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 	ctx->mmu->stats.pf_taken++;
 	verdict = triage(ctx, &f, info);
 	count_verdict(ctx->mmu, verdict);
-	trace_umbra_guest_fault(gva, error_code, verdict, info->gpa);
 	return verdict;
 }

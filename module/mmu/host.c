@@ -121,6 +121,27 @@ int umbra_host_cmpxchg_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, 
 	return ret < 0 ? -EFAULT : ret;
 }
 
+/**
+ * umbra_host_read_table() - read a page of the caller's memory without sleeping
+ * @mmu: the VM's
+ * @hva: its address
+ * @buf: result, a page
+ *
+ * Context: MMU lock held.
+ * Return: 0; -EFAULT: it is not there right now, or current->mm is not the VM's.
+ */
+int umbra_host_read_table(struct umbra_mmu *mmu, hva_t hva, u64 *buf)
+{
+	unsigned long left;
+
+	if (current->mm != mmu->mm)
+		return -EFAULT;
+	pagefault_disable();
+	left = copy_from_user(buf, (const void __user *)(unsigned long)hva, PAGE_SIZE);
+	pagefault_enable();
+	return left ? -EFAULT : 0;
+}
+
 static void found(struct umbra_host_page *out, struct page *page, bool writable)
 {
 	out->page = page;
@@ -148,6 +169,10 @@ int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool 
 
 	if ((write || try_write) && get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) == 1) {
 		found(out, page, true);
+		return 0;
+	}
+	if (!write && get_user_pages_fast_only(hva, 1, 0, &page) == 1) {
+		found(out, page, false);
 		return 0;
 	}
 	/* Not the fast form: it does not know FOLL_HWPOISON. */

@@ -15,6 +15,15 @@ static int refuse(const struct umbra_mmu_config *config)
 	return umbra_host_check(config->pae_roots);
 }
 
+static void free_mmu(struct umbra_mmu *mmu)
+{
+	if (mmu->hash)
+		umbra_host_free_array(mmu->hash);
+	if (mmu->sync_buf)
+		umbra_host_free_table(mmu->sync_buf);
+	umbra_host_free(mmu);
+}
+
 /**
  * umbra_mmu_create() - the shadow MMU of a VM
  * @vm: passed back to @ops
@@ -43,13 +52,13 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 	mmu->max_pages = 1024;
 	spin_lock_init(&mmu->lock);
 	INIT_LIST_HEAD(&mmu->pages);
+	INIT_LIST_HEAD(&mmu->unsync);
 	INIT_LIST_HEAD(&mmu->slots);
 	mmu->hash = umbra_host_alloc_array(1u << UMBRA_HASH_BITS, sizeof(*mmu->hash));
-	ret = mmu->hash ? umbra_host_watch(mmu) : -ENOMEM;
+	mmu->sync_buf = umbra_host_alloc_table(false);
+	ret = mmu->hash && mmu->sync_buf ? umbra_host_watch(mmu) : -ENOMEM;
 	if (ret) {
-		if (mmu->hash)
-			umbra_host_free_array(mmu->hash);
-		umbra_host_free(mmu);
+		free_mmu(mmu);
 		return ERR_PTR(ret);
 	}
 	return mmu;
@@ -80,8 +89,7 @@ void umbra_mmu_stop(struct umbra_mmu *mmu)
 void umbra_mmu_destroy(struct umbra_mmu *mmu)
 {
 	WARN_ON_ONCE(mmu->nr_pages || !list_empty(&mmu->slots));
-	umbra_host_free_array(mmu->hash);
-	umbra_host_free(mmu);
+	free_mmu(mmu);
 }
 
 /**

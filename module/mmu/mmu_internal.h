@@ -64,12 +64,15 @@ struct umbra_chain_block {
  * @role: with @gfn the key
  * @gfn: direct: first frame mapped; else the guest table's frame
  * @spt: the table that the processor sees
- * @gfns: by entry, the frame that a leaf maps; NULL when direct
+ * @gptes: by entry, the guest entry that a leaf was made from; NULL when direct
  * @parents: the entries that link this table
  * @present: how many entries are present
  * @roots: how many contexts hold it as a root
+ * @active: how many of them translate by it now
  * @writes: guest writes to the table since it was last used for a fill
  * @used: a fault went through it since reclaim last looked
+ * @unsync: the guest writes to its table unnoticed, see sync.c; level 1 only
+ * @unsync_link: in mmu->unsync while @unsync
  * @invalid: out of the hash; never to be used for anything new.  Read without
  *	the lock by umbra_mmu_load(), see there
  */
@@ -79,12 +82,15 @@ struct umbra_sp {
 	union umbra_role role;
 	gfn_t gfn;
 	u64 *spt;
-	u64 *gfns;
+	u64 *gptes;
 	struct umbra_chain parents;
 	u16 present;
+	struct list_head unsync_link;
 	u32 roots;
+	u32 active;
 	u8 writes;
 	bool used;
+	bool unsync;
 	bool invalid;
 };
 
@@ -121,7 +127,7 @@ struct umbra_pool {
 /**
  * struct umbra_pools - pools of a vCPU; its thread's only
  * @sp: struct umbra_sp
- * @table: pages for umbra_sp.spt and .gfns
+ * @table: pages for umbra_sp.spt and .gptes
  * @block: struct umbra_chain_block
  */
 struct umbra_pools {
@@ -140,6 +146,9 @@ struct umbra_pools {
  * @nr_pages: shadow pages that exist, also invalid ones
  * @max_pages: bound for @nr_pages
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
+ * @unsync: shadow pages that are unsync
+ * @nr_unsync: how many; 0 is read without the lock, see umbra_sync_all()
+ * @sync_buf: a guest table while it is compared
  * @slots: struct umbra_mmu_slot of every slot that is or may become visible
  * @total_slot_pages: sum of their lengths
  * @stale_tlb: some TLB may still hold a translation whose entry was dropped
@@ -164,6 +173,9 @@ struct umbra_mmu {
 	unsigned long nr_pages;
 	unsigned long max_pages;
 	unsigned long indirect;
+	struct list_head unsync;
+	unsigned long nr_unsync;
+	u64 *sync_buf;
 	struct list_head slots;
 	u64 total_slot_pages;
 	bool stale_tlb;
@@ -198,9 +210,9 @@ struct umbra_root {
  * @env: @paging prepared for walks
  * @role: umbra_role_base() of @paging
  * @pools: objects for use under the lock
- * @root: roots held; the current one is root[current_root]
- * @current_root: index; only meaningful while @loaded
- * @loaded: root[current_root] is that of @paging
+ * @root: roots held
+ * @active: the one of them that the vCPU translates by, or NULL
+ * @loaded: @active is that of @paging
  * @clock: counts loads
  * @last_hpa: what umbra_mmu_load() returned last
  * @top: legacy modes: the table above the four page directories
@@ -213,7 +225,7 @@ struct umbra_mmu_ctx {
 	union umbra_role role;
 	struct umbra_pools pools;
 	struct umbra_root root[UMBRA_NR_ROOTS];
-	unsigned int current_root;
+	struct umbra_root *active;
 	bool loaded;
 	u64 clock;
 	hpa_t last_hpa;
@@ -233,6 +245,7 @@ u64 *umbra_chain_first(const struct umbra_chain *chain);
 void umbra_chain_for_each(const struct umbra_chain *chain,
 			  void (*visit)(u64 *sptep, void *arg), void *arg);
 gfn_t umbra_sp_entry_gfn(const struct umbra_sp *sp, unsigned int index);
+struct umbra_mmu_slot *umbra_rmap_slot(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, struct umbra_sp *sp,
 		    unsigned int index, gfn_t gfn);
 void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index);
@@ -245,6 +258,7 @@ struct umbra_sp *umbra_page_find(struct umbra_mmu *mmu, gfn_t gfn, union umbra_r
 struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools, gfn_t gfn,
 				union umbra_role role);
 bool umbra_page_shadowed(struct umbra_mmu *mmu, gfn_t gfn);
+bool umbra_page_protected(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct umbra_sp *parent,
 		     unsigned int index, struct umbra_sp *child);
 void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index);
@@ -263,6 +277,13 @@ hva_t umbra_zap_hva_chunk(struct umbra_mmu *mmu, hva_t start, hva_t end);
 
 /* fault.c */
 void umbra_fault_describe(struct umbra_fault *fault, gva_t gva, u32 error_code);
+
+/* sync.c */
+bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn);
+void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp);
+void umbra_sync_page(struct umbra_mmu *mmu, struct umbra_sp *sp);
+void umbra_sync_all(struct umbra_mmu *mmu);
+void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva);
 
 /* root.c */
 struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, gva_t gva);

@@ -8,8 +8,9 @@
  * anywhere: a table that the guest unlinked stays in the hash for a while, and
  * is as good as ever when the guest links it again.
  *
- * As long as a shadow page of a guest table is in the hash, no shadow entry
- * allows writing to that guest table: the write would go unnoticed.
+ * As long as a shadow page of a guest table is in the hash and in step with
+ * it, no shadow entry allows writing to that guest table: the write would go
+ * unnoticed.  Tables of level 1 may be out of step for a while, see sync.c.
  */
 #include "mmu_internal.h"
 #include "mmu_trace.h"
@@ -55,7 +56,7 @@ struct umbra_sp *umbra_page_find(struct umbra_mmu *mmu, gfn_t gfn, union umbra_r
  * @gfn: frame
  *
  * Context: MMU lock held.
- * Return: true when nobody may write to it unnoticed.
+ * Return: true when it is, in step or not.
  */
 bool umbra_page_shadowed(struct umbra_mmu *mmu, gfn_t gfn)
 {
@@ -63,6 +64,24 @@ bool umbra_page_shadowed(struct umbra_mmu *mmu, gfn_t gfn)
 
 	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash)
 		if (sp->gfn == gfn && !sp->role.direct)
+			return true;
+	return false;
+}
+
+/**
+ * umbra_page_protected() - must writes to a frame be noticed?
+ * @mmu: the VM's
+ * @gfn: frame
+ *
+ * Context: MMU lock held.
+ * Return: true when a shadow page of it is not unsync.
+ */
+bool umbra_page_protected(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	struct umbra_sp *sp;
+
+	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash)
+		if (sp->gfn == gfn && !sp->role.direct && !sp->unsync)
 			return true;
 	return false;
 }
@@ -77,13 +96,14 @@ static struct umbra_sp *new_page(struct umbra_pools *pools, gfn_t gfn, union umb
 	sp->role = role;
 	sp->spt = umbra_pool_take(&pools->table);
 	if (!role.direct)
-		sp->gfns = umbra_pool_take(&pools->table);
-	if (!sp->spt || (!role.direct && !sp->gfns)) {
+		sp->gptes = umbra_pool_take(&pools->table);
+	if (!sp->spt || (!role.direct && !sp->gptes)) {
 		if (sp->spt)
 			umbra_host_free_table(sp->spt);
 		umbra_host_free(sp);
 		return NULL;
 	}
+	INIT_LIST_HEAD(&sp->unsync_link);
 	umbra_host_set_owner(sp->spt, sp);
 	return sp;
 }
@@ -107,8 +127,11 @@ struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools
 {
 	struct umbra_sp *sp = umbra_page_find(mmu, gfn, role);
 
-	if (sp)
+	if (sp) {
+		/* To be linked where no TLB flush by the guest is due. */
+		umbra_sync_page(mmu, sp);
 		return sp;
+	}
 	sp = new_page(pools, gfn, role);
 	if (!sp)
 		return NULL;
@@ -194,7 +217,7 @@ void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp)
 	mmu->stats.sp_pages = mmu->nr_pages;
 	umbra_host_set_owner(sp->spt, NULL);
 	umbra_host_free_table(sp->spt);
-	if (sp->gfns)
-		umbra_host_free_table(sp->gfns);
+	if (sp->gptes)
+		umbra_host_free_table(sp->gptes);
 	umbra_host_free(sp);
 }

@@ -11,7 +11,7 @@
 
 /*
  * One fault makes at most one page per level below the root, one root load at
- * most UMBRA_NR_LEGACY_ROOTS pages; each has a table and maybe its gfns, and one
+ * most UMBRA_NR_LEGACY_ROOTS pages; each has a table and maybe its gptes, and one
  * link; a fault also has one leaf.
  */
 #define NEED_SP		UMBRA_NR_LEGACY_ROOTS

@@ -153,8 +153,8 @@ void umbra_chain_for_each(const struct umbra_chain *chain,
  */
 gfn_t umbra_sp_entry_gfn(const struct umbra_sp *sp, unsigned int index)
 {
-	if (sp->gfns)
-		return sp->gfns[index];
+	if (sp->gptes)
+		return gpa_to_gfn(sp->gptes[index] & PTE_ADDR);
 	return sp->gfn + index * umbra_level_pages(sp->role.level);
 }
 
@@ -164,12 +164,30 @@ static bool slot_has(const struct umbra_mmu_slot *slot, gfn_t gfn)
 }
 
 /**
+ * umbra_rmap_slot() - a slot that holds a frame
+ * @mmu: the VM's
+ * @gfn: frame
+ *
+ * Context: MMU lock held.
+ * Return: the slot, not one that is gone; or NULL.
+ */
+struct umbra_mmu_slot *umbra_rmap_slot(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	struct umbra_mmu_slot *slot;
+
+	list_for_each_entry(slot, &mmu->slots, link)
+		if (slot_has(slot, gfn) && !slot->gone)
+			return slot;
+	return NULL;
+}
+
+/**
  * umbra_rmap_add() - a leaf entry maps a frame from now on
  * @pools: gives at most one block
  * @slot: the slot that holds @gfn
  * @sp: shadow page
  * @index: entry in it
- * @gfn: the frame
+ * @gfn: the frame; umbra_sp.gptes already says so
  *
  * Context: MMU lock held.
  * Return: false when the pool was empty.
@@ -177,8 +195,6 @@ static bool slot_has(const struct umbra_mmu_slot *slot, gfn_t gfn)
 bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, struct umbra_sp *sp,
 		    unsigned int index, gfn_t gfn)
 {
-	if (sp->gfns)
-		sp->gfns[index] = gfn;
 	return umbra_chain_add(pools, &slot->rmap[gfn - slot->base_gfn], &sp->spt[index]);
 }
 

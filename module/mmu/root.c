@@ -3,11 +3,12 @@
  * DOC: roots
  *
  * A guest goes back and forth between a few address spaces, so a context
- * holds on to the roots that it used last; a CR3 load to one of them finds it
- * without the MMU lock.  A held root is never freed, but it may be zapped; its
- * invalid flag tells.  The flag is read without the lock: whoever zaps asks all
- * vCPUs to load again (ops->reload_roots) after setting it, and a vCPU looks
- * for that request after it has its root and before it enters the guest.
+ * holds on to the roots that it used last, and translates by one of them, the
+ * active one.  A held root is never freed, but it may be zapped; its invalid
+ * flag tells.  The flag of the active root is read without the lock before
+ * each entry: whoever zaps it asks all vCPUs to load again (ops->reload_roots)
+ * after setting it, and a vCPU looks for that request after it has its root and
+ * before it enters the guest.
  *
  * In long mode a root is one shadow page of level 4.  Everywhere else it is
  * four shadow pages of level 2, one for each GiB, below a table of pointers
@@ -106,12 +107,23 @@ static int get_root(struct umbra_mmu_ctx *ctx, struct umbra_root *root)
 	return 0;
 }
 
+/* Nothing in it, or something that was zapped. */
+static bool root_is_free(const struct umbra_root *root)
+{
+	unsigned int i;
+
+	for (i = 0; root->valid && i < UMBRA_NR_LEGACY_ROOTS; i++)
+		if (root->sp[i] && root->sp[i]->invalid)
+			return true;
+	return !root->valid;
+}
+
 static struct umbra_root *oldest(struct umbra_mmu_ctx *ctx)
 {
 	struct umbra_root *root, *best = &ctx->root[0];
 
 	for (root = ctx->root; root < ctx->root + UMBRA_NR_ROOTS; root++) {
-		if (!root->valid)
+		if (root_is_free(root))
 			return root;
 		if (root->used < best->used)
 			best = root;
@@ -129,24 +141,30 @@ static struct umbra_root *find_root(struct umbra_mmu_ctx *ctx)
 	return NULL;
 }
 
-static int make_root(struct umbra_mmu_ctx *ctx, struct umbra_root **result)
+/* The context translates by @root from now on.  MMU lock held. */
+static void activate(struct umbra_mmu_ctx *ctx, struct umbra_root *root)
 {
-	struct umbra_mmu *mmu = ctx->mmu;
-	struct umbra_root *root = oldest(ctx);
-	int ret;
+	unsigned int i;
 
-	ret = umbra_pools_fill(&ctx->pools);
-	if (ret)
-		return ret;
-	spin_lock(&mmu->lock);
-	put_root(mmu, root);
-	ret = get_root(ctx, root);
-	mmu->stats.root_miss++;
-	spin_unlock(&mmu->lock);
+	for (i = 0; i < UMBRA_NR_LEGACY_ROOTS; i++) {
+		if (ctx->active && ctx->active->sp[i])
+			ctx->active->sp[i]->active--;
+		if (root && root->sp[i])
+			root->sp[i]->active++;
+	}
+	ctx->active = root;
+}
+
+/* Replace what @root holds.  MMU lock held. */
+static int make_root(struct umbra_mmu_ctx *ctx, struct umbra_root *root)
+{
+	if (root == ctx->active)
+		activate(ctx, NULL);
+	put_root(ctx->mmu, root);
 	/* A freed page may come back as another root at the same address. */
 	ctx->last_hpa = UMBRA_INVALID_HPA;
-	*result = root;
-	return ret;
+	ctx->mmu->stats.root_miss++;
+	return get_root(ctx, root);
 }
 
 /* Point the context's own tables at the four directories.  Return: the root's address. */
@@ -173,6 +191,32 @@ static hpa_t fill_top(struct umbra_mmu_ctx *ctx, const struct umbra_root *root)
 	return umbra_host_table_hpa(ctx->top2);
 }
 
+/*
+ * Find or make the root for the paging state and make it the active one.
+ * Return: 0 or -ENOMEM.
+ */
+static int switch_root(struct umbra_mmu_ctx *ctx)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	struct umbra_root *root;
+	int ret = umbra_pools_fill(&ctx->pools);
+
+	if (ret)
+		return ret;
+	spin_lock(&mmu->lock);
+	root = find_root(ctx);
+	if (root) {
+		mmu->stats.root_hit++;
+	} else {
+		root = oldest(ctx);
+		ret = make_root(ctx, root);
+	}
+	if (!ret)
+		activate(ctx, root);
+	spin_unlock(&mmu->lock);
+	return ret;
+}
+
 /**
  * umbra_mmu_load() - the root for the current paging state
  * @ctx: the vCPU's
@@ -185,32 +229,28 @@ static hpa_t fill_top(struct umbra_mmu_ctx *ctx, const struct umbra_root *root)
  */
 int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh)
 {
-	bool again = ctx->loaded && root_fits(ctx, &ctx->root[ctx->current_root]);
-	struct umbra_root *found;
 	hpa_t hpa;
 	int ret;
 
 	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
 		return -EINVAL;
-	found = again ? &ctx->root[ctx->current_root] : find_root(ctx);
-	if (found) {
-		ctx->mmu->stats.root_hit++;
-	} else {
-		ctx->loaded = false;
-		ret = make_root(ctx, &found);
-		if (ret)
-			return ret;
+	if (ctx->loaded && root_fits(ctx, ctx->active)) {
+		*root = ctx->last_hpa;
+		*fresh = false;
+		return 0;
 	}
-	found->used = ++ctx->clock;
-	ctx->current_root = found - ctx->root;
+	ctx->loaded = false;
+	ret = switch_root(ctx);
+	if (ret)
+		return ret;
+	ctx->active->used = ++ctx->clock;
 	ctx->loaded = true;
 	if (ctx->env.mode == UMBRA_MODE_LONG) {
-		hpa = umbra_host_table_hpa(found->sp[0]->spt) | ctx->mmu->encryption_mask;
+		hpa = umbra_host_table_hpa(ctx->active->sp[0]->spt) | ctx->mmu->encryption_mask;
 	} else {
-		hpa = fill_top(ctx, found);
+		hpa = fill_top(ctx, ctx->active);
 		/* The same address, but maybe other pointers in it. */
-		if (!again)
-			ctx->last_hpa = UMBRA_INVALID_HPA;
+		ctx->last_hpa = UMBRA_INVALID_HPA;
 	}
 	*root = hpa;
 	*fresh = hpa != ctx->last_hpa;
@@ -233,7 +273,7 @@ struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, gva_t gva)
 
 	if (!ctx->loaded)
 		return NULL;
-	sp = ctx->root[ctx->current_root].sp[i];
+	sp = ctx->active->sp[i];
 	return sp && !sp->invalid ? sp : NULL;
 }
 
@@ -248,6 +288,7 @@ void umbra_root_put_all(struct umbra_mmu_ctx *ctx)
 	unsigned int i;
 
 	spin_lock(&ctx->mmu->lock);
+	activate(ctx, NULL);
 	for (i = 0; i < UMBRA_NR_ROOTS; i++)
 		put_root(ctx->mmu, &ctx->root[i]);
 	spin_unlock(&ctx->mmu->lock);

@@ -69,7 +69,7 @@ static void drop_span(struct umbra_mmu *mmu, struct umbra_sp *sp, struct span sp
 /* Return: true when the table is given up. */
 static bool flooded(struct umbra_sp *sp)
 {
-	return !sp->roots && ++sp->writes >= FLOOD;
+	return !sp->active && ++sp->writes >= FLOOD;
 }
 
 /**

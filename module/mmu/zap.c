@@ -5,8 +5,9 @@
  * What a processor may still have in its TLB decides the order: unlink, flush,
  * free.  Zapping a page therefore has two steps.  Prepare empties it, unlinks
  * it and puts it on a list; commit flushes every vCPU once for the whole list,
- * then frees.  A page that is somebody's root stays until its last holder lets
- * go; that vCPU is told to load another root before it runs the guest again.
+ * then frees.  A page that is held as a root stays until its last holder lets
+ * go; a vCPU that translates by it is told to load another root before it runs
+ * the guest again.
  *
  * A single leaf entry that the guest itself took back (it wrote its table) is
  * dropped without a flush: like a real TLB, ours may be stale until the guest
@@ -78,6 +79,7 @@ void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_h
 	for (i = 0; i < UMBRA_SPT_ENTRIES && sp->present; i++)
 		umbra_page_drop_entry(mmu, sp, i);
 	unlink_parents(mmu, sp);
+	umbra_sync_forget(mmu, sp);
 	hlist_del_init(&sp->hash);
 	list_move(&sp->link, doomed);
 	if (!sp->role.direct)
@@ -102,7 +104,7 @@ void umbra_zap_commit(struct umbra_mmu *mmu, struct list_head *doomed)
 	if (list_empty(doomed))
 		return;
 	list_for_each_entry(sp, doomed, link)
-		if (sp->roots)
+		if (sp->active)
 			reload = true;
 	if (reload)
 		mmu->ops->reload_roots(mmu->vm);
@@ -145,7 +147,9 @@ void umbra_zap_all(struct umbra_mmu *mmu)
  * umbra_zap_gfn() - give up shadowing a guest table
  * @mmu: the VM's
  * @gfn: the table's frame
- * @only_orphans: do nothing unless no shadow page of it is in use
+ * @only_orphans: do nothing unless no shadow page of it is in use: linked, or
+ *	the root that some vCPU translates by.  Roots that are only held for
+ *	later do not count
  *
  * Context: MMU lock held.
  * Return: true when the frame is not shadowed any more and was before.
@@ -160,7 +164,7 @@ bool umbra_zap_gfn(struct umbra_mmu *mmu, gfn_t gfn, bool only_orphans)
 
 	if (only_orphans)
 		hlist_for_each_entry(sp, bucket, hash)
-			if (sp->gfn == gfn && !sp->role.direct && (sp->parents.val || sp->roots))
+			if (sp->gfn == gfn && !sp->role.direct && (sp->parents.val || sp->active))
 				return false;
 
 	INIT_LIST_HEAD(&doomed);
@@ -181,7 +185,7 @@ bool umbra_zap_gfn(struct umbra_mmu *mmu, gfn_t gfn, bool only_orphans)
  * @mmu: the VM's
  *
  * Second chance: a page that a fault used since the last look goes to the head
- * of the list once.  Roots are spared.
+ * of the list once.  Roots in use are spared.
  *
  * Context: MMU lock held; the caller may make %ROOM pages after it.
  */
@@ -199,7 +203,7 @@ void umbra_zap_make_room(struct umbra_mmu *mmu)
 	while (want && looks-- && !list_empty(&mmu->pages)) {
 		struct umbra_sp *sp = list_last_entry(&mmu->pages, struct umbra_sp, link);
 
-		if (sp->roots || sp->used) {
+		if (sp->active || sp->used) {
 			sp->used = false;
 			list_move(&sp->link, &mmu->pages);
 			continue;

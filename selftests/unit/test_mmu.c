@@ -44,14 +44,17 @@ struct vcpu {
 
 static struct vcpu vcpus[NVCPUS];
 static struct umbra_mmu_config config;
+static u8 guest_maxphyaddr;	/* all processors have the same CPUID */
+static u32 guest_features;
 static bool pending_edit;	/* the guest changed tables and has not flushed yet */
+static u64 exact_gva;		/* but this address was, by INVLPG; 0: none */
 static bool disturbed;		/* something happened inside the current fault */
 static unsigned int moving[4], nmoving;
 static bool logged[FAKE_GFNS];
 static struct umbra_memslot *moody;	/* the slot that comes and goes */
 static const char *failure;
 static struct {
-	unsigned long accesses, tlb_hits, guest, mmio, write, filled, nested;
+	unsigned long accesses, tlb_hits, guest, mmio, write, filled, nested, invlpg;
 } seen;
 
 #define FAIL(...)							\
@@ -96,6 +99,17 @@ static bool shadowed(gfn_t gfn)
 	return is;
 }
 
+/* Shadowed, and in step: writes must be noticed. */
+static bool guarded(gfn_t gfn)
+{
+	bool is;
+
+	spin_lock(&fake.mmu->lock);
+	is = umbra_page_protected(fake.mmu, gfn);
+	spin_unlock(&fake.mmu->lock);
+	return is;
+}
+
 /* What no processor may be able to do, whatever happened. */
 static void check_tlbs(void)
 {
@@ -113,7 +127,7 @@ static void check_tlbs(void)
 			}
 			if (!fake_slot(gfn))
 				FAIL("a TLB reaches gfn %d, which has no slot", gfn);
-			if (t->w && shadowed(gfn))
+			if (t->w && guarded(gfn))
 				FAIL("a TLB may write to gfn %d, which is shadowed", gfn);
 			if (t->w && fake_slot(gfn) &&
 			    (fake_slot(gfn)->flags & KVM_MEM_READONLY))
@@ -281,6 +295,7 @@ static void edited(gpa_t gpa)
 	if (gpa_to_gfn(gpa) >= GEN_TABLES)
 		return;
 	pending_edit = true;
+	exact_gva = 0;
 	if (chance(50))
 		guest_flush_all();
 }
@@ -310,6 +325,16 @@ static void emulate_write(struct vcpu *v, gpa_t gpa)
 	edited(gpa);
 }
 
+/* As the guest would: tables that are out of step are written unnoticed. */
+static void guest_store(gpa_t gpa, u64 data)
+{
+	bool noticed = guarded(gpa_to_gfn(gpa)) || !shadowed(gpa_to_gfn(gpa));
+
+	memcpy(fake_mem(gpa), &data, 8);
+	if (noticed)
+		umbra_mmu_wrote(fake.mmu, gpa, 8);
+}
+
 static void settle_moves(void)
 {
 	while (nmoving)
@@ -322,7 +347,7 @@ static void check_success(struct vcpu *v, u64 gva, struct model_access a,
 	struct model_result r;
 	bool nowp = !(v->paging.cr0 & 1 << 16);
 
-	if (pending_edit)
+	if (pending_edit && gva != exact_gva)
 		return;
 	model_now(v, gva, a, false, &r);
 	/*
@@ -440,7 +465,9 @@ static void set_paging(struct vcpu *v, const struct umbra_paging *p)
 	if (v->busy)
 		return;
 	v->paging = *p;
-	umbra_mmu_set_paging(v->ctx, p);
+	v->paging.maxphyaddr = guest_maxphyaddr;
+	v->paging.features = guest_features;
+	umbra_mmu_set_paging(v->ctx, &v->paging);
 	umbra_mmu_flush(v->ctx, true);
 	clear_tlb(v);
 	load(v);
@@ -487,14 +514,12 @@ static void guest_edit(void)
 
 	if (!fake_mem(gpa))
 		return;
-	/* A guest cannot write there otherwise. */
-	emulate_write(v, gpa);
+	guest_store(gpa, gen_entry(&v->paging, chance(40)));
+	edited(gpa);
 }
 
-static void invlpg(void)
+static void invlpg(u64 gva)
 {
-	u64 gva = gen_gva(&vcpus[0].paging);
-
 	for (int i = 0; i < NVCPUS; i++) {
 		struct tlb_entry *t = tlb_find(&vcpus[i], gva);
 
@@ -504,6 +529,31 @@ static void invlpg(void)
 			t = tlb_find(&vcpus[i], gva);
 		}
 	}
+}
+
+/* After INVLPG everywhere, this address is exact, whatever else is pending. */
+static void edit_and_invlpg(struct vcpu *v, u64 gva)
+{
+	struct umbra_walk_env env;
+	struct umbra_walk walk;
+
+	umbra_walk_prepare(&env, &v->paging);
+	if (pending_edit || v->busy || !(v->paging.cr0 >> 31) ||
+	    umbra_walk(fake.mmu, &env, gva, UMBRA_ACC_PEEK, &walk) || walk.level != 1)
+		return;
+	for (int level = 2; level <= walk.top; level++)
+		if (walk.table[level] == walk.table[1])
+			return;
+	if (fake_slot(walk.table[1])->flags & KVM_MEM_READONLY || env.mode == UMBRA_MODE_32BIT)
+		return;
+	guest_store(walk.pte_gpa[1], chance(50) ? gen_entry(&v->paging, true) :
+		    walk.pte[1] ^ (1ull << below(7)));
+	invlpg(gva);
+	seen.invlpg++;
+	pending_edit = true;
+	exact_gva = gva;
+	access_memory(v, gva, gen_access());
+	exact_gva = 0;
 }
 
 static void host_op(void)
@@ -590,9 +640,11 @@ static void random_op(void)
 		host_op();
 	else if (what < 960)
 		guest_flush_all();
-	else if (what < 975)
-		invlpg();
+	else if (what < 962)
+		invlpg(gen_gva(&v->paging));
 	else if (what < 985)
+		edit_and_invlpg(v, hot_gva(v));
+	else if (what < 988)
 		take_log();
 	else if (what < 992)
 		umbra_mmu_unprotect(fake.mmu, below(GEN_TABLES));
@@ -640,7 +692,10 @@ static void start(bool pae_roots)
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(&seen, 0, sizeof(seen));
 	nmoving = 0;
+	guest_maxphyaddr = 36 + below(10);
+	guest_features = below(16);
 	pending_edit = false;
+	exact_gva = 0;
 	failure = NULL;
 	config = (struct umbra_mmu_config){ .pae_roots = pae_roots, .levels = 4 };
 	fake.mmu = umbra_mmu_create(NULL, &fake_ops, &config);
@@ -685,9 +740,9 @@ static bool run(bool pae_roots, bool concurrent, unsigned int steps, u64 seed)
 		check_all();
 	}
 	s = umbra_mmu_stats(fake.mmu);
-	ktap_note("seed %llx: %lu accesses, %lu TLB hits, %lu nested; fills %lu guest %lu mmio %lu write %lu; pages %llu/%llu flood %llu flushes %llu roots %llu/%llu",
+	ktap_note("seed %llx: %lu accesses, %lu TLB hits, %lu nested; fills %lu guest %lu mmio %lu write %lu; pages %llu/%llu unsync %llu (%lu invlpg) flood %llu flushes %llu roots %llu/%llu",
 		  seed, seen.accesses, seen.tlb_hits, seen.nested, seen.filled, seen.guest, seen.mmio,
-		  seen.write, s->sp_new, s->sp_zapped, s->flood, s->remote_flush, s->root_hit,
+		  seen.write, s->sp_new, s->sp_zapped, s->unsync, seen.invlpg, s->flood, s->remote_flush, s->root_hit,
 		  s->root_miss);
 	stop();
 	return !failure;

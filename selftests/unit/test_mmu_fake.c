@@ -166,6 +166,14 @@ int umbra_host_cmpxchg_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, 
 	return 0;
 }
 
+int umbra_host_read_table(struct umbra_mmu *mmu, hva_t hva, u64 *buf)
+{
+	if (fake.on_unlocked && chance(2))
+		return -EFAULT;
+	memcpy(buf, fake.page[(hva - FAKE_HVA) >> 12].frame, 4096);
+	return 0;
+}
+
 int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool try_write,
 			struct umbra_host_page *out)
 {

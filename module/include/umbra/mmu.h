@@ -52,6 +52,9 @@ enum umbra_view {
  * @view: which address space runs
  * @maxphyaddr: guest physical address width in bits (CPUID 80000008h)
  * @features: UMBRA_PAGING_*
+ *
+ * @maxphyaddr and @features are those of all vCPUs of a VM; vCPUs that differ
+ * share shadow pages all the same, and see each other's reserved bits.
  */
 struct umbra_paging {
 	u64 cr0, cr3, cr4, efer;

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: tables that are out of step
+ *
+ * To trap every write to every page table is right but slow: a fork writes
+ * hundreds of entries in a row.  The TLB of a real processor is not told of
+ * those writes either; it is told by INVLPG and by CR3 loads.  So a table of
+ * the lowest level may become *unsync*: its frame is writable again, the guest
+ * writes at full speed, and the shadow page goes stale.  It is brought back
+ * into step
+ *
+ *  - when any vCPU flushes (CR3 load, CR4, INVPCID): all unsync pages;
+ *  - on INVLPG: the one entry;
+ *  - when the page is found for a new link: an address that was never
+ *    translated before needs no flush by the guest.
+ *
+ * To synchronize is to write-protect the frame again, flush the TLBs that may
+ * write to it, and compare each guest entry with the one that the shadow entry
+ * was made from.  What lost permissions is restricted, what changed otherwise
+ * is dropped and will fault in again.
+ *
+ * Upper levels are always in step: a shadow entry there stands for hundreds of
+ * pages, and guests write it seldom.
+ */
+#include "mmu_internal.h"
+#include "spte.h"
+
+/* Pages synchronized at a stretch, with one flush. */
+#define BATCH	64
+
+/* Bits of a guest entry that mean nothing here: PWT, PCD, G and the guest's own. */
+#define IGNORED	(PTE_PWT | PTE_PCD | PTE_G | GENMASK_ULL(11, 9))
+
+static void set_unsync(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	sp->unsync = true;
+	list_add_tail(&sp->unsync_link, &mmu->unsync);
+	WRITE_ONCE(mmu->nr_unsync, mmu->nr_unsync + 1);
+	mmu->stats.unsync++;
+}
+
+/**
+ * umbra_sync_forget() - a page is in step, or ends
+ * @mmu: the VM's
+ * @sp: shadow page, maybe unsync
+ *
+ * Context: MMU lock held.
+ */
+void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	if (!sp->unsync)
+		return;
+	sp->unsync = false;
+	list_del_init(&sp->unsync_link);
+	WRITE_ONCE(mmu->nr_unsync, mmu->nr_unsync - 1);
+}
+
+/**
+ * umbra_sync_release() - let the guest write to a table unnoticed
+ * @mmu: the VM's
+ * @gfn: the table's frame
+ *
+ * Context: MMU lock held.
+ * Return: true when all shadow pages of @gfn are unsync now; false when one of
+ * them is of an upper level, and nothing was changed.
+ */
+bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	struct hlist_head *bucket = umbra_page_bucket(mmu, gfn);
+	struct umbra_sp *sp;
+
+	hlist_for_each_entry(sp, bucket, hash)
+		if (sp->gfn == gfn && !sp->role.direct && sp->role.level != 1)
+			return false;
+	hlist_for_each_entry(sp, bucket, hash)
+		if (sp->gfn == gfn && !sp->role.direct && !sp->unsync)
+			set_unsync(mmu, sp);
+	return true;
+}
+
+/* Permissions that a guest entry gives within its shadow page; D not set: no W. */
+static unsigned int entry_access(const struct umbra_sp *sp, u64 gpte)
+{
+	unsigned int access = UMBRA_AX_X;
+
+	if ((gpte & (PTE_W | PTE_D)) == (PTE_W | PTE_D))
+		access |= UMBRA_AX_W;
+	if (gpte & PTE_U)
+		access |= UMBRA_AX_U;
+	if (gpte & PTE_NX)
+		access &= ~UMBRA_AX_X;
+	return access & sp->role.access;
+}
+
+/* Is @now the entry @was but for permissions and D? */
+static bool only_permissions(const struct umbra_sp *sp, u64 was, u64 now)
+{
+	u64 may_change = PTE_W | PTE_U | PTE_D | IGNORED;
+
+	if (sp->role.nx)
+		may_change |= PTE_NX;
+	return !((was ^ now) & ~may_change);
+}
+
+/*
+ * Restrict a leaf to what the guest entry gives now.  Nothing is added: what the
+ * guest gave more faults in with all checks.
+ */
+static void restrict_leaf(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index, u64 gpte)
+{
+	u64 *sptep = &sp->spt[index];
+	u64 old = READ_ONCE(*sptep), spte = old;
+	unsigned int access = entry_access(sp, gpte);
+
+	if (!(access & UMBRA_AX_W))
+		spte &= ~(PTE_W | PTE_D);
+	if (!(access & UMBRA_AX_U))
+		spte &= ~PTE_U;
+	if (!(access & UMBRA_AX_X))
+		spte |= PTE_NX;
+	sp->gptes[index] = gpte;
+	if (spte == old)
+		return;
+	umbra_spte_exchange(sptep, spte);
+	mmu->stale_tlb = true;
+}
+
+static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index, u64 gpte)
+{
+	u64 was;
+
+	if (!umbra_spte_leaf(sp->spt[index]))
+		return;
+	was = sp->gptes[index];
+	if (!((was ^ gpte) & ~IGNORED))
+		return;
+	/*
+	 * A leaf without U from a user entry is what a supervisor wrote under
+	 * CR0.WP = 0: its permissions follow other rules.
+	 */
+	if (only_permissions(sp, was, gpte) && sp->role.wp) {
+		restrict_leaf(mmu, sp, index, gpte);
+		return;
+	}
+	umbra_page_drop_entry(mmu, sp, index);
+	mmu->stale_tlb = true;
+}
+
+static u64 buffered_entry(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
+			  unsigned int index)
+{
+	if (sp->role.mode == UMBRA_MODE_32BIT)
+		return ((const u32 *)mmu->sync_buf)[sp->role.quadrant * UMBRA_SPT_ENTRIES + index];
+	return mmu->sync_buf[index];
+}
+
+static bool read_table(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	struct umbra_mmu_slot *slot = umbra_rmap_slot(mmu, gfn);
+	hva_t hva;
+
+	if (!slot)
+		return false;
+	hva = slot->hva + ((gfn - slot->base_gfn) << UMBRA_PAGE_SHIFT);
+	return !umbra_host_read_table(mmu, hva, mmu->sync_buf);
+}
+
+/* The frame is write-protected, all TLBs know. */
+static void sync_entries(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	bool readable = sp->present && read_table(mmu, sp->gfn);
+	unsigned int i;
+
+	for (i = 0; i < UMBRA_SPT_ENTRIES && sp->present; i++)
+		/* What cannot be read now is as good as changed: not present. */
+		sync_entry(mmu, sp, i, readable ? buffered_entry(mmu, sp, i) : 0);
+	umbra_sync_forget(mmu, sp);
+}
+
+/* One entry only; the frame stays writable, the guest will flush again when it writes again. */
+static void sync_one(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index)
+{
+	if (umbra_spte_present(sp->spt[index]))
+		sync_entry(mmu, sp, index,
+			   read_table(mmu, sp->gfn) ? buffered_entry(mmu, sp, index) : 0);
+}
+
+/**
+ * umbra_sync_page() - bring one shadow page into step
+ * @mmu: the VM's
+ * @sp: shadow page, maybe unsync
+ *
+ * Context: MMU lock held.
+ */
+void umbra_sync_page(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	if (!sp->unsync)
+		return;
+	umbra_flush_stale(mmu, umbra_rmap_write_protect(mmu, sp->gfn));
+	sync_entries(mmu, sp);
+}
+
+static void sync_batch(struct umbra_mmu *mmu)
+{
+	struct umbra_sp *sp, *tmp;
+	bool protected = false;
+	unsigned int n = 0;
+
+	list_for_each_entry(sp, &mmu->unsync, unsync_link) {
+		if (n++ == BATCH)
+			break;
+		protected |= umbra_rmap_write_protect(mmu, sp->gfn);
+	}
+	umbra_flush_stale(mmu, protected);
+	n = 0;
+	list_for_each_entry_safe(sp, tmp, &mmu->unsync, unsync_link) {
+		if (n++ == BATCH)
+			break;
+		sync_entries(mmu, sp);
+	}
+}
+
+/**
+ * umbra_sync_all() - bring every shadow page into step
+ * @mmu: the VM's
+ *
+ * Pages that other vCPUs make unsync meanwhile may stay so: their writes came
+ * after the flush that brought us here.
+ *
+ * Context: no MMU lock held.
+ */
+void umbra_sync_all(struct umbra_mmu *mmu)
+{
+	unsigned long batches;
+
+	/* Whoever has a page to be synchronized for this flush has counted it before it wrote. */
+	if (!READ_ONCE(mmu->nr_unsync))
+		return;
+	spin_lock(&mmu->lock);
+	for (batches = mmu->nr_unsync / BATCH + 1; batches && mmu->nr_unsync; batches--) {
+		sync_batch(mmu);
+		if (batches > 1)
+			cond_resched_lock(&mmu->lock);
+	}
+	spin_unlock(&mmu->lock);
+}
+
+/**
+ * umbra_sync_gva() - bring the entry for one address into step
+ * @ctx: the vCPU's
+ * @gva: linear address
+ *
+ * The page stays unsync.
+ *
+ * Context: no MMU lock held.
+ */
+void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	struct umbra_sp *sp;
+	u64 spte;
+
+	if (!READ_ONCE(mmu->nr_unsync))
+		return;
+	spin_lock(&mmu->lock);
+	sp = umbra_root_for(ctx, gva);
+	while (sp && sp->role.level > 1) {
+		spte = sp->spt[umbra_spte_index(gva, sp->role.level)];
+		sp = umbra_spte_link(spte) ?
+		     umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, spte))) : NULL;
+	}
+	if (sp && sp->unsync)
+		sync_one(mmu, sp, umbra_spte_index(gva, 1));
+	spin_unlock(&mmu->lock);
+}
