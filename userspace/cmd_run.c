@@ -368,25 +368,26 @@ static int prepare(const struct run_options *options, struct memory *memory,
 }
 
 static int create_vcpus(struct vm *vm, const struct entry *entry,
-			struct complaint *complaint)
+			const struct kvm_cpuid2 *supported, struct complaint *complaint)
 {
-	struct kvm_cpuid2 *supported = cpuid_supported(vm->device_fd, vm->device, complaint);
 	unsigned int i;
 	int result = 0;
 
-	if (!supported)
-		return -1;
 	vm->vcpu = calloc(vm->nr_vcpus, sizeof(*vm->vcpu));
 	if (!vm->vcpu)
 		result = complain(complaint, "no memory for %u vCPUs", vm->nr_vcpus);
 	for (i = 0; !result && i < vm->nr_vcpus; i++)
 		result = vcpu_create(vm, i, supported, complaint);
-	free(supported);
 	return result ? result : vcpu_set_entry(&vm->vcpu[0], entry, complaint);
 }
 
-static int check_cpus(const struct vm *vm, struct complaint *complaint)
+/* What only the device can say about the input. */
+static int check_limits(const struct vm *vm, const struct memory *memory,
+			const struct kvm_cpuid2 *supported, struct complaint *complaint)
 {
+	const struct kvm_cpuid_entry2 *sizes = cpuid_find(supported, 0x80000008, 0);
+	const struct memory_block *last = &memory->block[memory->nr_blocks - 1];
+	unsigned int bits = sizes ? sizes->eax & 0xff : 36;
 	int most = vm_has(vm, KVM_CAP_MAX_VCPUS);
 
 	if (!most)
@@ -394,6 +395,9 @@ static int check_cpus(const struct vm *vm, struct complaint *complaint)
 	if (most && vm->nr_vcpus > (unsigned int)most)
 		return complain(complaint, "-c: %s offers %d vCPUs, not %u", vm->device, most,
 				vm->nr_vcpus);
+	if (bits < 64 && (last->gpa + last->size - 1) >> bits)
+		return complain(complaint, "-m: physical addresses on %s have %u bits, too few for this",
+				vm->device, bits);
 	return 0;
 }
 
@@ -413,6 +417,34 @@ static int report(struct machine *machine, bool verbose)
 	return stop->status;
 }
 
+/* Input is good: create the VM, run it, say how it ended. */
+static int run(const struct run_options *options, const struct memory *memory,
+	       const struct entry *entry, struct complaint *complaint)
+{
+	static struct machine machine;
+	struct vm *vm = &machine.vm;
+	struct kvm_cpuid2 *supported;
+	int failed;
+
+	if (vm_create(vm, options->device, options->engine, complaint))
+		return TOOL_DEVICE;
+	vm->nr_vcpus = options->cpus;
+	supported = cpuid_supported(vm->device_fd, vm->device, complaint);
+	if (!supported)
+		return TOOL_DEVICE;
+	if (check_limits(vm, memory, supported, complaint)) {
+		free(supported);
+		return TOOL_BAD_INPUT;
+	}
+	failed = vm_add_memory(vm, memory, complaint) ||
+		 machine_init(&machine, options->memory, complaint) ||
+		 create_vcpus(vm, entry, supported, complaint);
+	free(supported);
+	if (failed || machine_run(&machine, options->timeout, complaint))
+		return TOOL_DEVICE;
+	return report(&machine, options->verbose);
+}
+
 /**
  * cmd_run() - umbra run
  * @argc: of @argv
@@ -422,39 +454,23 @@ static int report(struct machine *machine, bool verbose)
  */
 int cmd_run(int argc, char **argv)
 {
-	static struct machine machine;
 	struct complaint complaint = { "" };
+	int status = TOOL_BAD_INPUT;
 	struct run_options options;
 	struct memory memory;
 	struct entry entry;
 
 	if (parse(&options, argc, argv, &complaint)) {
 		say("%s", complaint.text);
-		return TOOL_BAD_INPUT;
+		return status;
 	}
 	if (options.help) {
 		print_help();
 		return TOOL_OK;
 	}
-	if (prepare(&options, &memory, &entry, &complaint)) {
+	if (!prepare(&options, &memory, &entry, &complaint))
+		status = run(&options, &memory, &entry, &complaint);
+	if (complaint.text[0])
 		say("%s", complaint.text);
-		return TOOL_BAD_INPUT;
-	}
-	if (vm_create(&machine.vm, options.device, options.engine, &complaint))
-		goto refused;
-	machine.vm.nr_vcpus = options.cpus;
-	if (check_cpus(&machine.vm, &complaint)) {
-		say("%s", complaint.text);
-		return TOOL_BAD_INPUT;
-	}
-	if (vm_add_memory(&machine.vm, &memory, &complaint) ||
-	    machine_init(&machine, options.memory, &complaint) ||
-	    create_vcpus(&machine.vm, &entry, &complaint) ||
-	    machine_run(&machine, options.timeout, &complaint))
-		goto refused;
-	return report(&machine, options.verbose);
-
-refused:
-	say("%s", complaint.text);
-	return TOOL_DEVICE;
+	return status;
 }
