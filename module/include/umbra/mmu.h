@@ -211,10 +211,10 @@ void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global);
 void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva);
 
 /*
- * True while shadow tables are always in step with the guest's: engines may then let INVLPG execute without
- * an exit, for the processor's own flush is all that it has to do.
+ * True if shadow tables were always in step with the guest's: engines could then let INVLPG execute without
+ * an exit, for the processor's own flush would be all that it has to do.  Leaf tables may be out of step.
  */
-#define UMBRA_MMU_IN_STEP	true
+#define UMBRA_MMU_IN_STEP	false
 
 /**
  * umbra_mmu_fault() - triage of a page fault taken while the guest ran
