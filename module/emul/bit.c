@@ -63,30 +63,35 @@ static unsigned int highest(u64 v)
 
 /*
  * A zero source leaves the destination alone (AMD says so, Intel does so),
- * even the upper half of a 64-bit register with a 32-bit operand.
+ * even the upper half of a 64-bit register with a 32-bit operand.  ZF is about
+ * the source; the undefined flags are as AMD's processors leave them, which is
+ * by the result.
  */
-int emul_op_bsf(struct umbra_emul *e, struct emul_insn *in)
+static int scan(struct umbra_emul *e, struct emul_insn *in, u64 index)
 {
+	emul_logic(e, index, 8);
 	emul_flag_put(e, X86_EFLAGS_ZF, !in->src.val);
 	if (in->src.val)
-		in->dst.val = lowest(in->src.val);
+		in->dst.val = index;
 	else
 		in->no_store = true;
 	return UMBRA_EMUL_OK;
+}
+
+int emul_op_bsf(struct umbra_emul *e, struct emul_insn *in)
+{
+	return scan(e, in, in->src.val ? lowest(in->src.val) : 0);
 }
 
 int emul_op_bsr(struct umbra_emul *e, struct emul_insn *in)
 {
-	emul_flag_put(e, X86_EFLAGS_ZF, !in->src.val);
-	if (in->src.val)
-		in->dst.val = highest(in->src.val);
-	else
-		in->no_store = true;
-	return UMBRA_EMUL_OK;
+	return scan(e, in, in->src.val ? highest(in->src.val) : 0);
 }
 
+/* SF, AF and PF are undefined; AMD's processors clear them and keep OF. */
 static void count_flags(struct umbra_emul *e, struct emul_insn *in)
 {
+	e->r.rflags &= ~(u64)(X86_EFLAGS_SF | X86_EFLAGS_AF | X86_EFLAGS_PF);
 	emul_flag_put(e, X86_EFLAGS_CF, !in->src.val);
 	emul_flag_put(e, X86_EFLAGS_ZF, !in->dst.val);
 }

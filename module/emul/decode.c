@@ -150,9 +150,9 @@ static bool ext_prefix_clash(const struct emul_insn *in)
 
 static void set_ext_rex(struct emul_insn *in, u8 inv_rxb, u8 w)
 {
-	in->rex = (~inv_rxb & 7) | (w ? EMUL_REX_W : 0);
-	if (in->mode != 64)
-		in->rex &= EMUL_REX_W;
+	/* outside 64-bit mode the register bits are fixed and W is ignored */
+	if (in->mode == 64)
+		in->rex = (~inv_rxb & 7) | (w ? EMUL_REX_W : 0);
 }
 
 /*
@@ -692,7 +692,7 @@ static int take_operand(struct cursor *c, struct emul_insn *in,
 		return 0;
 	case OPK_B:
 		o->type = EMUL_OT_GPR;
-		o->reg = in->vvvv & 0xf;
+		o->reg = in->vvvv & (in->mode == 64 ? 0xf : 7);
 		return 0;
 	}
 	return 0;

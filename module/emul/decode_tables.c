@@ -87,7 +87,7 @@ static const struct emul_opcode grp11_c7[8] = {
 };
 
 static const struct emul_opcode op_63[2] = {
-	X(arpl, M | RMW | PROT, Ew, Gw), X(movsx, M | ST, Gv, OPK_E | OPZ_Z),
+	X(arpl, M | LD | PROT, Ew, Gw), X(movsx, M | ST, Gv, Ed),
 };
 
 const struct emul_opcode emul_map_1[256] = {
@@ -384,7 +384,7 @@ static const struct emul_opcode ae_reg_f3[8] = {
 	XF(rdgsbase, FSGSBASE, REG | ST | O64, Ey),
 	XF(wrfsbase, FSGSBASE, REG | LD | O64, Ey),
 	XF(wrgsbase, FSGSBASE, REG | LD | O64, Ey),
-	X(ud, REG), X(nop, REG), X(ud, REG),
+	X(ud, REG), X(ud, REG), X(ud, REG),
 };
 
 static const struct emul_opcode ae_reg_f2[8] = {
@@ -522,7 +522,7 @@ const struct emul_opcode emul_map_0f[256] = {
 	[0x08] = X(invd, PRIV),
 	[0x09] = X(invd, PRIV),
 	[0x0b] = X(ud, 0),
-	[0x0d] = X(nop, M, Mm),
+	[0x0d] = X(prefetch, M, Mm),
 	[0x0e] = X(emms, 0),
 	[0x0f] = N(M | OPF_CHECK, Pq, Qq, Ib),
 	[0x10] = T(PP, op_0f10),

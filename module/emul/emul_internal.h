@@ -332,6 +332,10 @@ u64 emul_effective_address(struct umbra_emul *e, struct emul_insn *in);
 bool emul_canonical(const struct umbra_emul *e, u64 addr);
 int emul_linear(struct umbra_emul *e, unsigned int seg, u64 off,
 		unsigned int len, unsigned int acc, gva_t *gva);
+int emul_read_unit(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
+		   unsigned int len, unsigned int acc, unsigned int unit);
+int emul_write_unit(struct umbra_emul *e, unsigned int seg, u64 off,
+		    const void *buf, unsigned int len, unsigned int unit);
 int emul_read(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
 	      unsigned int len, unsigned int acc);
 int emul_write(struct umbra_emul *e, unsigned int seg, u64 off,
@@ -340,6 +344,8 @@ int emul_read_sys(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
 		  unsigned int acc);
 int emul_write_sys(struct umbra_emul *e, gva_t gva, const void *buf,
 		   unsigned int len);
+int emul_read_far(struct umbra_emul *e, struct emul_insn *in, unsigned int n,
+		  u64 *off, u16 *sel);
 int emul_load_operand(struct umbra_emul *e, struct emul_insn *in,
 		      struct emul_operand *op, unsigned int acc);
 int emul_store_operand(struct umbra_emul *e, struct emul_insn *in,
@@ -347,7 +353,6 @@ int emul_store_operand(struct umbra_emul *e, struct emul_insn *in,
 int emul_cmpxchg_mem(struct umbra_emul *e, struct emul_insn *in,
 		     const void *old, const void *new_val, unsigned int len,
 		     bool *swapped);
-int emul_align_check(struct umbra_emul *e, gva_t gva, unsigned int len);
 
 /* emulate.c */
 int emul_begin(struct umbra_emul *e);
@@ -364,10 +369,11 @@ u64 emul_logic(struct umbra_emul *e, u64 res, unsigned int size);
 /* stack.c */
 unsigned int emul_stack_size(const struct umbra_emul *e);
 void emul_sp_set(struct umbra_emul *e, u64 sp);
-int emul_push_block(struct umbra_emul *e, const void *buf, unsigned int len);
+int emul_push_block(struct umbra_emul *e, const void *buf, unsigned int count,
+		    unsigned int n);
 int emul_push(struct umbra_emul *e, u64 val, unsigned int size);
 int emul_peek(struct umbra_emul *e, unsigned int at, void *buf,
-	      unsigned int len);
+	      unsigned int count, unsigned int n);
 int emul_pop(struct umbra_emul *e, u64 *val, unsigned int size);
 
 /* flow.c */

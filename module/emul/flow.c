@@ -71,13 +71,22 @@ int emul_op_jmp_ind(struct umbra_emul *e, struct emul_insn *in)
 	return emul_jump(e, in->dst.val, in->opsize);
 }
 
+/*
+ * A target that is no good leaves the stack as it was, but a stack that is no
+ * good comes first.
+ */
 static int call_to(struct umbra_emul *e, struct emul_insn *in, u64 target)
 {
-	u64 ret_ip = e->r.rip;
-	int ret;
+	u64 m = emul_mask(emul_stack_size(e));
+	u64 old, ip = e->r.rip;
+	int ret, probe;
 
 	ret = emul_jump(e, target, in->opsize);
-	return ret ? ret : emul_push(e, ret_ip, in->opsize);
+	if (likely(!ret))
+		return emul_push(e, ip, in->opsize);
+	probe = emul_read(e, UMBRA_SS, (e->r.gpr[UMBRA_RSP] - in->opsize) & m,
+			  &old, in->opsize, UMBRA_ACC_RMW);
+	return probe ? probe : emul_jump(e, target, in->opsize);
 }
 
 int emul_op_call(struct umbra_emul *e, struct emul_insn *in)

@@ -56,7 +56,8 @@ emul_handler emul_op_int, emul_op_int3, emul_op_int1, emul_op_into,
 emul_handler emul_op_in, emul_op_out;
 
 /* mov.c */
-emul_handler emul_op_mov, emul_op_movsx, emul_op_lea, emul_op_nop, emul_op_ud,
+emul_handler emul_op_mov, emul_op_movsx, emul_op_lea, emul_op_nop, emul_op_prefetch,
+	emul_op_ud,
 	emul_op_nop90, emul_op_cmov, emul_op_setcc, emul_op_cbw, emul_op_cwd,
 	emul_op_sahf, emul_op_lahf, emul_op_xlat;
 

@@ -50,7 +50,7 @@ static int deliver_real(struct umbra_emul *e, const struct delivery *v)
 	frame[0] = e->r.rip;
 	frame[1] = e->r.seg[UMBRA_CS].sel;
 	frame[2] = e->r.rflags;
-	ret = emul_push_block(e, frame, sizeof(frame));
+	ret = emul_push_block(e, frame, 3, 2);
 	if (ret)
 		return ret;
 	e->r.rflags &= ~(u64)(X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_AC |
@@ -192,7 +192,7 @@ static int frame_long(struct umbra_emul *e, const struct delivery *v,
 		emul_sreg_set(e, UMBRA_SS, &null);
 	}
 	e->r.gpr[UMBRA_RSP] = sp & ~15ull;
-	return emul_push_block(e, frame, 40 + 8 * v->has_error);
+	return emul_push_block(e, frame, 5 + v->has_error, 8);
 }
 
 /* Items of a 16- or 32-bit frame, last pushed first. */
@@ -209,7 +209,7 @@ static int push_frame(struct umbra_emul *e, const struct frame *f,
 
 	for (i = 0; i < f->count; i++)
 		memcpy(buf + i * n, &f->item[i], n);
-	return emul_push_block(e, buf, f->count * n);
+	return emul_push_block(e, buf, f->count, n);
 }
 
 static void gather_frame(struct umbra_emul *e, const struct delivery *v,
@@ -391,17 +391,19 @@ int emul_op_into(struct umbra_emul *e, struct emul_insn *in)
 /* BOUND: a signed index against a pair of bounds; #BR is a fault. */
 int emul_op_bound(struct umbra_emul *e, struct emul_insn *in)
 {
+	u64 ea = in->mem.ea, lo = 0, hi = 0;
 	unsigned int n = in->opsize;
-	s64 idx = emul_sext(emul_gpr(e, in->dst.reg, n), n), lo, hi;
-	u64 buf = 0;
+	s64 idx = emul_sext(emul_gpr(e, in->dst.reg, n), n);
 	int ret;
 
-	ret = emul_read(e, in->mem.seg, in->mem.ea, &buf, 2 * n, 0);
+	ret = emul_read(e, in->mem.seg, ea, &lo, n, 0);
 	if (ret)
 		return ret;
-	lo = emul_sext(buf, n);
-	hi = emul_sext(buf >> (8 * n), n);
-	if (idx < lo || idx > hi)
+	ea = (ea + n) & emul_mask(in->adsize);
+	ret = emul_read(e, in->mem.seg, ea, &hi, n, 0);
+	if (ret)
+		return ret;
+	if (idx < (s64)emul_sext(lo, n) || idx > (s64)emul_sext(hi, n))
 		return emul_fault_noerr(e, EMUL_BR);
 	return UMBRA_EMUL_OK;
 }

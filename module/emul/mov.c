@@ -31,6 +31,14 @@ int emul_op_nop(struct umbra_emul *e, struct emul_insn *in)
 	return UMBRA_EMUL_OK;
 }
 
+/* 0F 0D: a prefetch; AMD has no register form, to Intel it is a NOP. */
+int emul_op_prefetch(struct umbra_emul *e, struct emul_insn *in)
+{
+	if (in->mod == 3 && (e->features & UMBRA_EMUL_F_AMD))
+		return emul_ud(e);
+	return UMBRA_EMUL_OK;
+}
+
 int emul_op_ud(struct umbra_emul *e, struct emul_insn *in)
 {
 	return emul_ud(e);

@@ -124,22 +124,26 @@ static unsigned int acc_of(const struct umbra_emul *e)
 	return acc;
 }
 
-/**
- * emul_align_check() - #AC(0) for misaligned user accesses
- * @e: the emulation
- * @gva: linear address
- * @len: natural size of the operand, bytes
- *
- * SDM Vol. 3A 6.15, interrupt 17: CR0.AM, RFLAGS.AC and CPL 3 together.
+/*
+ * #AC(0) for user accesses that are not aligned to @unit (SDM Vol. 3A 6.15,
+ * interrupt 17): CR0.AM, RFLAGS.AC and CPL 3 together.
  */
-int emul_align_check(struct umbra_emul *e, gva_t gva, unsigned int len)
+static int align_check(struct umbra_emul *e, gva_t gva, unsigned int unit)
 {
 	if (likely(!(e->r.rflags & X86_EFLAGS_AC)) || e->r.cpl != 3 ||
-	    !(e->r.cr0 & X86_CR0_AM))
-		return UMBRA_EMUL_OK;
-	if (len > 8 || !(gva & (len - 1)))
+	    !(e->r.cr0 & X86_CR0_AM) || !(gva & (unit - 1)))
 		return UMBRA_EMUL_OK;
 	return emul_fault(e, EMUL_AC, 0);
+}
+
+/* Alignment of an operand by its size; far pointers go by their offset. */
+static unsigned int unit_of(unsigned int len)
+{
+	if (len == 6)
+		return 4;
+	if (len == 10)
+		return 8;
+	return len & (len - 1) || len > 16 ? 1 : len;
 }
 
 /* Outside 64-bit mode an access may wrap at 4 GiB; do it in two. */
@@ -152,16 +156,17 @@ static unsigned int wrap_cut(const struct umbra_emul *e, gva_t gva,
 }
 
 /**
- * emul_read() - read guest memory by segment and offset
+ * emul_read_unit() - read guest memory by segment and offset
  * @e: the emulation
  * @seg: enum umbra_sreg
  * @off: offset
  * @buf: destination
  * @len: 1..64 bytes
  * @acc: UMBRA_ACC_RMW or 0
+ * @unit: alignment asked for, a power of two
  */
-int emul_read(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
-	      unsigned int len, unsigned int acc)
+int emul_read_unit(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
+		   unsigned int len, unsigned int acc, unsigned int unit)
 {
 	unsigned int cut;
 	gva_t gva;
@@ -170,7 +175,7 @@ int emul_read(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
 	ret = emul_linear(e, seg, off, len, acc, &gva);
 	if (ret)
 		return ret;
-	ret = emul_align_check(e, gva, len);
+	ret = align_check(e, gva, unit);
 	if (ret)
 		return ret;
 	acc |= acc_of(e);
@@ -182,15 +187,31 @@ int emul_read(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
 }
 
 /**
- * emul_write() - write guest memory by segment and offset
+ * emul_read() - read one operand
+ * @e: the emulation
+ * @seg: enum umbra_sreg
+ * @off: offset
+ * @buf: destination
+ * @len: 1..64 bytes
+ * @acc: UMBRA_ACC_RMW or 0
+ */
+int emul_read(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
+	      unsigned int len, unsigned int acc)
+{
+	return emul_read_unit(e, seg, off, buf, len, acc, unit_of(len));
+}
+
+/**
+ * emul_write_unit() - write guest memory by segment and offset
  * @e: the emulation
  * @seg: enum umbra_sreg
  * @off: offset
  * @buf: source
  * @len: 1..64 bytes
+ * @unit: alignment asked for, a power of two
  */
-int emul_write(struct umbra_emul *e, unsigned int seg, u64 off,
-	       const void *buf, unsigned int len)
+int emul_write_unit(struct umbra_emul *e, unsigned int seg, u64 off,
+		    const void *buf, unsigned int len, unsigned int unit)
 {
 	unsigned int acc = UMBRA_ACC_WRITE | acc_of(e);
 	unsigned int cut;
@@ -200,7 +221,7 @@ int emul_write(struct umbra_emul *e, unsigned int seg, u64 off,
 	ret = emul_linear(e, seg, off, len, UMBRA_ACC_WRITE, &gva);
 	if (ret)
 		return ret;
-	ret = emul_align_check(e, gva, len);
+	ret = align_check(e, gva, unit);
 	if (ret)
 		return ret;
 	cut = wrap_cut(e, gva, len);
@@ -208,6 +229,20 @@ int emul_write(struct umbra_emul *e, unsigned int seg, u64 off,
 	if (ret || likely(cut == len))
 		return ret;
 	return e->ops->write(e, 0, (const u8 *)buf + cut, len - cut, acc);
+}
+
+/**
+ * emul_write() - write one operand
+ * @e: the emulation
+ * @seg: enum umbra_sreg
+ * @off: offset
+ * @buf: source
+ * @len: 1..64 bytes
+ */
+int emul_write(struct umbra_emul *e, unsigned int seg, u64 off,
+	       const void *buf, unsigned int len)
+{
+	return emul_write_unit(e, seg, off, buf, len, unit_of(len));
 }
 
 /**
@@ -242,6 +277,28 @@ int emul_write_sys(struct umbra_emul *e, gva_t gva, const void *buf,
 		gva = (u32)gva;
 	return e->ops->write(e, gva, buf, len,
 			     UMBRA_ACC_WRITE | UMBRA_ACC_IMPLICIT);
+}
+
+/**
+ * emul_read_far() - read the far pointer in the memory operand
+ * @e: the emulation
+ * @in: the instruction
+ * @n: size of the offset, bytes
+ * @off: offset
+ * @sel: selector
+ */
+int emul_read_far(struct umbra_emul *e, struct emul_insn *in, unsigned int n,
+		  u64 *off, u16 *sel)
+{
+	u64 ea = in->mem.ea;
+	int ret;
+
+	*off = 0;
+	ret = emul_read(e, in->mem.seg, ea, off, n, 0);
+	if (ret)
+		return ret;
+	ea = (ea + n) & emul_mask(in->adsize);
+	return emul_read(e, in->mem.seg, ea, sel, 2, 0);
 }
 
 /**

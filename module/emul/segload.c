@@ -251,23 +251,25 @@ int emul_op_mov_to_sreg(struct umbra_emul *e, struct emul_insn *in)
 	return emul_sreg_load(e, in->dst.reg, in->src.val);
 }
 
-/* LDS, LES, LSS, LFS, LGS: offset and selector from memory. */
+/*
+ * LDS, LES, LSS, LFS, LGS: offset and selector from memory.  AMD has no 64-bit
+ * offset here and ignores REX.W.
+ */
 static int load_far(struct umbra_emul *e, struct emul_insn *in,
 		    unsigned int sreg)
 {
-	u8 buf[10];
+	unsigned int n = in->opsize;
 	u16 sel;
 	int ret;
 
-	ret = emul_read(e, in->mem.seg, in->mem.ea, buf, in->opsize + 2, 0);
+	if (n == 8 && (e->features & UMBRA_EMUL_F_AMD))
+		n = 4;
+	ret = emul_read_far(e, in, n, &in->dst.val, &sel);
+	if (!ret)
+		ret = emul_sreg_load(e, sreg, sel);
 	if (ret)
 		return ret;
-	memcpy(&sel, buf + in->opsize, 2);
-	ret = emul_sreg_load(e, sreg, sel);
-	if (ret)
-		return ret;
-	in->dst.val = 0;
-	memcpy(&in->dst.val, buf, in->opsize);
+	in->dst.size = n;
 	return emul_store_operand(e, in, &in->dst);
 }
 

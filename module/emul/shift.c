@@ -5,6 +5,7 @@
  * The count is cut to 5 bits, 6 with a 64-bit operand; a count of 0 changes no
  * flag.  OF is defined for a count of 1 only; the same formula is used for all
  * counts, which is what processors do (SDM Vol. 2B, RCL/RCR/ROL/ROR, SAL/SAR/SHL/SHR).
+ * AF after a shift is undefined; AMD's processors set it.
  */
 #include "emul_internal.h"
 
@@ -99,6 +100,7 @@ static void shift_flags(struct umbra_emul *e, struct emul_insn *in, bool c,
 {
 	emul_set_szp(e, in->dst.val, in->dst.size);
 	set_cf_of(e, c, o);
+	e->r.rflags |= X86_EFLAGS_AF;
 }
 
 int emul_op_shl(struct umbra_emul *e, struct emul_insn *in)
@@ -144,7 +146,7 @@ int emul_op_sar(struct umbra_emul *e, struct emul_insn *in)
 
 /*
  * Double shifts.  A 16-bit operand with a count above 16 is undefined in the
- * manuals; processors go on with the bits of the destination again.
+ * manuals; AMD's processors rotate the source then.
  */
 int emul_op_shld(struct umbra_emul *e, struct emul_insn *in)
 {
@@ -156,8 +158,8 @@ int emul_op_shld(struct umbra_emul *e, struct emul_insn *in)
 	if (!n)
 		return UMBRA_EMUL_OK;
 	if (n > bits) {
-		v = (s << 16 | d) << (n - 16) >> 16;
-		c = s >> (32 - n) & 1;
+		v = (s << 16 | s) << (n - 16) >> 16;
+		c = false;
 	} else if (n == bits) {
 		v = s;
 		c = d & 1;
@@ -166,7 +168,7 @@ int emul_op_shld(struct umbra_emul *e, struct emul_insn *in)
 		c = d >> (bits - n) & 1;
 	}
 	in->dst.val = v & emul_mask(in->dst.size);
-	shift_flags(e, in, c, !!(d & sign) ^ !!(in->dst.val & sign));
+	shift_flags(e, in, c, c ^ !!(in->dst.val & sign));
 	return UMBRA_EMUL_OK;
 }
 
@@ -180,8 +182,8 @@ int emul_op_shrd(struct umbra_emul *e, struct emul_insn *in)
 	if (!n)
 		return UMBRA_EMUL_OK;
 	if (n > bits) {
-		v = (d << 16 | s) >> (n - 16);
-		c = s >> (n - 17) & 1;
+		v = (s << 16 | s) >> (n - 16);
+		c = false;
 	} else if (n == bits) {
 		v = s;
 		c = d >> (n - 1) & 1;
@@ -190,7 +192,8 @@ int emul_op_shrd(struct umbra_emul *e, struct emul_insn *in)
 		c = d >> (n - 1) & 1;
 	}
 	in->dst.val = v & emul_mask(in->dst.size);
-	shift_flags(e, in, c, !!(d & sign) ^ !!(in->dst.val & sign));
+	shift_flags(e, in, c, !!(in->dst.val & sign) ^
+		    !!(in->dst.val & (sign >> 1)));
 	return UMBRA_EMUL_OK;
 }
 

@@ -32,21 +32,29 @@ void emul_sp_set(struct umbra_emul *e, u64 sp)
 }
 
 /**
- * emul_push_block() - push @len bytes, lowest address first in @buf
+ * emul_push_block() - push several items, lowest address first in @buf
  * @e: the emulation
- * @buf: bytes
- * @len: how many, at most 64
+ * @buf: items
+ * @count: how many; 64 bytes at most
+ * @n: size of one, bytes
  *
- * One write unless the stack pointer wraps within the block, so that either
- * all of it is there or the fault is reported before anything is.
+ * One write unless the stack wraps within the block, so that either all of it
+ * is there or the fault is reported before anything is.
  */
-int emul_push_block(struct umbra_emul *e, const void *buf, unsigned int len)
+int emul_push_block(struct umbra_emul *e, const void *buf, unsigned int count,
+		    unsigned int n)
 {
+	unsigned int len = count * n, i;
 	u64 m = emul_mask(emul_stack_size(e));
 	u64 sp = (e->r.gpr[UMBRA_RSP] - len) & m;
-	int ret;
+	int ret = UMBRA_EMUL_OK;
 
-	ret = emul_write(e, UMBRA_SS, sp, buf, len);
+	if (likely(sp + len - 1 <= m && sp + len - 1 >= sp))
+		ret = emul_write_unit(e, UMBRA_SS, sp, buf, len, n);
+	else
+		for (i = count; i-- && !ret; )
+			ret = emul_write_unit(e, UMBRA_SS, (sp + i * n) & m,
+					      (const u8 *)buf + i * n, n, n);
 	if (!ret)
 		emul_sp_set(e, sp);
 	return ret;
@@ -60,23 +68,31 @@ int emul_push_block(struct umbra_emul *e, const void *buf, unsigned int len)
  */
 int emul_push(struct umbra_emul *e, u64 val, unsigned int size)
 {
-	return emul_push_block(e, &val, size);
+	return emul_push_block(e, &val, 1, size);
 }
 
 /**
- * emul_peek() - read from above the stack pointer
+ * emul_peek() - read items from above the stack pointer
  * @e: the emulation
  * @at: bytes above it
  * @buf: destination
- * @len: bytes
+ * @count: items; 64 bytes at most
+ * @n: size of one, bytes
  */
 int emul_peek(struct umbra_emul *e, unsigned int at, void *buf,
-	      unsigned int len)
+	      unsigned int count, unsigned int n)
 {
 	u64 m = emul_mask(emul_stack_size(e));
+	u64 sp = (e->r.gpr[UMBRA_RSP] + at) & m;
+	unsigned int len = count * n, i;
+	int ret = UMBRA_EMUL_OK;
 
-	return emul_read(e, UMBRA_SS, (e->r.gpr[UMBRA_RSP] + at) & m, buf, len,
-			 0);
+	if (likely(sp + len - 1 <= m && sp + len - 1 >= sp))
+		return emul_read_unit(e, UMBRA_SS, sp, buf, len, 0, n);
+	for (i = 0; i < count && !ret; i++)
+		ret = emul_read_unit(e, UMBRA_SS, (sp + i * n) & m,
+				     (u8 *)buf + i * n, n, 0, n);
+	return ret;
 }
 
 /**
@@ -90,7 +106,7 @@ int emul_pop(struct umbra_emul *e, u64 *val, unsigned int size)
 	int ret;
 
 	*val = 0;
-	ret = emul_peek(e, 0, val, size);
+	ret = emul_peek(e, 0, val, 1, size);
 	if (!ret)
 		emul_sp_set(e, e->r.gpr[UMBRA_RSP] + size);
 	return ret;
@@ -140,7 +156,7 @@ int emul_op_pusha(struct umbra_emul *e, struct emul_insn *in)
 
 	for (i = 0; i < 8; i++)
 		memcpy(buf + (7 - i) * n, &e->r.gpr[i], n);
-	return emul_push_block(e, buf, 8 * n);
+	return emul_push_block(e, buf, 8, n);
 }
 
 int emul_op_popa(struct umbra_emul *e, struct emul_insn *in)
@@ -150,7 +166,7 @@ int emul_op_popa(struct umbra_emul *e, struct emul_insn *in)
 	u64 val;
 	int ret;
 
-	ret = emul_peek(e, 0, buf, 8 * n);
+	ret = emul_peek(e, 0, buf, 8, n);
 	if (ret)
 		return ret;
 	for (i = 0; i < 8; i++) {

@@ -105,9 +105,10 @@ static int cmps_one(struct umbra_emul *e, struct emul_insn *in)
 	u64 a, b;
 	int ret;
 
-	ret = read_si(e, in, &a);
+	/* the order shows in the page fault that comes first */
+	ret = read_di(e, in, &b, 0);
 	if (!ret)
-		ret = read_di(e, in, &b, 0);
+		ret = read_si(e, in, &a);
 	if (ret)
 		return ret;
 	emul_sub(e, a, b, 0, in->dst.size);
@@ -124,9 +125,7 @@ static int ins_one(struct umbra_emul *e, struct emul_insn *in)
 	u64 old;
 	int ret;
 
-	ret = emul_io_check(e, port, in->dst.size);
-	if (!ret)
-		ret = read_di(e, in, &old, UMBRA_ACC_RMW);
+	ret = read_di(e, in, &old, UMBRA_ACC_RMW);
 	if (!ret)
 		ret = e->ops->pio(e, port, in->dst.size, true, &val);
 	if (!ret)
@@ -143,9 +142,7 @@ static int outs_one(struct umbra_emul *e, struct emul_insn *in)
 	u64 v;
 	int ret;
 
-	ret = emul_io_check(e, port, in->dst.size);
-	if (!ret)
-		ret = read_si(e, in, &v);
+	ret = read_si(e, in, &v);
 	if (ret)
 		return ret;
 	val = v;
@@ -219,16 +216,24 @@ int emul_op_cmps(struct umbra_emul *e, struct emul_insn *in)
 	return repeat(e, in, cmps_one, true);
 }
 
+/* The right to the port is judged first, even with a count of 0. */
+static int repeat_io(struct umbra_emul *e, struct emul_insn *in,
+		     emul_handler *one)
+{
+	int ret;
+
+	if (!e->ops->pio)
+		return emul_unhandled(e, "INS or OUTS without port access");
+	ret = emul_io_check(e, e->r.gpr[UMBRA_RDX], in->dst.size);
+	return ret ? ret : repeat(e, in, one, false);
+}
+
 int emul_op_ins(struct umbra_emul *e, struct emul_insn *in)
 {
-	if (!e->ops->pio)
-		return emul_unhandled(e, "INS without port access");
-	return repeat(e, in, ins_one, false);
+	return repeat_io(e, in, ins_one);
 }
 
 int emul_op_outs(struct umbra_emul *e, struct emul_insn *in)
 {
-	if (!e->ops->pio)
-		return emul_unhandled(e, "OUTS without port access");
-	return repeat(e, in, outs_one, false);
+	return repeat_io(e, in, outs_one);
 }

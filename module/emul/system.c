@@ -194,12 +194,14 @@ int emul_op_verw(struct umbra_emul *e, struct emul_insn *in)
 	return verify(e, in, true);
 }
 
+/* Written only when it changes something. */
 int emul_op_arpl(struct umbra_emul *e, struct emul_insn *in)
 {
 	bool raise = (in->dst.val & 3) < (in->src.val & 3);
 
-	if (raise)
-		in->dst.val = (in->dst.val & ~3ull) | (in->src.val & 3);
 	emul_flag_put(e, X86_EFLAGS_ZF, raise);
-	return UMBRA_EMUL_OK;
+	if (!raise)
+		return UMBRA_EMUL_OK;
+	in->dst.val = (in->dst.val & ~3ull) | (in->src.val & 3);
+	return emul_store_operand(e, in, &in->dst);
 }

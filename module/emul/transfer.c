@@ -125,7 +125,7 @@ static int push_far(struct umbra_emul *e, u16 cs, u64 ip, unsigned int n)
 
 	memcpy(buf, &ip, n);
 	memcpy(buf + n, &cs, 2);
-	return emul_push_block(e, buf, 2 * n);
+	return emul_push_block(e, buf, 2, n);
 }
 
 static int far_real(struct umbra_emul *e, u16 sel, u64 off, unsigned int n,
@@ -157,11 +157,15 @@ static int far_code(struct umbra_emul *e, u16 sel, struct emul_desc *d, u64 off,
 	ret = emul_cs_check(e, sel, d, e->r.cpl, false);
 	if (!ret)
 		ret = emul_desc_set_type(e, d, EMUL_TYPE_ACCESSED);
-	if (!ret && call)
-		ret = push_far(e, old_cs, old_ip, n);
 	if (ret)
 		return ret;
+	/* the stack is already that of the new mode */
 	emul_cs_set(e, d, sel, e->r.cpl);
+	if (call) {
+		ret = push_far(e, old_cs, old_ip, n);
+		if (ret)
+			return ret;
+	}
 	return set_ip(e, off);
 }
 
@@ -237,7 +241,7 @@ static int call_inner(struct umbra_emul *e, const struct gate *g,
 	int ret;
 
 	for (i = 0; i < g->params; i++) {
-		ret = emul_peek(e, i * g->n, params + i * g->n, g->n);
+		ret = emul_peek(e, i * g->n, params + i * g->n, 1, g->n);
 		if (ret)
 			return ret;
 	}
@@ -248,7 +252,7 @@ static int call_inner(struct umbra_emul *e, const struct gate *g,
 	emul_cs_set(e, d, g->sel, cpl);
 	ret = push_far(e, old_ss, old_sp, g->n);
 	for (i = g->params; i && !ret; i--)
-		ret = emul_push_block(e, params + (i - 1) * g->n, g->n);
+		ret = emul_push_block(e, params + (i - 1) * g->n, 1, g->n);
 	if (!ret)
 		ret = push_far(e, old_cs, old_ip, g->n);
 	return ret ? ret : set_ip(e, g->off);
@@ -370,18 +374,15 @@ int emul_op_callf(struct umbra_emul *e, struct emul_insn *in)
 static int far_mem(struct umbra_emul *e, struct emul_insn *in, bool call)
 {
 	unsigned int n = in->opsize;
-	u8 buf[10];
-	u64 off = 0;
+	u64 off;
 	u16 sel;
 	int ret;
 
 	if (n == 8 && (e->features & UMBRA_EMUL_F_AMD))
 		n = 4;
-	ret = emul_read(e, in->mem.seg, in->mem.ea, buf, n + 2, 0);
+	ret = emul_read_far(e, in, n, &off, &sel);
 	if (ret)
 		return ret;
-	memcpy(&off, buf, n);
-	memcpy(&sel, buf + n, 2);
 	return go_far(e, sel, off, in->opsize, call);
 }
 
@@ -422,7 +423,7 @@ static int read_frame(struct umbra_emul *e, struct far_frame *f)
 	u64 cs = 0;
 	int ret;
 
-	ret = emul_peek(e, 0, buf, items * f->n);
+	ret = emul_peek(e, 0, buf, items, f->n);
 	if (ret)
 		return ret;
 	memcpy(&f->ip, buf, f->n);
@@ -464,7 +465,10 @@ static int return_real(struct umbra_emul *e, const struct far_frame *f)
 	return UMBRA_EMUL_OK;
 }
 
-/* Data segments that the outer ring may not use become null. */
+/*
+ * Data segments that the outer ring may not use become null; those that are
+ * null lose their RPL, but not the base that an MSR may have given them.
+ */
 static void drop_inner_segs(struct umbra_emul *e)
 {
 	static const u8 data[] = { UMBRA_ES, UMBRA_DS, UMBRA_FS, UMBRA_GS };
@@ -475,8 +479,9 @@ static void drop_inner_segs(struct umbra_emul *e)
 		bool conforming = (s->attr & EMUL_TYPE_CODE) &&
 				  (s->attr & EMUL_TYPE_CONFORMING);
 
-		if ((s->attr & UMBRA_SEG_P) && !conforming &&
-		    emul_seg_dpl(s) < e->r.cpl)
+		if (!(s->attr & UMBRA_SEG_P))
+			s->sel = 0;
+		else if (!conforming && emul_seg_dpl(s) < e->r.cpl)
 			*s = (struct umbra_seg){ 0 };
 	}
 }
@@ -492,7 +497,7 @@ static int return_outer(struct umbra_emul *e, const struct far_frame *f,
 	u16 sel;
 	int ret;
 
-	ret = emul_peek(e, f->used + f->skip, buf, 2 * f->n);
+	ret = emul_peek(e, f->used + f->skip, buf, 2, f->n);
 	if (ret)
 		return ret;
 	memcpy(&sp, buf, f->n);
@@ -573,7 +578,7 @@ static int iret_v86(struct umbra_emul *e, const struct far_frame *f)
 	u32 buf[6];
 	int ret;
 
-	ret = emul_peek(e, f->used, buf, sizeof(buf));
+	ret = emul_peek(e, f->used, buf, ARRAY_SIZE(buf), 4);
 	if (ret)
 		return ret;
 	e->r.rflags = (f->flags & 0x3f7fd7) | X86_EFLAGS_FIXED |

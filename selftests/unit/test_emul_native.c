@@ -129,7 +129,8 @@ static bool sees_esp(const struct emul_insn *in)
 
 	return in->mem.base == UMBRA_RSP || is_sp(&in->dst) ||
 	       is_sp(&in->src) || is_sp(&in->src2) ||
-	       f == emul_op_pusha || f == emul_op_enter;
+	       f == emul_op_pusha || f == emul_op_enter ||
+	       f == emul_op_callf || f == emul_op_callf_mem;
 }
 
 static bool usable(const struct mode *m, const struct emul_insn *in)
@@ -335,6 +336,44 @@ static void make_machine(void)
 	((u8 *)tab)[0x11000 + 103] = 0xff;
 }
 
+/*
+ * On AMD's processors the emulator follows what those do with undefined flags;
+ * on others, what the manuals leave undefined is not compared.
+ */
+static bool on_amd;
+
+static bool cpu_is_amd(void)
+{
+	u32 a = 0, b, c = 0, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return c == 0x444d4163;
+}
+
+static u64 undefined_elsewhere(const struct emul_insn *in)
+{
+	emul_handler *f = in->op->exec;
+	u64 zf = X86_EFLAGS_ZF, cf = X86_EFLAGS_CF, of = X86_EFLAGS_OF;
+
+	if (f == emul_op_bsf || f == emul_op_bsr)
+		return EMUL_FLAGS_STATUS & ~zf;
+	if (f == emul_op_tzcnt || f == emul_op_lzcnt)
+		return EMUL_FLAGS_STATUS & ~(zf | cf);
+	if (f == emul_op_shl || f == emul_op_shr || f == emul_op_sar ||
+	    f == emul_op_shld || f == emul_op_shrd)
+		return X86_EFLAGS_AF | of | (in->dst.size < 4 ? cf : 0);
+	if (f == emul_op_rol || f == emul_op_ror || f == emul_op_rcl ||
+	    f == emul_op_rcr)
+		return of;
+	if (f == emul_op_mul || f == emul_op_imul1 || f == emul_op_imul ||
+	    f == emul_op_imul2)
+		return EMUL_FLAGS_STATUS & ~(cf | of);
+	if (f == emul_op_bt || f == emul_op_bts || f == emul_op_btr ||
+	    f == emul_op_btc)
+		return EMUL_FLAGS_STATUS & ~(zf | cf);
+	return X86_EFLAGS_AF;
+}
+
 /* Flags that the manuals leave undefined, by instruction. */
 static u64 undefined_flags(const struct emul_insn *in)
 {
@@ -342,6 +381,8 @@ static u64 undefined_flags(const struct emul_insn *in)
 
 	if (f == emul_op_div || f == emul_op_idiv)
 		return EMUL_FLAGS_STATUS;
+	if (!on_amd)
+		return undefined_elsewhere(in);
 	if ((f == emul_op_shld || f == emul_op_shrd) && in->opsize == 2)
 		return X86_EFLAGS_CF | X86_EFLAGS_OF;
 	if (f == emul_op_aaa || f == emul_op_aas)
@@ -459,6 +500,8 @@ static int emulate(const struct cpu_state *s, struct cpu_outcome *o)
 
 	load_env(s);
 	machine.e.features &= ~UMBRA_EMUL_F_SERIALIZE;
+	if (!on_amd)
+		machine.e.features &= ~UMBRA_EMUL_F_AMD;
 	ret = umbra_emulate(&machine.e);
 	o->vector = 255;
 	if (ret == UMBRA_EMUL_FAULT) {
@@ -528,7 +571,7 @@ static unsigned int make_insn(const struct mode *m, u8 *insn,
 			break;
 		}
 		if (emul_decode(in, insn, UMBRA_INSN_MAX, m->bits,
-				EMUL_DECODE_AMD))
+				on_amd ? EMUL_DECODE_AMD : 0))
 			continue;
 		if (!usable(m, in))
 			continue;
@@ -611,13 +654,14 @@ static void run_mode(const struct mode *m, unsigned long n)
 
 int main(int argc, char **argv)
 {
-	unsigned long n = argc > 1 ? strtoul(argv[1], NULL, 0) : 300000;
+	unsigned long n = argc > 1 ? strtoul(argv[1], NULL, 0) : 50000;
 	unsigned int only = argc > 3 ? strtoul(argv[3], NULL, 0) : 99;
 	unsigned int i;
 
 	rng_state = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x9e3779b97f4a7c15ull;
 	if (!cpu_setup() || !(cpu_ldt_entry = cpu_ldt()))
 		ktap_skip_all("no single-stepping or no LDT on this kernel");
+	on_amd = cpu_is_amd();
 	make_machine();
 	for (i = 0; i < DATA_SIZE; i += 8)
 		*(u64 *)(DATA_BASE + i) = rng();
