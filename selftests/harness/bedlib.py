@@ -45,7 +45,7 @@ MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
 CMDLINE = ("console=ttyS0,115200 loglevel=5 panic=-1 oops=panic tsc=reliable "
            "log_buf_len=2M random.trust_cpu=on apparmor=0 audit=0 edd=off")
 
-BOOT_TIMEOUT = 60
+BOOT_TIMEOUT = 120
 ESCAPE = b"\x1d"
 
 
@@ -268,13 +268,17 @@ class Bed:
         archive.write(path)
 
     def _command(self, initrd):
-        append = CMDLINE
+        append, cpu = CMDLINE, self.cpu
+        # Without SVM, "max" forgets the CPUID leaf with the address widths, and
+        # a kernel that runs with LA57 takes its own addresses for wrong ones.
+        if cpu.startswith("max") and "xlevel" not in cpu:
+            cpu += ",min-xlevel=0x80000008"
         if self.icount or self.gdb:
             append += " nokaslr"
         args = [self.qemu, "-nodefaults", "-no-user-config", "-no-reboot",
                 "-nographic", "-serial", "none", "-monitor", "none",
                 "-machine", "pc", "-m", str(self.mem), "-smp", str(self.cpus),
-                "-cpu", self.cpu,
+                "-cpu", cpu,
                 "-kernel", self.kernel.image, "-initrd", initrd,
                 "-append", f"{append} {self.append}".strip(),
                 "-fsdev", "local,id=root,path=/,security_model=none,"
