@@ -135,6 +135,7 @@ static const struct row rows[] = {
 	VCPU(KVM_SET_MP_STATE, set_mp_state, IN),
 	VCPU(KVM_GET_LAPIC, get_lapic, OUT | APIC),
 	VCPU(KVM_SET_LAPIC, set_lapic, IN | APIC),
+	VCPU(KVM_SET_VAPIC_ADDR, set_vapic_addr, IN | APIC),
 	VCPU(KVM_GET_MSRS, get_msrs, RAW),
 	VCPU(KVM_SET_MSRS, set_msrs, RAW),
 	VCPU(KVM_SET_CPUID2, set_cpuid2, RAW),
@@ -148,6 +149,7 @@ static const struct row rows[] = {
 	VCPU(KVM_SET_SIGNAL_MASK, set_signal_mask, RAW),
 	VCPU(KVM_KVMCLOCK_CTRL, kvmclock_ctrl, RAW),
 	VCPU(KVM_X86_SETUP_MCE, x86_setup_mce, IN),
+	VCPU(KVM_SET_VAPIC_ADDR, set_vapic_addr, IN | APIC),
 	VCPU(KVM_GET_STATS_FD, vcpu_get_stats_fd, RAW),
 };
 

@@ -81,11 +81,11 @@ UMBRA_VM_IOCTL(signal_msi);
 UMBRA_VM_IOCTL(irqfd);
 UMBRA_VM_IOCTL(ioeventfd);
 
-/* VM level: clocks (processor half). */
+/* VM level: clocks. */
 UMBRA_VM_IOCTL(get_clock);
 UMBRA_VM_IOCTL(set_clock);
 
-/* vCPU level (processor half, but for the statistics fd). */
+/* vCPU level. */
 UMBRA_VCPU_IOCTL(run);
 UMBRA_VCPU_IOCTL(get_regs);
 UMBRA_VCPU_IOCTL(set_regs);
@@ -106,6 +106,7 @@ UMBRA_VCPU_IOCTL(get_mp_state);
 UMBRA_VCPU_IOCTL(set_mp_state);
 UMBRA_VCPU_IOCTL(get_lapic);
 UMBRA_VCPU_IOCTL(set_lapic);
+UMBRA_VCPU_IOCTL(set_vapic_addr);
 UMBRA_VCPU_IOCTL(get_msrs);
 UMBRA_VCPU_IOCTL(set_msrs);
 UMBRA_VCPU_IOCTL(set_cpuid2);
@@ -119,6 +120,7 @@ UMBRA_VCPU_IOCTL(nmi);
 UMBRA_VCPU_IOCTL(set_signal_mask);
 UMBRA_VCPU_IOCTL(kvmclock_ctrl);
 UMBRA_VCPU_IOCTL(x86_setup_mce);
+UMBRA_VCPU_IOCTL(set_vapic_addr);
 UMBRA_VCPU_IOCTL(vcpu_get_stats_fd);
 
 /**
