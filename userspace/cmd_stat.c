@@ -19,13 +19,14 @@
 #include "options.h"
 #include "stat_tree.h"
 
-enum group { TOTALS, EXITS, USER, MMU, EVENTS, OTHER, NR_GROUPS };
+enum group { TOTALS, EXITS, USER, MMU, EMULATION, EVENTS, OTHER, NR_GROUPS };
 
 static const char *const titles[NR_GROUPS] = {
 	[TOTALS] = "totals",
 	[EXITS] = "exits by reason",
 	[USER] = "exits to userspace",
 	[MMU] = "MMU",
+	[EMULATION] = "emulation",
 	[EVENTS] = "events",
 	[OTHER] = "other",
 };
@@ -41,7 +42,10 @@ static const struct {
 	{ "mmu_*", MMU }, { "max_mmu_*", MMU }, { "pf_*", MMU }, { "sp_*", MMU },
 	{ "spte*", MMU }, { "pages_*", MMU }, { "*tlb*", MMU }, { "invlpg", MMU },
 	{ "nx_lpage*", MMU }, { "shadow*", MMU }, { "zap*", MMU }, { "rmap*", MMU },
-	{ "root*", MMU }, { "walk*", MMU },
+	{ "root*", MMU }, { "walk*", MMU }, { "pte_*", MMU }, { "*sync*", MMU },
+	{ "flood*", MMU }, { "*flush*", MMU }, { "notifier_*", MMU }, { "prefetch*", MMU },
+	{ "large*", MMU }, { "reclaim*", MMU },
+	{ "emul*", EMULATION }, { "insn_emul*", EMULATION }, { "*_kernel", EMULATION },
 	{ "inject_*", EVENTS }, { "*_injections", EVENTS }, { "halt_*", EVENTS },
 	{ "irq*", EVENTS }, { "nmi*", EVENTS }, { "preemption*", EVENTS },
 	{ "req_event", EVENTS }, { "*", OTHER },
