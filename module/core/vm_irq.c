@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * DOC: VM ioctls of interrupts, timers and settings
+ * DOC: ioctls of interrupts, timers and settings
  *
  * Thin calls into the interrupt controllers, and the settings that must be made
  * before the first vCPU.  What a controller does is module/irqchip's.
