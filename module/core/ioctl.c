@@ -149,7 +149,6 @@ static const struct row rows[] = {
 	VCPU(KVM_SET_SIGNAL_MASK, set_signal_mask, RAW),
 	VCPU(KVM_KVMCLOCK_CTRL, kvmclock_ctrl, RAW),
 	VCPU(KVM_X86_SETUP_MCE, x86_setup_mce, IN),
-	VCPU(KVM_SET_VAPIC_ADDR, set_vapic_addr, IN | APIC),
 	VCPU(KVM_GET_STATS_FD, vcpu_get_stats_fd, RAW),
 };
 
