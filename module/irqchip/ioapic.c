@@ -14,11 +14,15 @@
 
 #include <linux/nospec.h>
 
+#include "umbra/compat.h"
 #include "umbra/vcpu.h"
 
 #define BASE		0xfec00000
 #define LENGTH		0x100
 #define VERSION		0x11
+
+#define STORM_REPEATS	2000
+#define STORM_PAUSE_NS	(10 * NSEC_PER_MSEC)
 
 /* MMIO registers, and those behind IOWIN. */
 #define IOREGSEL	0x00
@@ -131,6 +135,36 @@ static u32 pins_of_vector(const struct umbra_ioapic *ioapic, u8 vector)
 	return pins;
 }
 
+/*
+ * A line that nobody lowers would keep a vCPU in its handler for ever, without
+ * a single instruction between two interrupts.  On real hardware the message
+ * takes its time.  So after many repeats in a row the next waits for a while.
+ */
+static bool is_storm(struct umbra_ioapic *ioapic, unsigned int pin)
+{
+	if (++ioapic->repeats[pin] < STORM_REPEATS)
+		return false;
+	ioapic->repeats[pin] = 0;
+	hrtimer_start(&ioapic->retry, ns_to_ktime(STORM_PAUSE_NS), HRTIMER_MODE_REL_HARD);
+	return true;
+}
+
+static enum hrtimer_restart retry(struct hrtimer *timer)
+{
+	struct umbra_ioapic *ioapic = container_of(timer, struct umbra_ioapic, retry);
+	struct umbra_irqchip *irqchip = container_of(ioapic, struct umbra_irqchip, ioapic);
+	unsigned long flags, high;
+	unsigned int pin;
+
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	high = ioapic->state.irr;
+	for_each_set_bit(pin, &high, UMBRA_IOAPIC_PINS)
+		if (ioapic->state.redirtbl[pin].fields.trig_mode)
+			service(irqchip, pin);
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+	return HRTIMER_NORESTART;
+}
+
 /* The level interrupt is over; a pin that is still high interrupts again. */
 static void end_level(struct umbra_irqchip *irqchip, unsigned int pin, u8 vector)
 {
@@ -140,7 +174,9 @@ static void end_level(struct umbra_irqchip *irqchip, unsigned int pin, u8 vector
 	    !ioapic->state.redirtbl[pin].fields.trig_mode)
 		return;
 	ioapic->state.redirtbl[pin].fields.remote_irr = 0;
-	if (ioapic->state.irr & BIT(pin))
+	if (!(ioapic->state.irr & BIT(pin)))
+		ioapic->repeats[pin] = 0;
+	else if (!is_storm(ioapic, pin))
 		service(irqchip, pin);
 }
 
@@ -341,6 +377,7 @@ int umbra_ioapic_init(struct umbra_irqchip *irqchip)
 	for (pin = 0; pin < UMBRA_IOAPIC_PINS; pin++)
 		ioapic->state.redirtbl[pin].fields.mask = 1;
 	update_handled(ioapic);
+	umbra_hrtimer_setup(&ioapic->retry, retry, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	ioapic->dev = (struct umbra_iodev){
 		.ops = &ioapic_ops, .base = BASE, .len = LENGTH,
 	};
@@ -356,4 +393,5 @@ int umbra_ioapic_init(struct umbra_irqchip *irqchip)
 void umbra_ioapic_exit(struct umbra_irqchip *irqchip)
 {
 	umbra_bus_del(irqchip->vm, UMBRA_BUS_MMIO, &irqchip->ioapic.dev);
+	hrtimer_cancel(&irqchip->ioapic.retry);
 }

@@ -19,6 +19,7 @@
 #define UMBRA_IRQCHIP_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/hrtimer.h>
 #include <linux/kvm.h>
 #include <linux/spinlock.h>
 
@@ -79,6 +80,8 @@ struct umbra_pic {
  * @source: for each pin, the sources that hold it high
  * @sent: edge pins whose interrupt has gone out; they are high but not pending
  * @handled: vectors in the redirection table; read without the lock as a hint
+ * @repeats: for each pin, ends of service that found it still high, in a row
+ * @retry: sends what a storm made wait
  * @dev: MMIO page
  */
 struct umbra_ioapic {
@@ -87,6 +90,8 @@ struct umbra_ioapic {
 	unsigned long source[UMBRA_IOAPIC_PINS];
 	u32 sent;
 	DECLARE_BITMAP(handled, 256);
+	u16 repeats[UMBRA_IOAPIC_PINS];
+	struct hrtimer retry;
 	struct umbra_iodev dev;
 };
 

@@ -155,6 +155,17 @@ static int deliver_lowest(struct umbra_vm *vm, struct umbra_vcpu *sender,
 	return accept(best, msg);
 }
 
+/*
+ * Lowest priority among all by physical destination: the manual forbids it
+ * (SDM Vol. 3A 11.6.2.1); all get it then, as with KVM.
+ */
+static bool one_of_many(const struct umbra_irq_msg *msg)
+{
+	bool lowest = msg->mode == UMBRA_DM_LOWEST || msg->redirect;
+
+	return lowest && (msg->logical || msg->dest != XAPIC_BROADCAST);
+}
+
 /**
  * umbra_msg_deliver() - an interrupt message reaches the local APICs
  * @vm: the VM
@@ -172,7 +183,7 @@ int umbra_msg_deliver(struct umbra_vm *vm, struct umbra_vcpu *sender,
 	unsigned long i;
 	int ret = -1;
 
-	if (msg->mode == UMBRA_DM_LOWEST || msg->redirect)
+	if (one_of_many(msg))
 		return deliver_lowest(vm, sender, msg);
 	umbra_for_each_vcpu(i, vcpu, vm) {
 		if (!is_meant(vcpu, sender, msg))
