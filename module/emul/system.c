@@ -148,7 +148,7 @@ static int lar_lsl(struct umbra_emul *e, struct emul_insn *in, bool lsl)
 	emul_flag_put(e, X86_EFLAGS_ZF, found);
 	in->no_store = !found;
 	if (found)
-		in->dst.val = lsl ? s.limit : d.lo >> 32 & 0x00f0ff00;
+		in->dst.val = lsl ? s.limit : d.lo >> 32 & 0x00ffff00;
 	return UMBRA_EMUL_OK;
 }
 

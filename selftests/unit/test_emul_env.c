@@ -77,7 +77,7 @@ static int op_fetch(struct umbra_emul *e, gva_t gva, void *buf,
 			   (e->r.cpl == 3 ? UMBRA_ACC_USER : 0);
 	int ret;
 
-	len = min((u64)len, rest);
+	len = min_t(u64, len, rest);
 	ret = check_range(e, gva, len, acc);
 	if (ret)
 		return ret;

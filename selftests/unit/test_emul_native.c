@@ -105,8 +105,7 @@ static bool rep_loop(const struct emul_insn *in)
 			   in->op->exec == emul_op_loopne);
 }
 
-/* LAR and its like from memory may meet descriptors that we do not know. */
-static bool foreign_selector(const struct emul_insn *in)
+static bool looks_up(const struct emul_insn *in)
 {
 	emul_handler *f = in->op->exec;
 
@@ -137,7 +136,7 @@ static bool usable(const struct mode *m, const struct emul_insn *in)
 {
 	if (m->ss == LDT_SEL(LDT_DATA16) && sees_esp(in))
 		return false;
-	if (rep_loop(in) || foreign_selector(in))
+	if (rep_loop(in) || (looks_up(in) && in->mod != 3))
 		return false;
 	if (in->seg == UMBRA_FS || not_here(in))
 		return false;
@@ -612,6 +611,9 @@ static void one(const struct mode *m, struct tally *t)
 
 	len = make_insn(m, insn, &in);
 	make_state(m, &s);
+	/* some of the GDT's descriptors are not known to us */
+	if (looks_up(&in))
+		s.gpr[in.rm] = some_selector();
 	season_memory(&s, m);
 	memcpy(code_mem + CODE_IP, insn, UMBRA_INSN_MAX);
 	memcpy((void *)(CODE_BASE + CODE_IP), insn, UMBRA_INSN_MAX);
@@ -659,7 +661,9 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	rng_state = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x9e3779b97f4a7c15ull;
-	if (!cpu_setup() || !(cpu_ldt_entry = cpu_ldt()))
+	if (cpu_setup())
+		cpu_ldt_entry = cpu_ldt();
+	if (!cpu_ldt_entry)
 		ktap_skip_all("no single-stepping or no LDT on this kernel");
 	on_amd = cpu_is_amd();
 	make_machine();
