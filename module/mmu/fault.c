@@ -31,6 +31,8 @@
  * @write: a write
  * @walk: the guest's view of it
  * @access: UMBRA_AX_* for the shadow entry
+ * @guest_access: the same before the slot has its say: the access of a direct
+ *	table, which may hold entries of several slots
  * @slot: memory behind it
  * @page: the caller's frame
  * @seq: umbra_invalidate_read() before @page was looked up
@@ -41,6 +43,7 @@ struct fill {
 	bool write;
 	struct umbra_walk walk;
 	unsigned int access;
+	unsigned int guest_access;
 	struct umbra_memslot *slot;
 	struct umbra_host_page page;
 	unsigned long seq;
@@ -134,6 +137,14 @@ static unsigned int shadow_access(const struct umbra_mmu_ctx *ctx, const struct 
 			access &= ~UMBRA_AX_X;
 		access &= ~UMBRA_AX_U;
 	}
+	return access;
+}
+
+/* Read-only slots and the dirty log want to hear of writes. */
+static unsigned int slot_access(const struct fill *f)
+{
+	unsigned int access = f->guest_access;
+
 	if (!f->write && (f->slot->flags & (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)))
 		access &= ~UMBRA_AX_W;
 	return access;
@@ -161,7 +172,7 @@ static gfn_t child_key(const struct fill *f, const struct umbra_sp *sp, union um
 	bool direct = sp->role.direct || level < f->walk.level;
 
 	if (direct) {
-		*role = umbra_role_child(sp->role, f->gva, f->access, true);
+		*role = umbra_role_child(sp->role, f->gva, f->guest_access, true);
 		return f->walk.gfn & ~(umbra_level_pages(level + 1) - 1);
 	}
 	*role = umbra_role_child(sp->role, f->gva, f->walk.table_access[level], false);
@@ -272,6 +283,20 @@ static bool may_write(struct umbra_mmu *mmu, gfn_t gfn)
 	       umbra_sync_release(mmu, gfn);
 }
 
+static void prefetch(struct umbra_mmu_ctx *ctx, const struct fill *f, struct umbra_sp *sp)
+{
+	struct umbra_prefetch p = {
+		.sp = sp,
+		.index = umbra_spte_index(f->gva, 1),
+		.access = f->access,
+		.slot = f->slot,
+	};
+
+	/* Not while a CR0.WP = 0 write bends the rules for one page. */
+	if (!(f->access & ~f->walk.access))
+		umbra_prefetch(ctx, &p);
+}
+
 /* Step 5.  MMU lock held. */
 static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
 {
@@ -291,7 +316,8 @@ static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
 		f->access &= ~UMBRA_AX_W;
 	if (!guest_entry_unchanged(mmu, f, sp))
 		return UMBRA_VERDICT_RETRY;
-	set_leaf(ctx, f, sp);
+	if (set_leaf(ctx, f, sp))
+		prefetch(ctx, f, sp);
 	return UMBRA_VERDICT_RETRY;
 }
 
@@ -303,7 +329,8 @@ static enum umbra_verdict map_memory(struct umbra_mmu_ctx *ctx, struct fill *f,
 	enum umbra_verdict verdict;
 	int ret;
 
-	f->access = shadow_access(ctx, f);
+	f->guest_access = shadow_access(ctx, f);
+	f->access = slot_access(f);
 	ret = umbra_pools_fill(&ctx->pools);
 	if (!ret)
 		ret = umbra_host_get_page(f->slot, f->walk.gfn, f->write, f->access & UMBRA_AX_W,
