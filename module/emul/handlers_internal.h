@@ -8,6 +8,8 @@
 #ifndef UMBRA_EMUL_HANDLERS_INTERNAL_H
 #define UMBRA_EMUL_HANDLERS_INTERNAL_H
 
+#include "emul_internal.h"
+
 /* alu.c */
 emul_handler emul_op_add, emul_op_adc, emul_op_sub, emul_op_sbb, emul_op_cmp,
 	emul_op_and, emul_op_or, emul_op_xor, emul_op_test, emul_op_inc,
