@@ -78,7 +78,14 @@ static void set_exception(struct umbra_vcpu *vcpu, const struct umbra_fault *fau
 		.error_code = fault->error_code,
 	};
 	vcpu->exception_addr = fault->addr;
-	deliver_payload(vcpu, fault->vector, fault->addr);
+	/*
+	 * With KVM_CAP_EXCEPTION_PAYLOAD userspace can see, and take away, an
+	 * exception whose effects on CR2 and DR6 have not happened yet.
+	 */
+	vcpu->exception_payload = vcpu->vm->exception_payload &&
+				  (fault->vector == PF_VECTOR || fault->vector == DB_VECTOR);
+	if (!vcpu->exception_payload)
+		deliver_payload(vcpu, fault->vector, fault->addr);
 }
 
 /**
@@ -200,6 +207,9 @@ static void inject_exception(struct umbra_vcpu *vcpu)
 	struct umbra_regs *regs;
 
 	vcpu->exception.kind = UMBRA_EVENT_NONE;
+	if (vcpu->exception_payload)
+		deliver_payload(vcpu, event.vector, vcpu->exception_addr);
+	vcpu->exception_payload = false;
 	vcpu->stat.inject_exception++;
 	/* Faults push RF = 1 in the saved flags (SDM Vol. 3A 6.8.3); traps do not. */
 	if (event.vector != DB_VECTOR && event.vector != BP_VECTOR &&
@@ -343,21 +353,38 @@ UMBRA_VCPU_IOCTL(nmi)
 	return 0;
 }
 
+/*
+ * Without KVM_CAP_EXCEPTION_PAYLOAD "injected" means both: being delivered, and
+ * waiting to be.
+ */
+static void get_exception(struct umbra_vcpu *vcpu, struct kvm_vcpu_events *ev)
+{
+	const struct umbra_event *e = &vcpu->exception;
+
+	ev->exception.pending = e->kind && vcpu->vm->exception_payload;
+	ev->exception.injected = e->kind && !vcpu->vm->exception_payload;
+	if (!e->kind) {
+		e = &vcpu->event;
+		ev->exception.injected = e->kind == UMBRA_EVENT_EXCEPTION;
+	}
+	if (e->kind != UMBRA_EVENT_EXCEPTION)
+		return;
+	ev->exception.nr = e->vector;
+	ev->exception.has_error_code = e->has_error;
+	ev->exception.error_code = e->error_code;
+	if (ev->exception.pending && vcpu->exception_payload) {
+		ev->exception_has_payload = 1;
+		ev->exception_payload = vcpu->exception_addr;
+	}
+}
+
 UMBRA_VCPU_IOCTL(get_vcpu_events)
 {
 	struct kvm_vcpu_events *ev = arg;
-	const struct umbra_event *pending = &vcpu->exception;
 	struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_GPR);
 
 	memset(ev, 0, sizeof(*ev));
-	if (!pending->kind && vcpu->event.kind == UMBRA_EVENT_EXCEPTION)
-		pending = &vcpu->event;
-	ev->exception.injected = pending->kind == UMBRA_EVENT_EXCEPTION;
-	if (ev->exception.injected) {
-		ev->exception.nr = pending->vector;
-		ev->exception.has_error_code = pending->has_error;
-		ev->exception.error_code = pending->error_code;
-	}
+	get_exception(vcpu, ev);
 	if (vcpu->event.kind == UMBRA_EVENT_INTR || vcpu->event.kind == UMBRA_EVENT_SOFT) {
 		ev->interrupt.injected = 1;
 		ev->interrupt.nr = vcpu->event.vector;
@@ -370,22 +397,47 @@ UMBRA_VCPU_IOCTL(get_vcpu_events)
 	ev->nmi.injected = vcpu->event.kind == UMBRA_EVENT_NMI;
 	ev->nmi.pending = atomic_read(&vcpu->nmi_queued);
 	ev->nmi.masked = vcpu->vm->engine->nmi_masked(vcpu, -1);
-	ev->sipi_vector = 0;
 	ev->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	if (vcpu->vm->exception_payload)
+		ev->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
 	return 0;
 }
 
-static bool events_valid(const struct kvm_vcpu_events *ev)
+#define EVENTS_FLAGS (KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
+		      KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM)
+
+static bool events_valid(const struct umbra_vcpu *vcpu, const struct kvm_vcpu_events *ev)
 {
-	if (ev->flags & ~(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |
-			  KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM))
+	u32 payload = vcpu->vm->exception_payload ? KVM_VCPUEVENT_VALID_PAYLOAD : 0;
+
+	if (ev->flags & ~(EVENTS_FLAGS | payload))
 		return false;
 	if ((ev->flags & KVM_VCPUEVENT_VALID_SMM) &&
 	    (ev->smi.smm || ev->smi.pending || ev->smi.smm_inside_nmi))
 		return false;
-	if (ev->exception.injected && (ev->exception.nr > 31 || ev->exception.nr == NMI_VECTOR))
-		return false;
-	return true;
+	if (!ev->exception.injected && !(ev->exception.pending && payload))
+		return true;
+	return ev->exception.nr <= 31 && ev->exception.nr != NMI_VECTOR;
+}
+
+static void put_exception(struct umbra_vcpu *vcpu, const struct kvm_vcpu_events *ev)
+{
+	bool pending = (ev->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && ev->exception.pending;
+
+	vcpu->exception.kind = UMBRA_EVENT_NONE;
+	vcpu->exception_payload = false;
+	if (!pending && !ev->exception.injected)
+		return;
+	vcpu->exception = (struct umbra_event){
+		.kind = UMBRA_EVENT_EXCEPTION,
+		.vector = ev->exception.nr,
+		.has_error = ev->exception.has_error_code,
+		.error_code = ev->exception.error_code,
+	};
+	if (pending && ev->exception_has_payload) {
+		vcpu->exception_payload = true;
+		vcpu->exception_addr = ev->exception_payload;
+	}
 }
 
 UMBRA_VCPU_IOCTL(set_vcpu_events)
@@ -393,11 +445,10 @@ UMBRA_VCPU_IOCTL(set_vcpu_events)
 	const struct kvm_vcpu_events *ev = arg;
 	struct umbra_regs *regs;
 
-	if (!events_valid(ev))
+	if (!events_valid(vcpu, ev))
 		return -EINVAL;
 
 	vcpu->event.kind = UMBRA_EVENT_NONE;
-	vcpu->exception.kind = UMBRA_EVENT_NONE;
 	if (ev->interrupt.injected)
 		vcpu->event = (struct umbra_event){
 			.kind = ev->interrupt.soft ? UMBRA_EVENT_SOFT : UMBRA_EVENT_INTR,
@@ -407,13 +458,7 @@ UMBRA_VCPU_IOCTL(set_vcpu_events)
 		vcpu->event = (struct umbra_event){
 			.kind = UMBRA_EVENT_NMI, .vector = NMI_VECTOR,
 		};
-	if (ev->exception.injected)
-		vcpu->exception = (struct umbra_event){
-			.kind = UMBRA_EVENT_EXCEPTION,
-			.vector = ev->exception.nr,
-			.has_error = ev->exception.has_error_code,
-			.error_code = ev->exception.error_code,
-		};
+	put_exception(vcpu, ev);
 	if (ev->flags & KVM_VCPUEVENT_VALID_SHADOW) {
 		regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
 		regs->int_shadow = 0;

@@ -176,6 +176,21 @@ static bool irq_window_open(struct umbra_vcpu *vcpu)
 	return umbra_event_ready_for_user_irq(vcpu);
 }
 
+/* With a split irqchip userspace's I/O APIC waits for the end of some interrupts. */
+static bool eoi_for_user(struct umbra_vcpu *vcpu)
+{
+	int vector;
+
+	if (likely(!vcpu->vm->split_irqchip) || !vcpu->lapic)
+		return false;
+	vector = umbra_lapic_take_eoi(vcpu);
+	if (vector < 0)
+		return false;
+	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	vcpu->run->eoi.vector = vector;
+	return true;
+}
+
 /* Signals, rescheduling and task work.  Returns as exit handlers do. */
 static int host_work(struct umbra_vcpu *vcpu, int *idx)
 {
@@ -210,6 +225,8 @@ static int run_loop(struct umbra_vcpu *vcpu, int *idx)
 			ret = wait_step(vcpu, idx);
 		if (ret <= 0)
 			return ret;
+		if (eoi_for_user(vcpu))
+			return 0;
 		if (irq_window_open(vcpu)) {
 			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 			return 0;

@@ -88,6 +88,7 @@ struct umbra_io_log {
  * @sigset_active: @sigset is in force during KVM_RUN
  * @exception: pending exception, not yet injected; kind NONE or EXCEPTION
  * @exception_addr: CR2 or DR6 payload of @exception
+ * @exception_payload: @exception_addr is not in CR2 or DR6 yet
  * @event: event whose delivery was interrupted: re-injected first
  * @nmi_queued: NMIs to deliver, 0..2; atomic
  * @irq_queued: KVM_INTERRUPT vector without an irqchip, -1 none
@@ -157,6 +158,7 @@ struct umbra_vcpu {
 	bool sigset_active;
 	struct umbra_event exception;
 	u64 exception_addr;
+	bool exception_payload;
 	struct umbra_event event;
 	atomic_t nmi_queued;
 	int irq_queued;
