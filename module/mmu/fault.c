@@ -31,8 +31,9 @@
  * @write: a write
  * @walk: the guest's view of it
  * @access: UMBRA_AX_* for the shadow entry
- * @guest_access: the same before the slot has its say: the access of a direct
- *	table, which may hold entries of several slots
+ * @guest_access: what the guest's tables give: the access of a direct table,
+ *	which may hold entries of several slots, and both sorts of entries that
+ *	CR0.WP = 0 makes
  * @slot: memory behind it
  * @page: the caller's frame
  * @seq: umbra_invalidate_read() before @page was looked up
@@ -115,9 +116,14 @@ static enum umbra_verdict find_memory(struct umbra_mmu_ctx *ctx, struct fill *f)
 	return UMBRA_VERDICT_RETRY;
 }
 
+/* What the guest gives: a page that is not dirty yet is read-only, so that its first write sets D. */
+static unsigned int guest_access(const struct fill *f)
+{
+	return f->walk.dirty ? f->walk.access : f->walk.access & ~UMBRA_AX_W;
+}
+
 /*
- * Step 3.  A page that is not dirty yet is shown read-only, so that the first
- * write faults and sets D.
+ * Step 3.  Read-only slots and the dirty log want to hear of writes.
  *
  * The processor runs with CR0.WP = 1 whatever the guest has.  When a guest
  * with CR0.WP = 0 writes to a read-only page as supervisor, the page becomes a
@@ -127,24 +133,14 @@ static enum umbra_verdict find_memory(struct umbra_mmu_ctx *ctx, struct fill *f)
  */
 static unsigned int shadow_access(const struct umbra_mmu_ctx *ctx, const struct fill *f)
 {
-	unsigned int access = f->walk.access;
+	unsigned int access = f->guest_access;
 
-	if (!f->walk.dirty)
-		access &= ~UMBRA_AX_W;
 	if (f->write && !(access & UMBRA_AX_W)) {
 		access |= UMBRA_AX_W;
 		if ((access & UMBRA_AX_U) && ctx->env.smep)
 			access &= ~UMBRA_AX_X;
 		access &= ~UMBRA_AX_U;
 	}
-	return access;
-}
-
-/* Read-only slots and the dirty log want to hear of writes. */
-static unsigned int slot_access(const struct fill *f)
-{
-	unsigned int access = f->guest_access;
-
 	if (!f->write && (f->slot->flags & (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)))
 		access &= ~UMBRA_AX_W;
 	return access;
@@ -283,7 +279,7 @@ static bool may_write(struct umbra_mmu *mmu, gfn_t gfn)
 	       umbra_sync_release(mmu, gfn);
 }
 
-static void prefetch(struct umbra_mmu_ctx *ctx, const struct fill *f, struct umbra_sp *sp)
+static void fill_neighbours(struct umbra_mmu_ctx *ctx, const struct fill *f, struct umbra_sp *sp)
 {
 	struct umbra_prefetch p = {
 		.sp = sp,
@@ -317,7 +313,7 @@ static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
 	if (!guest_entry_unchanged(mmu, f, sp))
 		return UMBRA_VERDICT_RETRY;
 	if (set_leaf(ctx, f, sp))
-		prefetch(ctx, f, sp);
+		fill_neighbours(ctx, f, sp);
 	return UMBRA_VERDICT_RETRY;
 }
 
@@ -329,8 +325,8 @@ static enum umbra_verdict map_memory(struct umbra_mmu_ctx *ctx, struct fill *f,
 	enum umbra_verdict verdict;
 	int ret;
 
-	f->guest_access = shadow_access(ctx, f);
-	f->access = slot_access(f);
+	f->guest_access = guest_access(f);
+	f->access = shadow_access(ctx, f);
 	ret = umbra_pools_fill(&ctx->pools);
 	if (!ret)
 		ret = umbra_host_get_page(f->slot, f->walk.gfn, f->write, f->access & UMBRA_AX_W,

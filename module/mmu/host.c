@@ -185,6 +185,30 @@ int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool 
 }
 
 /**
+ * umbra_host_get_pages_now() - frames that are there, without sleeping
+ * @slot: the slot that holds them all
+ * @gfn: first guest frame
+ * @n: how many, at most %UMBRA_PREFETCH
+ * @write: only if they are writable
+ * @out: results; a reference is held on each
+ *
+ * Context: current->mm is the VM's; MMU lock held.
+ * Return: how many from the first on were found.
+ */
+unsigned int umbra_host_get_pages_now(struct umbra_memslot *slot, gfn_t gfn, unsigned int n,
+				      bool write, struct umbra_host_page *out)
+{
+	struct page *pages[UMBRA_PREFETCH];
+	int i, got;
+
+	got = get_user_pages_fast_only(umbra_memslot_hva(slot, gfn), n, write ? FOLL_WRITE : 0,
+				       pages);
+	for (i = 0; i < got; i++)
+		found(&out[i], pages[i], write);
+	return got > 0 ? got : 0;
+}
+
+/**
  * umbra_host_put_page() - drop the reference to a frame
  * @out: umbra_host_get_page()
  * @mapped: a shadow entry maps it now
@@ -192,7 +216,7 @@ int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool 
  * The host learns here that the guest uses the page and may write to it; when
  * it wants to know again, it invalidates the mapping first.
  *
- * Context: no MMU lock held.
+ * Context: any.
  */
 void umbra_host_put_page(struct umbra_host_page *out, bool mapped)
 {

@@ -53,6 +53,12 @@ int umbra_host_read_table(struct umbra_mmu *mmu, hva_t hva, u64 *buf);
  */
 int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool try_write,
 			struct umbra_host_page *page);
+/*
+ * @n frames from @gfn on, all in @slot, without sleeping; as many from the
+ * first on as are there, writable if @write.  Return: how many.
+ */
+unsigned int umbra_host_get_pages_now(struct umbra_memslot *slot, gfn_t gfn, unsigned int n,
+				      bool write, struct umbra_host_page *page);
 /* @mapped: it went into a shadow entry, @page->writable says how. */
 void umbra_host_put_page(struct umbra_host_page *page, bool mapped);
 

@@ -43,7 +43,7 @@ struct umbra_chain {
 	unsigned long val;
 };
 
-#define UMBRA_CHAIN_BLOCK	14
+#define UMBRA_CHAIN_BLOCK	6	/* a cache line */
 
 /**
  * struct umbra_chain_block - part of a chain with several members
@@ -112,7 +112,7 @@ struct umbra_mmu_slot {
 	struct umbra_chain *rmap;
 };
 
-#define UMBRA_POOL_SIZE		16
+#define UMBRA_POOL_SIZE		24
 
 /**
  * struct umbra_pool - objects taken before the lock, used under it
@@ -233,6 +233,23 @@ struct umbra_mmu_ctx {
 	u64 *top2;
 };
 
+/**
+ * struct umbra_prefetch - a leaf entry that was just filled, and may have neighbours
+ * @sp: shadow page of level 1
+ * @index: the entry
+ * @access: UMBRA_AX_* of it
+ * @slot: memory behind it
+ */
+struct umbra_prefetch {
+	struct umbra_sp *sp;
+	unsigned int index;
+	unsigned int access;
+	struct umbra_memslot *slot;
+};
+
+/* Neighbours of a fill, itself included: a power of two. */
+#define UMBRA_PREFETCH		16
+
 /* pool.c */
 int umbra_pools_fill(struct umbra_pools *pools);
 void umbra_pools_drain(struct umbra_pools *pools);
@@ -277,6 +294,9 @@ hva_t umbra_zap_hva_chunk(struct umbra_mmu *mmu, hva_t start, hva_t end);
 
 /* fault.c */
 void umbra_fault_describe(struct umbra_fault *fault, gva_t gva, u32 error_code);
+
+/* prefetch.c */
+void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p);
 
 /* sync.c */
 bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn);

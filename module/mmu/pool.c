@@ -12,11 +12,11 @@
 /*
  * One fault makes at most one page per level below the root, one root load at
  * most UMBRA_NR_LEGACY_ROOTS pages; each has a table and maybe its gptes, and one
- * link; a fault also has one leaf.
+ * link; a fault also has one leaf and its neighbours.
  */
 #define NEED_SP		UMBRA_NR_LEGACY_ROOTS
 #define NEED_TABLE	(2 * NEED_SP)
-#define NEED_BLOCK	(NEED_SP + 1)
+#define NEED_BLOCK	(NEED_SP + UMBRA_PREFETCH)
 
 static void *new_table(size_t size)
 {

@@ -192,6 +192,24 @@ int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool 
 	return 0;
 }
 
+unsigned int umbra_host_get_pages_now(struct umbra_memslot *slot, gfn_t gfn, unsigned int n,
+				      bool write, struct umbra_host_page *out)
+{
+	unsigned int i;
+
+	assert(fake.mmu->lock.held);
+	for (i = 0; i < n; i++) {
+		struct fake_page *page = &fake.page[gfn + i];
+
+		assert(fake_slot(gfn + i) == slot);
+		if ((write && page->host_ro) || chance(5))
+			break;
+		out[i].hpa = (hpa_t)(uintptr_t)page->frame;
+		out[i].writable = write;
+	}
+	return i;
+}
+
 void umbra_host_put_page(struct umbra_host_page *page, bool mapped)
 {
 }

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: neighbours of a fill
+ *
+ * An exit costs far more than an entry.  When a fault has filled one entry, the
+ * entries around it in the same table are filled as well where that is
+ * certain to be right and needs nothing that sleeps: the frame is there, the
+ * guest entry has its accessed bit (else we would have to set it, for an
+ * access that did not happen), and all that the fault checked holds for them
+ * too: same table, same slot, same moment.
+ */
+#include <linux/kvm.h>
+
+#include "mmu_internal.h"
+#include "spte.h"
+
+/* What a neighbour may have that the fault may have had. */
+static unsigned int allowed(struct umbra_mmu *mmu, const struct umbra_prefetch *p, gfn_t gfn,
+			    unsigned int access)
+{
+	if (p->slot->flags & (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES))
+		access &= ~UMBRA_AX_W;
+	if ((access & UMBRA_AX_W) && umbra_page_protected(mmu, gfn))
+		access &= ~UMBRA_AX_W;
+	return access;
+}
+
+/* Return: false: no room in the pools, stop. */
+static bool install(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p, unsigned int index,
+		    gfn_t gfn, unsigned int access, struct umbra_host_page *page)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	u64 spte;
+
+	access = allowed(mmu, p, gfn, access);
+	spte = umbra_spte_make_leaf(mmu, access, 1, page->hpa, page->writable);
+	if (!ctx->pools.block.n ||
+	    !umbra_rmap_add(&ctx->pools, p->slot->mmu, p->sp, index, gfn))
+		return false;
+	p->sp->present++;
+	umbra_spte_exchange(&p->sp->spt[index], spte);
+	return true;
+}
+
+static bool in_slot(const struct umbra_memslot *slot, gfn_t gfn)
+{
+	return gfn >= slot->base_gfn && gfn - slot->base_gfn < slot->npages;
+}
+
+/* Direct: frames follow one another.  Fill from @index up to @end while entries are absent. */
+static unsigned int prefetch_run(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p,
+				 unsigned int index, unsigned int end)
+{
+	struct umbra_host_page page[UMBRA_PREFETCH];
+	gfn_t gfn = umbra_sp_entry_gfn(p->sp, index);
+	unsigned int i, n, got;
+	bool mapped = true;
+
+	for (n = 0; index + n < end && !umbra_spte_present(p->sp->spt[index + n]); n++)
+		if (!in_slot(p->slot, gfn + n))
+			break;
+	if (!n)
+		return 1;
+	got = umbra_host_get_pages_now(p->slot, gfn, n, p->access & UMBRA_AX_W, page);
+	for (i = 0; i < got; i++) {
+		mapped = mapped && install(ctx, p, index + i, gfn + i, p->access, &page[i]);
+		umbra_host_put_page(&page[i], mapped);
+	}
+	/* The one after the last found is not there. */
+	return got + 1;
+}
+
+static void prefetch_direct(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p)
+{
+	unsigned int index = p->index & ~(UMBRA_PREFETCH - 1);
+	unsigned int end = index + UMBRA_PREFETCH;
+
+	while (index < end)
+		index += prefetch_run(ctx, p, index, end);
+}
+
+/* May the entry be filled without the guest having used it?  Its access, or 0. */
+static unsigned int usable(const struct umbra_mmu_ctx *ctx, const struct umbra_sp *sp, u64 gpte)
+{
+	unsigned int access = UMBRA_AX_X;
+
+	if ((gpte & (PTE_P | PTE_A)) != (PTE_P | PTE_A) || (gpte & ctx->env.rsvd[0][1]))
+		return 0;
+	if ((gpte & (PTE_W | PTE_D)) == (PTE_W | PTE_D))
+		access |= UMBRA_AX_W;
+	if (gpte & PTE_U)
+		access |= UMBRA_AX_U;
+	if (gpte & PTE_NX)
+		access &= ~UMBRA_AX_X;
+	access &= sp->role.access;
+	/* Nothing that a fetch, a read or a write could want: 0 says do not. */
+	return access;
+}
+
+static bool prefetch_entry(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p,
+			   unsigned int index, u64 gpte)
+{
+	unsigned int access = usable(ctx, p->sp, gpte);
+	gfn_t gfn = gpa_to_gfn(gpte & PTE_ADDR);
+	struct umbra_host_page page;
+	bool mapped;
+
+	if (!access || !in_slot(p->slot, gfn))
+		return true;
+	if (!umbra_host_get_pages_now(p->slot, gfn, 1, access & UMBRA_AX_W, &page))
+		return true;
+	p->sp->gptes[index] = gpte;
+	mapped = install(ctx, p, index, gfn, access, &page);
+	umbra_host_put_page(&page, mapped);
+	return mapped;
+}
+
+static void prefetch_indirect(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p)
+{
+	unsigned int size = umbra_mode_pte_size(p->sp->role.mode);
+	unsigned int first = p->index & ~(UMBRA_PREFETCH / 2 - 1);
+	unsigned int i, guest_index;
+	u64 gpte;
+
+	for (i = first; i < first + UMBRA_PREFETCH / 2; i++) {
+		if (umbra_spte_present(p->sp->spt[i]))
+			continue;
+		guest_index = i + p->sp->role.quadrant * UMBRA_SPT_ENTRIES;
+		if (umbra_host_read_pte(ctx->mmu, gfn_to_gpa(p->sp->gfn) + guest_index * size, size,
+					true, &gpte) ||
+		    !prefetch_entry(ctx, p, i, gpte))
+			return;
+	}
+}
+
+/**
+ * umbra_prefetch() - fill entries around one that was just filled
+ * @ctx: the vCPU's
+ * @p: the entry
+ *
+ * Context: MMU lock held since the fault found everything unchanged; SRCU read
+ * side of the slots held.
+ */
+void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p)
+{
+	if (p->sp->role.direct)
+		prefetch_direct(ctx, p);
+	else
+		prefetch_indirect(ctx, p);
+}
