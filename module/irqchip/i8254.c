@@ -187,7 +187,7 @@ bool umbra_i8254_out(const struct umbra_i8254 *pit, unsigned int channel, s64 no
 		return !c->gate || ticks % n < (n + 1) / 2;
 	case 4:
 	case 5:
-		return !(umbra_i8254_fires(pit, channel) && ticks == n);
+		return !c->count || ticks != n;
 	default:
 		return true;
 	}
