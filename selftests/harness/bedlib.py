@@ -17,7 +17,6 @@ port); everything here waits for events, nothing polls.
 import base64
 import ctypes
 import glob
-import mmap
 import os
 import re
 import secrets
@@ -167,39 +166,6 @@ def insmod_lines(path, params=""):
     return lines + [f"insmod {shlex.quote(path)} {params}".rstrip()]
 
 
-def host_tsc_khz():
-    """Frequency of this machine's TSC, which is also that of the bed's.
-
-    A bed that measures it by itself while the machine is busy gets it wrong,
-    and then all its time-outs are.
-    """
-    if not _tsc_khz:
-        page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE
-                         | mmap.PROT_EXEC)
-        page.write(b"\x0f\x31\x48\xc1\xe2\x20\x48\x09\xd0\xc3")  # rdtsc; shl, or; ret
-        address = ctypes.addressof(ctypes.c_char.from_buffer(page))
-        rdtsc = ctypes.CFUNCTYPE(ctypes.c_uint64)(address)
-
-        def sample():
-            """(ns, ticks) read as close together as many tries get them."""
-            tries = []
-            for _ in range(50):
-                before = time.monotonic_ns()
-                ticks = rdtsc()
-                after = time.monotonic_ns()
-                tries.append((after - before, (before + after) // 2, ticks))
-            return min(tries)[1:]
-
-        ns, ticks = sample()
-        time.sleep(0.05)
-        later_ns, later_ticks = sample()
-        _tsc_khz.append((later_ticks - ticks) * 1000000 // (later_ns - ns))
-    return _tsc_khz[0]
-
-
-_tsc_khz = []
-
-
 def _die_with_parent():
     """In the child: own session, and no life after the harness's."""
     os.setsid()
@@ -308,11 +274,9 @@ class Bed:
         # a kernel that runs with LA57 takes its own addresses for wrong ones.
         if cpu.startswith("max") and "xlevel" not in cpu:
             cpu += ",min-xlevel=0x80000008"
-        append += f" tsc_early_khz={1000000 if self.icount else host_tsc_khz()}"
+        append += f" tsc_early_khz={1000000 if self.icount else tsc.khz()}"
         if self.icount or self.gdb:
             append += " nokaslr"
-        if not self.icount:
-            append += f" tsc_early_khz={tsc.khz()}"
         args = [self.qemu, "-nodefaults", "-no-user-config", "-no-reboot",
                 "-nographic", "-serial", "none", "-monitor", "none",
                 "-machine", "pc", "-m", str(self.mem), "-smp", str(self.cpus),

@@ -7,6 +7,7 @@ times too fast; so it is told.
 """
 
 import ctypes
+import functools
 import mmap
 import time
 
@@ -25,6 +26,7 @@ def sample(read):
     return best[1:]
 
 
+@functools.cache
 def khz():
     """Frequency in kHz, measured for a tenth of a second."""
     page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
