@@ -167,12 +167,17 @@ int emul_op_wrmsr(struct umbra_emul *e, struct emul_insn *in)
 	return e->ops->write_msr(e, e->r.gpr[UMBRA_RCX], edx_eax(e));
 }
 
-/* XCR0 is the only one; XGETBV with ECX 1 is a feature that is not offered. */
+/*
+ * ECX 1 asks which of the state components are in use; all of XCR0 is an answer
+ * that is never wrong (SDM Vol. 1, 13.3).
+ */
 int emul_op_xgetbv(struct umbra_emul *e, struct emul_insn *in)
 {
+	u32 index = e->r.gpr[UMBRA_RCX];
+
 	if (!(e->r.cr4 & X86_CR4_OSXSAVE))
 		return emul_ud(e);
-	if ((u32)e->r.gpr[UMBRA_RCX])
+	if (index > 1 || (index && !(e->features & UMBRA_EMUL_F_XGETBV1)))
 		return emul_gp(e);
 	emul_gpr_set(e, UMBRA_RAX, 4, e->r.xcr0);
 	emul_gpr_set(e, UMBRA_RDX, 4, e->r.xcr0 >> 32);
@@ -256,6 +261,24 @@ int emul_op_rdpid(struct umbra_emul *e, struct emul_insn *in)
 	ret = e->ops->rdtsc(e, &tsc, &aux);
 	in->dst.val = aux;
 	return ret;
+}
+
+/* RDRAND (/6) and RDSEED (/7): CF says that there is a number. */
+int emul_op_random(struct umbra_emul *e, struct emul_insn *in)
+{
+	u64 val = 0;
+	int ret;
+
+	if (!e->ops->random)
+		return missing(e);
+	ret = e->ops->random(e, (in->reg & 7) == 7, &val);
+	if (ret)
+		return ret;
+	in->dst.val = val & emul_mask(in->dst.size);
+	emul_logic(e, 1, 8);
+	e->r.rflags &= ~(u64)X86_EFLAGS_PF;
+	e->r.rflags |= X86_EFLAGS_CF;
+	return UMBRA_EMUL_OK;
 }
 
 int emul_op_rdpmc(struct umbra_emul *e, struct emul_insn *in)

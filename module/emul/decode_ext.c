@@ -18,15 +18,42 @@ static const struct emul_opcode plain_id = N(M | V, Vx, OPK_I | OPZ_D);
 static const struct emul_opcode vsib = N(MEM | V | OPF_VSIB, Vx, Wx);
 static const struct emul_opcode vzero = N(V);
 
+/* VMOVSS, VMOVSD: with a register they have three operands. */
+static const struct emul_opcode movss_load[2] = {
+	X(vmov_low, M, Vss, Wss), N(M | V, Vx, Wx),
+};
+
+static const struct emul_opcode movsd_load[2] = {
+	X(vmov_low, M, Vq, Wq), N(M | V, Vx, Wx),
+};
+
+static const struct emul_opcode movss_store[2] = {
+	X(vmov_low, M, Wss, Vss), N(M | V, Vx, Wx),
+};
+
+static const struct emul_opcode movsd_store[2] = {
+	X(vmov_low, M, Wq, Vq), N(M | V, Vx, Wx),
+};
+
 /* Full-register moves: VEX.vvvv must be 1111. */
 static const struct emul_opcode mov_load[4] = {
 	X(vmov, M, Vx, Wx), X(vmov, M, Vx, Wx),
-	N(M | V, Vx, Wx), N(M | V, Vx, Wx),
+	T(MOD, movss_load), T(MOD, movsd_load),
 };
 
 static const struct emul_opcode mov_store[4] = {
 	X(vmov, M, Wx, Vx), X(vmov, M, Wx, Vx),
-	N(M | V, Vx, Wx), N(M | V, Vx, Wx),
+	T(MOD, movss_store), T(MOD, movsd_store),
+};
+
+static const struct emul_opcode lddqu[4] = {
+	N(M | V, Vx, Wx), N(M | V, Vx, Wx), N(M | V, Vx, Wx),
+	[3] = X(vmov, MEM, Vx, Wx),
+};
+
+/* VMOVLPS, VMOVHPS and their PD forms, to memory. */
+static const struct emul_opcode half_store[4] = {
+	X(vmov_half, MEM | L0, Wq, Vq), X(vmov_half, MEM | L0, Wq, Vq),
 };
 
 static const struct emul_opcode mova_load[4] = {
@@ -80,10 +107,13 @@ static const struct emul_opcode *vex1(u8 opcode)
 	static const struct emul_opcode t7f = T(PP, movdq_store);
 	static const struct emul_opcode td6 = T(PP, movq_store);
 	static const struct emul_opcode te7 = T(PP, movntdq);
+	static const struct emul_opcode tf0 = T(PP, lddqu);
+	static const struct emul_opcode t13 = T(PP, half_store);
 
 	switch (opcode) {
 	case 0x10: return &t10;
 	case 0x11: return &t11;
+	case 0x13: case 0x17: return &t13;
 	case 0x28: return &t28;
 	case 0x29: return &t29;
 	case 0x2b: return &t2b;
@@ -93,6 +123,7 @@ static const struct emul_opcode *vex1(u8 opcode)
 	case 0x7f: return &t7f;
 	case 0xd6: return &td6;
 	case 0xe7: return &te7;
+	case 0xf0: return &tf0;
 	case 0x77: return &vzero;
 	case 0x70 ... 0x73:
 	case 0xc2:

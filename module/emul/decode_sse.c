@@ -41,6 +41,12 @@ static const struct emul_opcode op_0f38dc[4] = {
 	[1] = S(0), [2] = X(ud, M, Mm),
 };
 
+/* MOVDIR64B; ENQCMD and ENQCMDS are never offered. */
+static const struct emul_opcode op_0f38f8[4] = {
+	[1] = XF(movdir64b, MOVDIR, MEM, Gv, Mm),
+	[2] = X(ud, MEM, Mm), [3] = X(ud, MEM, Mm),
+};
+
 const struct emul_opcode emul_map_0f38[256] = {
 	[0x00 ... 0x0b] = S(PN | P6),
 	[0x10] = S(P6),
@@ -71,8 +77,8 @@ const struct emul_opcode emul_map_0f38[256] = {
 	[0xf1] = T(PP, op_0f38f1),
 	[0xf5] = X(ud, MEM | P6, Mm),
 	[0xf6] = T(PP, op_0f38f6),
-	[0xf8] = X(ud, MEM | P6 | P3 | P2, Mm),
-	[0xf9] = X(ud, MEM | PN, Mm),
+	[0xf8] = T(PP, op_0f38f8),
+	[0xf9] = XF(mov, MOVDIR, MEM | ST | PN, Ey, Gy),
 	[0xfa] = X(ud, REG | P3),
 	[0xfb] = X(ud, REG | P3),
 };

@@ -336,11 +336,12 @@ static const struct emul_opcode c7_6_mem[4] = {
 };
 
 static const struct emul_opcode c7_6_reg[4] = {
-	X(ud, REG | ST, Ev), X(ud, REG | ST, Ev), X(ud, REG | O64, Ev),
+	XF(random, RDRAND, REG | ST, Ev), XF(random, RDRAND, REG | ST, Ev),
+	X(ud, REG | O64, Ev),
 };
 
 static const struct emul_opcode c7_7_reg[4] = {
-	X(ud, REG | ST, Ev), X(ud, REG | ST, Ev),
+	XF(random, RDSEED, REG | ST, Ev), XF(random, RDSEED, REG | ST, Ev),
 	XF(rdpid, RDPID, REG | ST, En),
 };
 
@@ -628,7 +629,7 @@ const struct emul_opcode emul_map_0f[256] = {
 	[0xe6] = S(P6 | P3 | P2),
 	[0xe7] = T(PP, op_0fe7),
 	[0xe8 ... 0xef] = S(PN | P6),
-	[0xf0] = N(MEM | P2, Vx, Wx),
+	[0xf0] = X(vmov, MEM | P2, Vx, Wx),
 	[0xf1 ... 0xf6] = S(PN | P6),
 	[0xf7] = N(REG | PN | P6, Vx, Wx),
 	[0xf8 ... 0xfe] = S(PN | P6),

@@ -421,11 +421,19 @@ int emul_tss_stack(struct umbra_emul *e, unsigned int cpl, u16 *ss, u64 *sp);
 int emul_deliver(struct umbra_emul *e, u8 vector, bool soft, bool has_error,
 		 u32 error_code);
 
+/* watch.c */
+int emul_watch_code(struct umbra_emul *e);
+void emul_watch_data(struct umbra_emul *e, gva_t gva, unsigned int len,
+		     bool write);
+void emul_watch_port(struct umbra_emul *e, u16 port, unsigned int size);
+
 /* io.c */
 int emul_io_check(struct umbra_emul *e, u16 port, unsigned int size);
 
 /* x87.c */
 int emul_fpu_check(struct umbra_emul *e, bool sse);
+int emul_mmx_get(struct umbra_emul *e, unsigned int reg, u64 *val);
+int emul_mmx_put(struct umbra_emul *e, unsigned int reg, u64 val);
 
 /**
  * emul_mask() - all ones in @size bytes
@@ -567,6 +575,12 @@ static inline void emul_flag_put(struct umbra_emul *e, u64 flag, bool on)
 		e->r.rflags |= flag;
 	else
 		e->r.rflags &= ~flag;
+}
+
+/* Is any breakpoint enabled? */
+static inline bool emul_watching(const struct umbra_emul *e)
+{
+	return unlikely(e->r.dr7 & 0xff);
 }
 
 static inline int emul_gp(struct umbra_emul *e)

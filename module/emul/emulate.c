@@ -30,6 +30,7 @@ int emul_begin(struct umbra_emul *e)
 	e->insn_len = 0;
 	e->reason = NULL;
 	e->error = 0;
+	e->watched = 0;
 	return UMBRA_EMUL_OK;
 }
 
@@ -280,19 +281,24 @@ static int run(struct umbra_emul *e, struct emul_insn *in)
 	return store_results(e, in);
 }
 
-/* After OK, HALT or AGAIN: settle RIP, RF, shadow and the single-step trap. */
+/* After OK, HALT or AGAIN: settle RIP, RF, shadow and what traps now. */
 static int finish(struct umbra_emul *e, struct emul_insn *in, int ret)
 {
+	u64 bits;
+
 	if (ret == UMBRA_EMUL_AGAIN)
 		e->r.rip = e->regs->rip;
 	if (!in->keep_rf)
 		e->r.rflags &= ~(u64)X86_EFLAGS_RF;
 	e->r.int_shadow = in->shadow;
 	emul_commit(e);
-	if (likely(!in->tf) || (in->shadow & UMBRA_SHADOW_MOV_SS))
+	bits = e->watched;
+	if (in->tf && !(in->shadow & UMBRA_SHADOW_MOV_SS))
+		bits |= EMUL_DR6_BS;
+	if (likely(!bits))
 		return ret;
 	emul_fault_noerr(e, EMUL_DB);
-	e->fault.addr = EMUL_DR6_BS;
+	e->fault.addr = bits;
 	return UMBRA_EMUL_FAULT;
 }
 
@@ -311,6 +317,11 @@ int umbra_emulate(struct umbra_emul *e)
 	int ret;
 
 	emul_begin(e);
+	if (emul_watching(e)) {
+		ret = emul_watch_code(e);
+		if (ret)
+			return ret;
+	}
 	ret = fetch_decode(e, &in);
 	if (ret)
 		return ret;

@@ -35,10 +35,10 @@ emul_handler emul_op_cli, emul_op_sti, emul_op_hlt, emul_op_mov_from_cr,
 	emul_op_mov_to_cr, emul_op_mov_from_dr, emul_op_mov_to_dr,
 	emul_op_clts, emul_op_lmsw, emul_op_smsw, emul_op_rdmsr, emul_op_wrmsr,
 	emul_op_xgetbv, emul_op_xsetbv, emul_op_cpuid, emul_op_rdtsc,
-	emul_op_rdtscp, emul_op_rdpid, emul_op_rdpmc, emul_op_invlpg,
-	emul_op_invpcid, emul_op_invd, emul_op_clflush, emul_op_clzero,
-	emul_op_serialize, emul_op_clac, emul_op_stac, emul_op_monitor,
-	emul_op_vmcall, emul_op_vmmcall;
+	emul_op_rdtscp, emul_op_rdpid, emul_op_random, emul_op_rdpmc,
+	emul_op_invlpg, emul_op_invpcid, emul_op_invd, emul_op_clflush,
+	emul_op_clzero, emul_op_serialize, emul_op_clac, emul_op_stac,
+	emul_op_monitor, emul_op_vmcall, emul_op_vmmcall;
 
 /* fastcall.c */
 emul_handler emul_op_syscall, emul_op_sysret, emul_op_sysenter,
@@ -58,10 +58,10 @@ emul_handler emul_op_int, emul_op_int3, emul_op_int1, emul_op_into,
 emul_handler emul_op_in, emul_op_out;
 
 /* mov.c */
-emul_handler emul_op_mov, emul_op_movsx, emul_op_lea, emul_op_nop, emul_op_prefetch,
-	emul_op_ud,
-	emul_op_nop90, emul_op_cmov, emul_op_setcc, emul_op_cbw, emul_op_cwd,
-	emul_op_sahf, emul_op_lahf, emul_op_xlat;
+emul_handler emul_op_mov, emul_op_movsx, emul_op_lea, emul_op_movdir64b,
+	emul_op_nop, emul_op_prefetch, emul_op_ud, emul_op_nop90, emul_op_cmov,
+	emul_op_setcc, emul_op_cbw, emul_op_cwd, emul_op_sahf, emul_op_lahf,
+	emul_op_xlat;
 
 /* muldiv.c */
 emul_handler emul_op_mul, emul_op_imul1, emul_op_imul, emul_op_imul2,

@@ -65,6 +65,8 @@ static int access_port(struct umbra_emul *e, struct emul_insn *in, bool in_dir,
 	ret = emul_io_check(e, port, in->dst.size);
 	if (ret)
 		return ret;
+	if (emul_watching(e))
+		emul_watch_port(e, port, in->dst.size);
 	return e->ops->pio(e, port, in->dst.size, in_dir, val);
 }
 

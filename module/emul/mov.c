@@ -26,6 +26,23 @@ int emul_op_lea(struct umbra_emul *e, struct emul_insn *in)
 	return UMBRA_EMUL_OK;
 }
 
+/* MOVDIR64B: 64 bytes to an aligned address in ES, by the register operand. */
+int emul_op_movdir64b(struct umbra_emul *e, struct emul_insn *in)
+{
+	u64 off = emul_gpr(e, in->dst.reg, in->adsize);
+	u8 buf[64];
+	gva_t gva;
+	int ret;
+
+	ret = emul_linear(e, UMBRA_ES, off, 64, UMBRA_ACC_WRITE, &gva);
+	if (ret)
+		return ret;
+	if (gva & 63)
+		return emul_gp(e);
+	ret = emul_read(e, in->mem.seg, in->mem.ea, buf, 64, 0);
+	return ret ? ret : emul_write(e, UMBRA_ES, off, buf, 64);
+}
+
 int emul_op_nop(struct umbra_emul *e, struct emul_insn *in)
 {
 	return UMBRA_EMUL_OK;

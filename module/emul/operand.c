@@ -179,6 +179,8 @@ int emul_read_unit(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
 	if (ret)
 		return ret;
 	acc |= acc_of(e);
+	if (emul_watching(e))
+		emul_watch_data(e, gva, len, false);
 	cut = wrap_cut(e, gva, len);
 	ret = e->ops->read(e, gva, buf, cut, acc);
 	if (ret || likely(cut == len))
@@ -224,6 +226,8 @@ int emul_write_unit(struct umbra_emul *e, unsigned int seg, u64 off,
 	ret = align_check(e, gva, unit);
 	if (ret)
 		return ret;
+	if (emul_watching(e))
+		emul_watch_data(e, gva, len, true);
 	cut = wrap_cut(e, gva, len);
 	ret = e->ops->write(e, gva, buf, cut, acc);
 	if (ret || likely(cut == len))
@@ -325,6 +329,9 @@ int emul_cmpxchg_mem(struct umbra_emul *e, struct emul_insn *in,
 	if (wrap_cut(e, gva, len) != len)
 		return emul_unhandled(e, "locked access wraps at 4 GiB");
 	*swapped = false;
+	if (emul_watching(e))
+		emul_watch_data(e, gva, len, true);
+	/* in parentheses: the kernel has a macro of that name */
 	return (e->ops->cmpxchg)(e, gva, old, new_val, len,
 			       UMBRA_ACC_WRITE | acc_of(e), swapped);
 }

@@ -167,7 +167,7 @@ int emul_op_movd_to(struct umbra_emul *e, struct emul_insn *in)
 	int ret;
 
 	if (in->dst.type == EMUL_OT_MMX)
-		return emul_unhandled(e, "MMX register");
+		return emul_mmx_put(e, in->dst.reg, in->src.val);
 	ret = vec_check(e, in);
 	if (ret)
 		return ret;
@@ -180,19 +180,33 @@ int emul_op_movd_from(struct umbra_emul *e, struct emul_insn *in)
 	u8 buf[16];
 	int ret;
 
-	if (in->src.type == EMUL_OT_MMX)
-		return emul_unhandled(e, "MMX register");
+	in->dst.val = 0;
+	if (in->src.type == EMUL_OT_MMX) {
+		ret = emul_mmx_get(e, in->src.reg, &in->dst.val);
+		return ret ? ret : emul_store_operand(e, in, &in->dst);
+	}
 	ret = vec_check(e, in);
 	if (!ret)
 		ret = get_vec(e, in->src.reg, buf, 8);
 	if (ret)
 		return ret;
-	in->dst.val = 0;
 	memcpy(&in->dst.val, buf, in->dst.size);
 	return emul_store_operand(e, in, &in->dst);
 }
 
+/* MOVQ mm, MOVNTQ */
 int emul_op_mmx_mov(struct umbra_emul *e, struct emul_insn *in)
 {
-	return emul_unhandled(e, "MMX register");
+	u64 val;
+	int ret;
+
+	if (in->src.type == EMUL_OT_ADDR)
+		ret = emul_read(e, in->mem.seg, in->mem.ea, &val, 8, 0);
+	else
+		ret = emul_mmx_get(e, in->src.reg, &val);
+	if (ret)
+		return ret;
+	if (in->dst.type == EMUL_OT_MMX)
+		return emul_mmx_put(e, in->dst.reg, val);
+	return emul_write(e, in->mem.seg, in->mem.ea, &val, 8);
 }

@@ -126,6 +126,8 @@ static int ins_one(struct umbra_emul *e, struct emul_insn *in)
 	int ret;
 
 	ret = read_di(e, in, &old, UMBRA_ACC_RMW);
+	if (emul_watching(e))
+		emul_watch_port(e, port, in->dst.size);
 	if (!ret)
 		ret = e->ops->pio(e, port, in->dst.size, true, &val);
 	if (!ret)
@@ -146,6 +148,8 @@ static int outs_one(struct umbra_emul *e, struct emul_insn *in)
 	if (ret)
 		return ret;
 	val = v;
+	if (emul_watching(e))
+		emul_watch_port(e, port, in->dst.size);
 	ret = e->ops->pio(e, port, in->dst.size, false, &val);
 	if (!ret)
 		advance(e, in, UMBRA_RSI);
@@ -167,7 +171,8 @@ static bool keeps_on(const struct umbra_emul *e, const struct emul_insn *in)
  * @one: one element
  * @compare: CMPS and SCAS also end by ZF
  *
- * Single-stepping traps after each element.
+ * Single-stepping traps after each element, breakpoints after the one that
+ * meets them.
  */
 static int repeat(struct umbra_emul *e, struct emul_insn *in,
 		  emul_handler *one, bool compare)
@@ -187,6 +192,8 @@ static int repeat(struct umbra_emul *e, struct emul_insn *in,
 		emul_gpr_set(e, UMBRA_RCX, in->adsize, left);
 		if (compare && !keeps_on(e, in))
 			return UMBRA_EMUL_OK;
+		if (unlikely(e->watched))
+			break;
 	}
 	return left ? UMBRA_EMUL_AGAIN : UMBRA_EMUL_OK;
 }

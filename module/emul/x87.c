@@ -17,8 +17,10 @@
 #define FX_FTW		4
 #define FX_MXCSR	24
 #define FX_MXCSR_MASK	28
+#define FX_ST(n)	(32 + 16 * (n))
 
 #define FSW_ES		BIT(7)
+#define FSW_TOP		0x3800
 #define FSW_CLEX	0x80ff	/* busy, summary, stack fault, exceptions */
 #define FCW_INIT	0x37f
 
@@ -151,6 +153,86 @@ int emul_op_fwait(struct umbra_emul *e, struct emul_insn *in)
 	if (!(e->r.cr0 & X86_CR0_NE))
 		return emul_unhandled(e, "FERR# interrupt");
 	return emul_fault_noerr(e, EMUL_MF);
+}
+
+/* FXSAVE stores registers by their place in the stack, MMX counts from R0. */
+static unsigned int mmx_place(const u8 *fx, unsigned int reg)
+{
+	unsigned int top = fx_u16(fx, FX_FSW) >> 11 & 7;
+
+	return FX_ST((reg - top) & 7);
+}
+
+/* Turn the stack so that its top is R0. */
+static void mmx_unwind(u8 *fx)
+{
+	unsigned int n;
+	u8 old[128];
+
+	memcpy(old, fx + FX_ST(0), sizeof(old));
+	for (n = 0; n < 8; n++)
+		memcpy(fx + FX_ST(n), old + mmx_place(fx, n) - FX_ST(0), 16);
+}
+
+/*
+ * MMX registers are the significands of the x87 registers.  Every MMX instruction
+ * sets the top of the stack to 0 and marks all registers valid; a write sets the
+ * exponent to all ones (SDM Vol. 3A 12.2).
+ */
+static int mmx_begin(struct umbra_emul *e, u8 *fx)
+{
+	int ret;
+
+	if (e->r.cr0 & X86_CR0_EM)
+		return emul_ud(e);
+	ret = emul_fpu_check(e, false);
+	if (!ret)
+		ret = fx_get(e, fx);
+	if (ret)
+		return ret;
+	if (fx_u16(fx, FX_FSW) & FSW_ES)
+		return emul_fault_noerr(e, EMUL_MF);
+	mmx_unwind(fx);
+	fx_put_u16(fx, FX_FSW, fx_u16(fx, FX_FSW) & ~FSW_TOP);
+	fx[FX_FTW] = 0xff;
+	return UMBRA_EMUL_OK;
+}
+
+/**
+ * emul_mmx_get() - read an MMX register
+ * @e: the emulation
+ * @reg: 0..7
+ * @val: result
+ */
+int emul_mmx_get(struct umbra_emul *e, unsigned int reg, u64 *val)
+{
+	u8 fx[FX_SIZE];
+	int ret;
+
+	ret = mmx_begin(e, fx);
+	if (ret)
+		return ret;
+	memcpy(val, fx + FX_ST(reg), 8);
+	return e->ops->fx(e, fx, true);
+}
+
+/**
+ * emul_mmx_put() - write an MMX register
+ * @e: the emulation
+ * @reg: 0..7
+ * @val: value
+ */
+int emul_mmx_put(struct umbra_emul *e, unsigned int reg, u64 val)
+{
+	u8 fx[FX_SIZE];
+	int ret;
+
+	ret = mmx_begin(e, fx);
+	if (ret)
+		return ret;
+	memcpy(fx + FX_ST(reg), &val, 8);
+	fx_put_u16(fx, FX_ST(reg) + 8, 0xffff);
+	return e->ops->fx(e, fx, true);
 }
 
 int emul_op_emms(struct umbra_emul *e, struct emul_insn *in)

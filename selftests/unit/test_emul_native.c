@@ -63,9 +63,10 @@ static bool not_here(const struct emul_insn *in)
 {
 	emul_handler *f = in->op->exec;
 
-	/* not executed by the emulator */
+	/* not executed by the emulator, or state that is not compared */
 	if (!f || f == emul_op_x87 || f == emul_op_fwait || f == emul_op_emms ||
-	    f == emul_op_mmx_mov)
+	    f == emul_op_mmx_mov || in->dst.type == EMUL_OT_MMX ||
+	    in->src.type == EMUL_OT_MMX)
 		return true;
 	/* enter the kernel on purpose */
 	if (f == emul_op_syscall || f == emul_op_sysenter || f == emul_op_int ||
@@ -74,7 +75,7 @@ static bool not_here(const struct emul_insn *in)
 		return true;
 	/* the answer depends on the machine, or the kernel gives it */
 	if (f == emul_op_cpuid || f == emul_op_rdtsc || f == emul_op_rdtscp ||
-	    f == emul_op_rdpid || f == emul_op_rdpmc || f == emul_op_xgetbv ||
+	    f == emul_op_rdpid || f == emul_op_random || f == emul_op_rdpmc || f == emul_op_xgetbv ||
 	    f == emul_op_sgdt || f == emul_op_sidt || f == emul_op_sldt ||
 	    f == emul_op_str || f == emul_op_smsw || f == emul_op_rdfsbase ||
 	    f == emul_op_rdgsbase || f == emul_op_fxsave ||
@@ -498,7 +499,7 @@ static int emulate(const struct cpu_state *s, struct cpu_outcome *o)
 	int ret;
 
 	load_env(s);
-	machine.e.features &= ~UMBRA_EMUL_F_SERIALIZE;
+	machine.e.features &= ~(UMBRA_EMUL_F_SERIALIZE | UMBRA_EMUL_F_MOVDIR);
 	if (!on_amd)
 		machine.e.features &= ~UMBRA_EMUL_F_AMD;
 	ret = umbra_emulate(&machine.e);

@@ -1024,6 +1024,75 @@ static void page_table_writes(void)
 	EXPECT(get(DATA, 8) == 0x6750341200000080ull);		/* movbe */
 }
 
+static void breakpoints(void)
+{
+	begin64(0);
+	v.regs.dr[0] = CODE;
+	v.regs.dr[1] = DATA + 4;
+	v.regs.dr7 = 0x00d00401 | 4;	/* 0: code; 1: write, 4 bytes */
+	EXPECT(faulted(RUN(0x90), 1, 0) && v.e.fault.addr == 1);
+	v.regs.rflags |= X86_EFLAGS_RF;
+	EXPECT(RUN(0x90) == UMBRA_EMUL_OK);
+	EXPECT(!(v.regs.rflags & X86_EFLAGS_RF));
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	EXPECT(RUN(0x89, 0x07) == UMBRA_EMUL_OK);	/* beside it */
+	EXPECT(RUN(0x48, 0x8b, 0x07) == UMBRA_EMUL_OK);	/* a read */
+	EXPECT(RUN(0x48, 0x89, 0x07) == UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.vector == 1 && v.e.fault.addr == 2);
+	EXPECT(v.regs.rip == CODE + 9);			/* a trap */
+	v.regs.gpr[UMBRA_RCX] = 4;
+	EXPECT(RUN(0xf3, 0xab) == UMBRA_EMUL_FAULT);	/* rep stosd */
+	EXPECT(v.regs.gpr[UMBRA_RCX] == 2 && v.regs.rip == CODE + 9);
+	v.regs.dr[2] = 0x60;
+	v.regs.dr7 = 2 << 24 | 0x20;			/* 2: port */
+	EXPECT(RUN(0xe4, 0x60) == UMBRA_EMUL_OK);
+	v.regs.cr4 |= X86_CR4_DE;
+	EXPECT(RUN(0xe4, 0x60) == UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.addr == 4);
+}
+
+static void mmx_moves(void)
+{
+	begin64(0);
+	v.fx[3] = 0x38;				/* TOP 7 */
+	memset(v.fx + 32 + 16 * 1, 0x77, 8);	/* ST1 is R0 */
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	EXPECT(RUN(0x0f, 0x7f, 0x07) == UMBRA_EMUL_OK);	/* movq [rdi], mm0 */
+	EXPECT(get(DATA, 8) == 0x7777777777777777ull);
+	EXPECT(!v.fx[3] && v.fx[4] == 0xff);
+	put64(DATA, 0x123456789abcdef0ull);
+	EXPECT(RUN(0x0f, 0x6f, 0x1f) == UMBRA_EMUL_OK);	/* movq mm3, [rdi] */
+	EXPECT(RUN(0x48, 0x0f, 0x7e, 0xd8) == UMBRA_EMUL_OK);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 0x123456789abcdef0ull);
+	EXPECT(v.fx[32 + 48 + 8] == 0xff);
+	EXPECT(RUN(0x0f, 0x77) == UMBRA_EMUL_OK);	/* emms */
+	EXPECT(!v.fx[4]);
+}
+
+static void direct_stores(void)
+{
+	begin64(0);
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	v.regs.gpr[UMBRA_RSI] = DATA + 0x100;
+	v.regs.gpr[UMBRA_RAX] = 0x55;
+	put64(DATA + 0x138, 0x66);
+	EXPECT(RUN(0x48, 0x0f, 0x38, 0xf9, 0x07) == UMBRA_EMUL_OK);
+	EXPECT(get(DATA, 8) == 0x55 && v.writes == 1);	/* movdiri */
+	EXPECT(RUN(0x66, 0x0f, 0x38, 0xf8, 0x3e) == UMBRA_EMUL_OK);
+	EXPECT(get(DATA + 0x38, 8) == 0x66 && v.writes == 2);
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RDI]++;
+	EXPECT(faulted(RUN(0x66, 0x0f, 0x38, 0xf8, 0x3e), 13, 0));
+	EXPECT(RUN(0x0f, 0xc7, 0xf0) == UMBRA_EMUL_UNHANDLED);	/* rdrand */
+	v.e.features = UMBRA_EMUL_F_LM;
+	EXPECT(faulted(RUN(0x0f, 0xc7, 0xf0), 6, 0));
+	v.vec[1][3] = 9;
+	v.e.features = UMBRA_EMUL_F_ALL;
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	EXPECT(RUN(0xc5, 0xfa, 0x11, 0x0f) == UMBRA_EMUL_OK);	/* vmovss */
+	EXPECT(get(DATA, 8) == 0x09000000);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -1073,6 +1142,9 @@ static const struct {
 	{ "FPU control", fpu_control },
 	{ "CPUID features", features },
 	{ "page-table writes", page_table_writes },
+	{ "breakpoint registers", breakpoints },
+	{ "MMX moves", mmx_moves },
+	{ "MOVDIRI, MOVDIR64B, VMOVSS", direct_stores },
 };
 
 int main(void)

@@ -105,6 +105,7 @@ struct umbra_emul;
  *	above the vector: the owner ignores what the register does not have
  * @fx: FXSAVE (@write false) or FXRSTOR of the 512-byte legacy area; also x87 by NULL checks
  * @monitor: MONITOR/MWAIT, PAUSE: hint
+ * @random: RDRAND, or RDSEED with @seed
  *
  * Each returns an enum umbra_emul_result.  A callback that faults fills
  * umbra_emul.fault.  NULL: the instructions that need it are UNHANDLED.
@@ -140,6 +141,7 @@ struct umbra_emul_ops {
 		   unsigned int len, bool write);
 	int (*fx)(struct umbra_emul *e, void *area, bool write);
 	int (*monitor)(struct umbra_emul *e);
+	int (*random)(struct umbra_emul *e, bool seed, u64 *val);
 };
 
 /**
@@ -156,6 +158,7 @@ struct umbra_emul_ops {
  * @insn_len: how many of @insn were decoded (bytes)
  * @reason: static string after UMBRA_EMUL_UNHANDLED
  * @error: negative errno after UMBRA_EMUL_ERROR
+ * @watched: the emulator's own: data breakpoints that the instruction met
  */
 struct umbra_emul {
 	const struct umbra_emul_ops *ops;
@@ -168,6 +171,7 @@ struct umbra_emul {
 	u8 insn_len;
 	const char *reason;
 	int error;
+	u8 watched;
 };
 
 /* What the guest's CPUID offers, where it changes what an encoding means. */
@@ -188,6 +192,10 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_POPCNT	BIT_ULL(14)
 #define UMBRA_EMUL_F_SERIALIZE	BIT_ULL(15)
 #define UMBRA_EMUL_F_AMD	BIT_ULL(16)	/* vendor differences: SYSRET, SYSENTER in long mode, … */
+#define UMBRA_EMUL_F_RDRAND	BIT_ULL(17)
+#define UMBRA_EMUL_F_RDSEED	BIT_ULL(18)
+#define UMBRA_EMUL_F_MOVDIR	BIT_ULL(19)	/* MOVDIRI, MOVDIR64B */
+#define UMBRA_EMUL_F_XGETBV1	BIT_ULL(20)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
 /**
@@ -197,7 +205,8 @@ struct umbra_emul {
  * Does one instruction, or a bounded number of elements of a REP instruction
  * (256 or one page, whichever is less).  It does not look for pending events
  * and does not deliver the exception that it reports; the owner does.  RFLAGS.TF and RF, and
- * int_shadow are updated as hardware would (SDM Vol. 3A 6.8.3, 18.3).
+ * int_shadow are updated as hardware would (SDM Vol. 3A 6.8.3, 18.3); the
+ * breakpoints in @regs (DR0..3, DR7) are heeded.
  *
  * Return: enum umbra_emul_result.
  */
