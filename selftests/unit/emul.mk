@@ -3,7 +3,7 @@
 
 EMUL_DIR := ../../module/emul
 EMUL_SRC := $(wildcard $(EMUL_DIR)/*.c)
-EMUL_TESTS := test_decode test_emul_native test_emul_system
+EMUL_TESTS := test_decode test_emul_native test_emul_system test_emul_random
 EMUL_OBJS := $(patsubst $(EMUL_DIR)/%.c,build/emul/%.o,$(EMUL_SRC))
 
 TEST_PROGS += $(addprefix build/,$(EMUL_TESTS))
@@ -18,7 +18,7 @@ $(addprefix build/,$(EMUL_TESTS)): build/%: build/emul/%.o $(EMUL_OBJS)
 	$(CC) $(CFLAGS) -o $@ $^ -lZydis
 
 build/test_emul_native: build/emul/test_emul_cpu.o build/emul/test_emul_env.o
-build/test_emul_system: build/emul/test_emul_env.o
+build/test_emul_system build/test_emul_random: build/emul/test_emul_env.o
 
 build/emul:
 	mkdir -p $@
