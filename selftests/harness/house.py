@@ -32,6 +32,7 @@ CHECKPATCH_IGNORE = {
     "FILE_PATH_CHANGES": "asks for MAINTAINERS, which the kernel tree has",
     "LINUX_VERSION_CODE": "compat.h is where it belongs; a rule below holds it there",
     "CONSTANT_COMPARISON": "takes LINUX_VERSION_CODE and MSR ranges for the wrong way round",
+    "TRAILING_SEMICOLON": "so that a list of X(...) rows can declare fields",
     "COMPLEX_MACRO": "lists of X(...) rows cannot stand in parentheses",
 }
 
@@ -49,6 +50,7 @@ CHECKPATCH_IGNORE_USER = {
     "VOLATILE": "hosted code has to make its own READ_ONCE",
     "MEMORY_BARRIER": "hosted stand-ins for barriers are no barriers",
     "NEW_TYPEDEFS": "hosted stand-ins for the kernel's types",
+    "EMBEDDED_FUNCTION_NAME": "no pr_fmt here, and tests are named by plain words",
     "AVOID_EXTERNS": "labels of assembly in a test's C file have no header",
 }
 
