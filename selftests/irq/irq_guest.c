@@ -13,6 +13,8 @@
 
 #define DONE_PORT	0xe0
 
+bool (*ig_on_exit)(struct ku_vcpu *vcpu, int reason);
+
 /* One entry point an operation; all end in the OUT at done. */
 KU_CODE64(ops,
 	"ig_read_mem:	mov (%rbx), %eax\n"
@@ -126,17 +128,22 @@ struct ku_vm *ig_vm_new(void)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	struct ku_vm *vm = ku_vm_new(0);
-	int vector;
 
 	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0ul) || ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
 		ktap_bail("irqchip and PIT: %m");
+	ig_vm_load(vm);
+	return vm;
+}
+
+void ig_vm_load(struct ku_vm *vm)
+{
+	int vector;
 
 	ku_load(vm, ops, ops_end - ops);
 	ku_load_at(vm, IG_HANDLERS, handlers, handlers_end - handlers);
 	for (vector = 0; vector < 256; vector++)
 		ku_gate(vm, vector, IG_HANDLERS + 16 * vector, 0, 0);
 	ku_gate(vm, 13, op_address(ig_fault), 0, 0);
-	return vm;
 }
 
 struct ku_vcpu *ig_vcpu_new(struct ku_vm *vm, unsigned long id)
@@ -174,6 +181,18 @@ void ig_log_clear(struct ku_vcpu *vcpu)
 	log->eoi = eoi;
 }
 
+static void run_to_done(struct ku_vcpu *vcpu)
+{
+	int reason;
+
+	do {
+		reason = ku_run(vcpu);
+	} while (ig_on_exit && ig_on_exit(vcpu, reason));
+	if (reason != KVM_EXIT_IO || vcpu->run->io.port != DONE_PORT)
+		ktap_bail("the guest ended with %s at %#llx", ku_exit_name(reason),
+			  (unsigned long long)ku_get_regs(vcpu).rip);
+}
+
 /* Runs one operation; the caller's registers in, the guest's out. */
 static struct kvm_regs run_op(struct ku_vcpu *vcpu, const char *op, uint64_t rax, uint64_t rbx,
 			      uint64_t rcx, uint64_t rdx)
@@ -188,7 +207,7 @@ static struct kvm_regs run_op(struct ku_vcpu *vcpu, const char *op, uint64_t rax
 	regs.rflags = 2;
 	ku_set_regs(vcpu, &regs);
 	ig_log(vcpu)->faulted = 0;
-	ku_run_out(vcpu, DONE_PORT);
+	run_to_done(vcpu);
 	return ku_get_regs(vcpu);
 }
 

@@ -90,6 +90,12 @@ struct ig_log {
 /* A VM with irqchip and PIT (speaker port too) whose vCPUs are made below. */
 struct ku_vm *ig_vm_new(void);
 
+/* Code and handlers into a VM that is set up otherwise. */
+void ig_vm_load(struct ku_vm *vm);
+
+/* Asked about other exits in the middle of an operation; true: go on. */
+extern bool (*ig_on_exit)(struct ku_vcpu *vcpu, int reason);
+
 /* The tests hang when interrupts do not come: end the program then. */
 void ig_timeout(unsigned int seconds);
 
