@@ -94,17 +94,20 @@ static int set_msrs(struct vcpu *vcpu, const struct kvm_cpuid2 *supported,
 		    struct complaint *complaint)
 {
 	const struct kvm_cpuid_entry2 *features = cpuid_find(supported, 1, 0);
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry[1];
-	} msrs = {
-		.header.nmsrs = 1,
-		.entry[0] = { .index = MSR_MTRR_DEFAULT, .data = MTRR_ENABLE_WB },
-	};
+	struct kvm_msrs *msrs;
+	int done;
 
 	if (!features || !(features->edx & F1_EDX_MTRR))
 		return 0;
-	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
+	msrs = calloc(1, sizeof(*msrs) + sizeof(msrs->entries[0]));
+	if (!msrs)
+		return complain(complaint, "no memory");
+	msrs->nmsrs = 1;
+	msrs->entries[0].index = MSR_MTRR_DEFAULT;
+	msrs->entries[0].data = MTRR_ENABLE_WB;
+	done = ioctl(vcpu->fd, KVM_SET_MSRS, msrs);
+	free(msrs);
+	if (done != 1)
 		return complain(complaint, "%s: vCPU %u: KVM_SET_MSRS: MSR %#x is refused, although CPUID offers it",
 				vcpu->vm->device, vcpu->index, MSR_MTRR_DEFAULT);
 	return 0;
