@@ -109,6 +109,19 @@ static unsigned int rest_of_page(gva_t gva, unsigned int len)
 	return min_t(u64, len, UMBRA_PAGE_SIZE - (gva & ~UMBRA_PAGE_MASK));
 }
 
+/* What the engine has already seen at @gva; 0 when it has not. */
+static unsigned int seen_code(const struct umbra_vcpu *vcpu, gva_t gva, void *buf,
+			      unsigned int len)
+{
+	const struct umbra_insn *insn = &vcpu->insn;
+
+	if (!insn->len || insn->gva != gva)
+		return 0;
+	len = min_t(unsigned int, len, insn->len);
+	memcpy(buf, insn->bytes, len);
+	return len;
+}
+
 static int emul_fetch(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
 		      unsigned int *got)
 {
@@ -117,6 +130,9 @@ static int emul_fetch(struct umbra_emul *e, gva_t gva, void *buf, unsigned int l
 	gpa_t gpa;
 	int ret;
 
+	*got = seen_code(vcpu, gva, buf, len);
+	if (*got)
+		return UMBRA_EMUL_OK;
 	if (e->r.cpl == 3)
 		acc |= UMBRA_ACC_USER;
 	len = rest_of_page(gva, len);
@@ -501,6 +517,8 @@ int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 	umbra_io_begin(vcpu, rip);
 	e->features = vcpu->emul_features;
 	ret = umbra_emulate(e);
+	/* Userspace, or the guest itself, may change the code before it is needed again. */
+	vcpu->insn.len = 0;
 	vcpu->stat.emulated++;
 	trace_umbra_emulate(rip, e->insn_len, e->insn, ret);
 

@@ -17,6 +17,7 @@
 #include "event_internal.h"
 #include "guest_debug_internal.h"
 #include "io_internal.h"
+#include "msr_internal.h"
 #include "umbra/trace.h"
 
 /* A page fault that comes back this often without any other exit makes no progress. */
@@ -180,6 +181,66 @@ static int exit_cpuid(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 	return umbra_skip_insn(vcpu, 2);
 }
 
+/* Operands that the engine knows spare the emulator.  Privilege was checked before the exit. */
+static int exit_invlpg(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	if (!exit->op.known)
+		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	umbra_mmu_invlpg(vcpu->mmu, exit->op.gva);
+	vcpu->vm->engine->flush_gva(vcpu, exit->op.gva);
+	return umbra_skip_insn(vcpu, exit->insn_len);
+}
+
+static int exit_cr(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	struct umbra_regs *regs = &vcpu->regs;
+	u64 *gpr = &regs->gpr[exit->op.gpr];
+	int err;
+
+	if (!exit->op.known || exit->op.cr != 3)
+		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	trace_umbra_cr(vcpu->id, exit->op.write, 3, exit->op.write ? *gpr : regs->cr3);
+	if (!exit->op.write) {
+		umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
+		*gpr = umbra_regs_get(vcpu, UMBRA_REGS_CR)->cr3;
+		return umbra_skip_insn(vcpu, exit->insn_len);
+	}
+	err = umbra_cr3_write(vcpu, *gpr);
+	if (err == -EINVAL) {
+		umbra_queue_gp(vcpu);
+		return 1;
+	}
+	return err ?: umbra_skip_insn(vcpu, exit->insn_len);
+}
+
+static int exit_msr(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	struct umbra_regs *regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
+	u32 index = regs->gpr[UMBRA_RCX];
+	u64 val;
+	int err;
+
+	if (exit->insn_len != 2)
+		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	if (exit->msr_write) {
+		val = (u32)regs->gpr[UMBRA_RAX] | regs->gpr[UMBRA_RDX] << 32;
+		err = umbra_msr_write(vcpu, index, val, false);
+	} else {
+		err = umbra_msr_read(vcpu, index, &val, false);
+	}
+	if (err == -EINVAL) {
+		umbra_queue_gp(vcpu);
+		return 1;
+	}
+	if (err)
+		return err;
+	if (!exit->msr_write) {
+		regs->gpr[UMBRA_RAX] = (u32)val;
+		regs->gpr[UMBRA_RDX] = val >> 32;
+	}
+	return umbra_skip_insn(vcpu, 2);
+}
+
 static int exit_shutdown(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 {
 	return umbra_exit_shutdown(vcpu);
@@ -239,10 +300,10 @@ static const struct exit_row rows[UMBRA_NR_EXITS] = {
 	ROW(IO,		"io",		exit_io,	 umbra_io_exit),
 	ROW(CPUID,	"cpuid",	exit_cpuid,	 exit_cpuid),
 	ROW(HLT,	"hlt",		exit_hlt,	 exit_emulate),
-	ROW(MSR,	"msr",		exit_msr,	 exit_emulate),
-	ROW(CR,		"cr",		exit_cr,	 exit_emulate),
+	ROW(MSR,	"msr",		exit_msr,	 exit_msr),
+	ROW(CR,		"cr",		exit_cr,	 exit_cr),
 	ROW(DR,		"dr",		exit_dr,	 exit_emulate),
-	ROW(INVLPG,	"invlpg",	exit_invlpg,	 exit_emulate),
+	ROW(INVLPG,	"invlpg",	exit_invlpg,	 exit_invlpg),
 	ROW(DESC,	"desc",		exit_desc,	 exit_emulate),
 	ROW(INSN,	"insn",		exit_insn,	 exit_emulate),
 	ROW(HYPERCALL,	"hypercall",	exit_hypercall,	 exit_emulate),

@@ -75,8 +75,15 @@ SYM_FUNC_START(umbra_svm_enter)
 	push	%rdx				/* host_hpa */
 	push	%rdi				/* gpr */
 
-	/* Step 3: from here nothing interrupts. */
+	/*
+	 * Step 3: from here nothing interrupts.  With virtual interrupt masking the
+	 * host's RFLAGS.IF at VMRUN decides whether physical interrupts end the run
+	 * (APM 15.21.1), so it is set; GIF still holds them off on this side.  Set
+	 * early: QEMU's TCG would hand STI's interrupt shadow on to the guest, whose
+	 * own STI then casts none.
+	 */
 	clgi
+	sti
 
 	/*
 	 * Step 4: put the host's VMLOAD state away.  Every time, though it seldom
@@ -113,12 +120,7 @@ SYM_FUNC_START(umbra_svm_enter)
 .Lno_verw:
 #endif
 
-	/*
-	 * Step 8: run.  With virtual interrupt masking the host's RFLAGS.IF at
-	 * VMRUN decides whether physical interrupts end the run (APM 15.21.1), so it
-	 * must be set; GIF still holds them off on this side.
-	 */
-	sti
+	/* Step 8: run. */
 	vmrun	%rax
 	cli
 

@@ -55,7 +55,7 @@ void umbra_svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *event)
 		return;
 	inj = event->vector | injected_types[event->kind] | SVM_EVTINJ_VALID;
 	/* Real mode knows no error codes; VMRUN refuses one there. */
-	if (event->has_error && (svm->cr0 & X86_CR0_PE)) {
+	if (event->has_error && (vcpu->regs.cr0 & X86_CR0_PE)) {
 		inj |= SVM_EVTINJ_VALID_ERR;
 		control->event_inj_err = event->error_code;
 	}

@@ -130,6 +130,8 @@ void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	exit->reason = UMBRA_EXIT_NONE;
 	exit->hw_reason = 0;
 	exit->insn_len = 0;
+	exit->op.known = false;
+	vcpu->insn.len = 0;
 	if (unlikely(refuse(svm, cpu, exit)))
 		return;
 
@@ -148,4 +150,5 @@ void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 		return;
 	}
 	umbra_svm_decode_exit(vcpu, exit);
+	umbra_svm_fetch_insn(vcpu, exit);
 }

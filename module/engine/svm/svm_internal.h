@@ -206,6 +206,9 @@ void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
 void umbra_svm_decode_exit(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
 void umbra_svm_handle_host_event(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
 
+/* insn.c: what the guest executed. */
+void umbra_svm_fetch_insn(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
+
 /* events.c: injection. */
 void umbra_svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *event);
 void umbra_svm_cancel_event(struct umbra_vcpu *vcpu, struct umbra_event *event);

@@ -42,6 +42,7 @@ struct umbra_vcpu;
  * @UMBRA_EXIT_INVALID: the processor refused the state; umbra_exit.hw_reason
  * @UMBRA_EXIT_ERROR: engine failure; umbra_exit.hw_reason
  * @UMBRA_EXIT_UNKNOWN: an exit nobody asked for; umbra_exit.hw_reason
+ * @UMBRA_NR_EXITS: how many reasons there are
  */
 enum umbra_exit_reason {
 	UMBRA_EXIT_NONE,
@@ -78,6 +79,9 @@ enum umbra_exit_reason {
  * @fault: PAGE_FAULT, EXCEPTION
  * @io: IO: port, size in bytes, direction, string and REP forms
  * @msr_write: MSR
+ * @op: operands of INVLPG (gva: linear address) and of MOV to and from a control
+ *	register (CR: cr, gpr, write) in 64-bit mode, when @op.known; @insn_len is
+ *	set then, too
  */
 struct umbra_exit {
 	u16 reason;
@@ -90,6 +94,11 @@ struct umbra_exit {
 		u8 size;
 		bool in, string, rep;
 	} io;
+	struct {
+		bool known, write;
+		u8 cr, gpr;
+		u64 gva;
+	} op;
 };
 
 /* Kinds of an event to inject. */

@@ -63,6 +63,20 @@ struct umbra_io_log {
 };
 
 /**
+ * struct umbra_insn - code bytes that the engine found at the guest's RIP
+ * @gva: linear address of the first
+ * @len: how many, 0 none
+ * @bytes: the bytes; maybe more than the instruction has, maybe fewer
+ *
+ * Written by run(); good for one emulation after it.
+ */
+struct umbra_insn {
+	u64 gva;
+	u8 len;
+	u8 bytes[UMBRA_INSN_MAX];
+};
+
+/**
  * struct umbra_vcpu - a virtual CPU
  * @vm: its VM; holds a reference
  * @id: vCPU id given by userspace, initial APIC id
@@ -74,6 +88,7 @@ struct umbra_io_log {
  * @mmu: translation state
  * @emul: emulator state
  * @engine_data: the engine's
+ * @insn: the instruction at the last exit
  * @lapic: local APIC or NULL
  * @fpu: guest FPU/XSAVE image, standard format, 64-byte aligned; core/fpu.c
  * @requests: bits of enum umbra_request; set_bit by anyone
@@ -144,6 +159,7 @@ struct umbra_vcpu {
 	struct umbra_mmu_ctx *mmu;
 	struct umbra_emul emul;
 	void *engine_data;
+	struct umbra_insn insn;
 	struct umbra_lapic *lapic;
 	void *fpu;
 	unsigned long requests;
