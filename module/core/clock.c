@@ -131,8 +131,10 @@ static void write_page(struct umbra_vcpu *vcpu, struct pvclock_vcpu_time_info *t
 	t->version = version;
 	if (umbra_guest_write(vm, gpa, &t->version, sizeof(t->version)))
 		return;
+	/* Odd version, contents, even version: the guest reads in the same order. */
 	smp_wmb();
 	umbra_guest_write(vm, gpa, t, sizeof(*t));
+	/* As above. */
 	smp_wmb();
 	t->version = version + 1;
 	umbra_guest_write(vm, gpa, &t->version, sizeof(t->version));
@@ -188,6 +190,7 @@ int umbra_clock_set_wall(struct umbra_vcpu *vcpu, u64 val)
 	wc.version = (version | 1) + (version & 1 ? 2 : 0);
 	if (umbra_guest_write(vm, val, &wc, sizeof(wc)))
 		return 0;
+	/* The contents are there before the version says so. */
 	smp_wmb();
 	wc.version++;
 	umbra_guest_write(vm, val, &wc.version, sizeof(wc.version));

@@ -503,13 +503,20 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		{ 0x80000001, UMBRA_ECX, F(ABM), UMBRA_EMUL_F_LZCNT },
 		{ 1, UMBRA_ECX, F(POPCNT), UMBRA_EMUL_F_POPCNT },
 		{ 7, UMBRA_EDX, F(SERIALIZE), UMBRA_EMUL_F_SERIALIZE },
+		{ 1, UMBRA_ECX, F(RDRAND), UMBRA_EMUL_F_RDRAND },
+		{ 7, UMBRA_EBX, F(RDSEED), UMBRA_EMUL_F_RDSEED },
+		{ 7, UMBRA_ECX, F(MOVDIRI), UMBRA_EMUL_F_MOVDIR },
 	};
+	const struct kvm_cpuid_entry2 *entry;
 	u64 features = 0;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(map); i++)
 		if (umbra_guest_has(vcpu, map[i].function, map[i].reg, map[i].bit))
 			features |= map[i].feature;
+	entry = umbra_cpuid_find(vcpu, 0xd, 1);
+	if (entry && entry->eax & F(XGETBV1))
+		features |= UMBRA_EMUL_F_XGETBV1;
 	if (umbra_guest_is_amd(vcpu))
 		features |= UMBRA_EMUL_F_AMD;
 	return features;

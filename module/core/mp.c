@@ -61,6 +61,7 @@ void umbra_mp_accept(struct umbra_vcpu *vcpu)
 						      KVM_MP_STATE_INIT_RECEIVED;
 	}
 	if (test_and_clear_bit(PENDING_SIPI, &vcpu->init_pending)) {
+		/* Pairs with umbra_vcpu_sipi(). */
 		smp_rmb();
 		if (vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
 			start_at(vcpu, READ_ONCE(vcpu->sipi_vector));

@@ -524,8 +524,22 @@ static int do_set_msr(struct umbra_vcpu *vcpu, struct kvm_msr_entry *e)
 	return umbra_msr_write(vcpu, e->index, e->data, true);
 }
 
+/**
+ * struct msr_pass - what one of these ioctls does
+ * @fn: with each entry
+ * @out: the entries are copied back
+ */
+struct msr_pass {
+	int (*fn)(struct umbra_vcpu *vcpu, struct kvm_msr_entry *e);
+	bool out;
+};
+
+static const struct msr_pass feature_pass = { do_feature_msr, true };
+static const struct msr_pass get_pass = { do_get_msr, true };
+static const struct msr_pass set_pass = { do_set_msr, false };
+
 static long for_each_msr(struct umbra_vcpu *vcpu, struct kvm_msrs __user *user,
-			 int (*fn)(struct umbra_vcpu *vcpu, struct kvm_msr_entry *e), bool out)
+			 const struct msr_pass *pass)
 {
 	struct kvm_msr_entry *e;
 	struct kvm_msrs head;
@@ -539,9 +553,9 @@ static long for_each_msr(struct umbra_vcpu *vcpu, struct kvm_msrs __user *user,
 	if (IS_ERR(e))
 		return PTR_ERR(e);
 	for (i = 0; i < head.nmsrs; i++)
-		if (fn(vcpu, &e[i]))
+		if (pass->fn(vcpu, &e[i]))
 			break;
-	if (out && copy_to_user(user->entries, e, head.nmsrs * sizeof(*e))) {
+	if (pass->out && copy_to_user(user->entries, e, head.nmsrs * sizeof(*e))) {
 		kfree(e);
 		return -EFAULT;
 	}
@@ -551,12 +565,12 @@ static long for_each_msr(struct umbra_vcpu *vcpu, struct kvm_msrs __user *user,
 
 UMBRA_SYSTEM_IOCTL(sys_get_msrs)
 {
-	return for_each_msr(NULL, uarg, do_feature_msr, true);
+	return for_each_msr(NULL, uarg, &feature_pass);
 }
 
 UMBRA_VCPU_IOCTL(get_msrs)
 {
-	return for_each_msr(vcpu, uarg, do_get_msr, true);
+	return for_each_msr(vcpu, uarg, &get_pass);
 }
 
 UMBRA_VCPU_IOCTL(set_msrs)
@@ -564,7 +578,7 @@ UMBRA_VCPU_IOCTL(set_msrs)
 	int idx = srcu_read_lock(&vcpu->vm->srcu);
 	long ret;
 
-	ret = for_each_msr(vcpu, uarg, do_set_msr, false);
+	ret = for_each_msr(vcpu, uarg, &set_pass);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return ret;
 }

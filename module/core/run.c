@@ -88,11 +88,8 @@ static void run_guest(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	umbra_fpu_host_xcr0(vcpu);
 }
 
-/*
- * From interrupts off to interrupts on.  Drops the SRCU read lock @idx while the
- * guest runs.  False: the guest did not run.
- */
-static bool enter_once(struct umbra_vcpu *vcpu, struct umbra_exit *exit, int *idx)
+/* From interrupts off to interrupts on; SRCU not held.  False: the guest did not run. */
+static bool enter_once(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
 	const struct umbra_engine *engine = vcpu->vm->engine;
 	bool entered = false;
@@ -101,7 +98,6 @@ static bool enter_once(struct umbra_vcpu *vcpu, struct umbra_exit *exit, int *id
 	/* A full barrier: the mode is seen before the requests are looked at. */
 	smp_store_mb(vcpu->mode, UMBRA_IN_GUEST);
 	if (!must_not_enter(vcpu)) {
-		srcu_read_unlock(&vcpu->vm->srcu, *idx);
 		run_guest(vcpu, exit);
 		entered = true;
 	}
@@ -115,7 +111,6 @@ static bool enter_once(struct umbra_vcpu *vcpu, struct umbra_exit *exit, int *id
 		local_irq_disable();
 		vtime_account_guest_exit();
 		local_irq_enable();
-		*idx = srcu_read_lock(&vcpu->vm->srcu);
 	}
 	return entered;
 }
@@ -129,7 +124,10 @@ static bool enter(struct umbra_vcpu *vcpu, struct umbra_exit *exit, int *idx)
 	umbra_fpu_enter(vcpu);
 	vcpu->cpu = smp_processor_id();
 	engine->load(vcpu, vcpu->cpu);
-	entered = enter_once(vcpu, exit, idx);
+	/* A guest that runs for long holds up no change of slots: those flush it. */
+	srcu_read_unlock(&vcpu->vm->srcu, *idx);
+	entered = enter_once(vcpu, exit);
+	*idx = srcu_read_lock(&vcpu->vm->srcu);
 	engine->put(vcpu);
 	umbra_fpu_leave(vcpu);
 	/* Returns what was being delivered; without an entry, what was to be. */

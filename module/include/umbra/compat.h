@@ -136,6 +136,7 @@ static struct syscore_ops name = {							\
 #endif
 
 /* 7.x: the notifier's questions after young pages are answered with bool, not int. */
-typedef __typeof__(((struct mmu_notifier_ops *)NULL)->clear_young(NULL, NULL, 0, 0)) umbra_young_t;
+#define umbra_young_t \
+	__typeof__(((struct mmu_notifier_ops *)NULL)->clear_young(NULL, NULL, 0, 0))
 
 #endif

@@ -24,9 +24,9 @@
 	X(pf_guest) X(pf_retry) X(pf_mmio) X(pf_write) X(signal_exits)
 
 struct umbra_vcpu_stat {
-#define X(name) u64 name;
-	UMBRA_VCPU_STATS(X)
-#undef X
+#define UMBRA_COUNTER(name) u64 name;
+	UMBRA_VCPU_STATS(UMBRA_COUNTER)
+#undef UMBRA_COUNTER
 };
 
 #endif
