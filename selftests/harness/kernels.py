@@ -273,7 +273,8 @@ def build(series, warnings=None):
                      and "compiler differs" not in line]
     if status:
         errors = [line for line in text.splitlines() if "rror" in line or "***" in line]
-        raise RuntimeError(f"building for {series}: see {log}\n" + "\n".join(errors[:15]))
+        raise RuntimeError(f"building for {series}: see {log}\n"
+                           + "\n".join(errors[:15] or text.splitlines()[-5:]))
     return os.path.join(target, "umbra.ko")
 
 

@@ -4,6 +4,7 @@
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 
 import bedlib
@@ -37,6 +38,21 @@ def demo_umbra(t):
 def demo_kvm(t):
     "make demo CMD=... DEVICE=/dev/kvm, for comparison."
     demo(t, "DEVICE=/dev/kvm")
+
+
+@case("demo/terminal", weight=60)
+def demo_terminal(t):
+    "make demo on a terminal gives a shell that can be typed to."
+    done = subprocess.run(
+        [sys.executable, os.path.join(bedlib.HERE, "pty_session.py"), "--seconds", "400",
+         "wait:guest# ", "send:echo $((40+2)) $(tty)\\n", "wait:42 /dev/ttyS0",
+         "send:exit 3\\n", "--", "make", "--no-print-directory", "-C", bedlib.ROOT, "demo"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = done.stdout.decode(errors="replace")
+    t.check("42 /dev/ttyS0" in said, "the shell on the guest's console answers", said[-3000:])
+    t.check("Run /init as init process" in said, "after the guest kernel's own log")
+    t.check("ended with status 3" in said, "the shell's status is named", said[-500:])
+    t.check("terminal restored" in said, "the terminal is as it was", said[-500:])
 
 
 @case("demo/run")
