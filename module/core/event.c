@@ -86,6 +86,9 @@ static void set_exception(struct umbra_vcpu *vcpu, const struct umbra_fault *fau
 				  (fault->vector == PF_VECTOR || fault->vector == DB_VECTOR);
 	if (!vcpu->exception_payload)
 		deliver_payload(vcpu, fault->vector, fault->addr);
+	/* Faults push RF = 1 in the saved flags (SDM Vol. 3A 6.8.3); traps do not. */
+	if (fault->vector != DB_VECTOR && fault->vector != BP_VECTOR && fault->vector != OF_VECTOR)
+		umbra_regs_mut(vcpu, UMBRA_REGS_GPR)->rflags |= X86_EFLAGS_RF;
 }
 
 /**
@@ -204,19 +207,12 @@ static void inject(struct umbra_vcpu *vcpu, const struct umbra_event *event)
 static void inject_exception(struct umbra_vcpu *vcpu)
 {
 	struct umbra_event event = vcpu->exception;
-	struct umbra_regs *regs;
 
 	vcpu->exception.kind = UMBRA_EVENT_NONE;
 	if (vcpu->exception_payload)
 		deliver_payload(vcpu, event.vector, vcpu->exception_addr);
 	vcpu->exception_payload = false;
 	vcpu->stat.inject_exception++;
-	/* Faults push RF = 1 in the saved flags (SDM Vol. 3A 6.8.3); traps do not. */
-	if (event.vector != DB_VECTOR && event.vector != BP_VECTOR &&
-	    event.vector != OF_VECTOR) {
-		regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
-		regs->rflags |= X86_EFLAGS_RF;
-	}
 	inject(vcpu, &event);
 }
 
