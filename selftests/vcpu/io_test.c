@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: io_test
+ *
+ * Port and memory-mapped I/O that userspace answers: every access is made once,
+ * in order, with the right size, also where one instruction makes several.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include "ktap.h"
+#include "traps.h"
+
+#define MMIO	0x40000000ull	/* mapped by the test, no memory behind */
+
+struct access {
+	bool mmio, write;
+	uint64_t addr;
+	unsigned int len;
+	uint64_t data;		/* written, or the answer to a read */
+};
+
+KU_CODE64(ports,
+	  "mov $0x11223344, %eax\n out %al, $0x42\n mov $0x300, %edx\n out %ax, %dx\n"
+	  "out %eax, %dx\n mov $-1, %rax\n in %dx, %eax\n mov %rax, %rbx\n"
+	  "mov $-1, %rax\n in $0x43, %al\n hlt\n");
+KU_CODE64(outs, "mov $0x9000, %esi\n mov $3, %ecx\n mov $0x301, %edx\n cld\n rep outsb\n hlt\n");
+KU_CODE64(ins, "mov $0x9000, %edi\n mov $3, %ecx\n mov $0x302, %edx\n cld\n rep insw\n hlt\n");
+KU_CODE64(movs, "mov $0x40000000, %esi\n mov $0x40000010, %edi\n movsq\n hlt\n");
+KU_CODE64(rmw, "mov $0x40000008, %edi\n mov $5, %eax\n add %eax, (%rdi)\n hlt\n");
+KU_CODE64(xadd, "mov $0x40000008, %edi\n mov $5, %ecx\n lock xadd %ecx, (%rdi)\n hlt\n");
+KU_CODE64(split, "mov $0x40000ffc, %edi\n mov $0x1122334455667788, %rax\n mov %rax, (%rdi)\n hlt\n");
+KU_CODE64(sse, "mov %cr4, %rax\n or $0x600, %eax\n mov %rax, %cr4\n"
+	       "mov $0x40000020, %edi\n movdqu (%rdi), %xmm0\n movdqu %xmm0, 0x20(%rdi)\n hlt\n");
+KU_CODE64(stos, "mov $0x40000000, %edi\n mov $2, %ecx\n mov $0x5a, %eax\n rep stosb\n hlt\n");
+KU_CODE64(call, "mov $0x40000100, %edi\n call *(%rdi)\n hlt\n");
+KU_CODE64(spin, "1: jmp 1b\n");
+
+static bool same(struct kvm_run *run, const struct access *a, uint64_t *got)
+{
+	*got = 0;
+	if (run->exit_reason == KVM_EXIT_MMIO) {
+		memcpy(got, run->mmio.data, run->mmio.len);
+		return a->mmio && run->mmio.phys_addr == a->addr && run->mmio.len == a->len &&
+		       run->mmio.is_write == a->write && (!a->write || *got == a->data);
+	}
+	if (run->exit_reason != KVM_EXIT_IO)
+		return false;
+	memcpy(got, (char *)run + run->io.data_offset, run->io.size);
+	return !a->mmio && run->io.port == a->addr && run->io.size == a->len &&
+	       (run->io.direction == KVM_EXIT_IO_OUT) == a->write &&
+	       (!a->write || *got == a->data);
+}
+
+static void answer(struct kvm_run *run, const struct access *a)
+{
+	if (a->write)
+		return;
+	if (a->mmio)
+		memcpy(run->mmio.data, &a->data, a->len);
+	else
+		memcpy((char *)run + run->io.data_offset, &a->data, a->len);
+}
+
+/*
+ * One exit may carry several accesses of a string instruction (run->io.count):
+ * stock KVM does that.  Cut it to one at a time for the comparison.
+ */
+static bool run_string(struct kvm_run *run, const struct access *a, unsigned int n)
+{
+	char *data = (char *)run + run->io.data_offset;
+	unsigned int i;
+
+	if (run->exit_reason != KVM_EXIT_IO || run->io.count != n)
+		return false;
+	for (i = 0; i < n; i++) {
+		if (a[i].write && memcmp(data + i * run->io.size, &a[i].data, a[i].len))
+			return false;
+		if (!a[i].write)
+			memcpy(data + i * run->io.size, &a[i].data, a[i].len);
+	}
+	return run->io.port == a->addr && run->io.size == a->len;
+}
+
+static bool run_accesses(struct traps *t, const struct access *a, unsigned int n)
+{
+	struct kvm_run *run = t->vcpu->run;
+	unsigned int i;
+	uint64_t got;
+
+	for (i = 0; i < n; i++) {
+		int reason = ku_run(t->vcpu);
+
+		if (i == 0 && n > 1 && reason == KVM_EXIT_IO && run->io.count > 1)
+			return run_string(run, a, n) && traps_run(t, NULL) == TRAP_NONE;
+		if (!same(run, &a[i], &got)) {
+			ktap_note("access %u: exit %s, data %#llx", i, ku_exit_name(reason),
+				  (unsigned long long)got);
+			return false;
+		}
+		answer(run, &a[i]);
+	}
+	return traps_run(t, NULL) == TRAP_NONE;
+}
+
+static struct traps start(const char *code, const char *end)
+{
+	struct traps t = traps_new();
+
+	ku_map(t.vm, t.vm->cr3, MMIO, MMIO, KU_PTE_P | KU_PTE_W);
+	ku_map(t.vm, t.vm->cr3, MMIO + KU_PAGE, MMIO + 5 * KU_PAGE, KU_PTE_P | KU_PTE_W);
+	traps_code(&t, code, end);
+	return t;
+}
+
+static void test_ports(void)
+{
+	static const struct access a[] = {
+		{ false, true, 0x42, 1, 0x44 },
+		{ false, true, 0x300, 2, 0x3344 },
+		{ false, true, 0x300, 4, 0x11223344 },
+		{ false, false, 0x300, 4, 0x80000001 },
+		{ false, false, 0x43, 1, 0x99 },
+	};
+	struct traps t = start(ports, ports_end);
+
+	ktap_ok(run_accesses(&t, a, 5), "IN and OUT of all sizes");
+	ktap_ok(ku_get_regs(t.vcpu).rbx == 0x80000001, "a 32-bit IN clears the upper half");
+	ktap_ok(ku_get_regs(t.vcpu).rax == 0xffffffffffffff99, "an 8-bit IN leaves the rest");
+	traps_free(&t);
+}
+
+static void test_strings(void)
+{
+	static const struct access out[] = {
+		{ false, true, 0x301, 1, 'a' }, { false, true, 0x301, 1, 'b' },
+		{ false, true, 0x301, 1, 'c' },
+	};
+	static const struct access in[] = {
+		{ false, false, 0x302, 2, 0x1111 }, { false, false, 0x302, 2, 0x2222 },
+		{ false, false, 0x302, 2, 0x3333 },
+	};
+	struct traps t = start(outs, outs_end);
+
+	memcpy(ku_ptr(t.vm, 0x9000), "abc", 3);
+	ktap_ok(run_accesses(&t, out, 3), "REP OUTSB");
+	ktap_ok(ku_get_regs(t.vcpu).rcx == 0 && ku_get_regs(t.vcpu).rsi == 0x9003, "RCX, RSI");
+	traps_free(&t);
+	t = start(ins, ins_end);
+	ktap_ok(run_accesses(&t, in, 3), "REP INSW");
+	ktap_ok(!memcmp(ku_ptr(t.vm, 0x9000), "\x11\x11\x22\x22\x33\x33", 6), "data in memory");
+	traps_free(&t);
+}
+
+static void check(const char *name, const char *code, const char *end, const struct access *a,
+		  unsigned int n)
+{
+	struct traps t = start(code, end);
+
+	ktap_ok(run_accesses(&t, a, n), "%s", name);
+	traps_free(&t);
+}
+
+static void test_mmio(void)
+{
+	static const struct access m[] = {
+		{ true, false, MMIO, 8, 0x1234567812345678 },
+		{ true, true, MMIO + 16, 8, 0x1234567812345678 },
+	};
+	static const struct access r[] = {
+		{ true, false, MMIO + 8, 4, 100 }, { true, true, MMIO + 8, 4, 105 },
+	};
+	static const struct access s[] = {
+		{ true, true, MMIO + 0xffc, 4, 0x55667788 },
+		{ true, true, MMIO + 5 * KU_PAGE, 4, 0x11223344 },
+	};
+	static const struct access v[] = {
+		{ true, false, MMIO + 0x20, 8, 1 }, { true, false, MMIO + 0x28, 8, 2 },
+		{ true, true, MMIO + 0x40, 8, 1 }, { true, true, MMIO + 0x48, 8, 2 },
+	};
+	static const struct access st[] = {
+		{ true, true, MMIO, 1, 0x5a }, { true, true, MMIO + 1, 1, 0x5a },
+	};
+	static const struct access c[] = {
+		{ true, false, MMIO + 0x100, 8, TRAPS + 16 * 100 },
+	};
+	struct traps t;
+
+	check("MOVS from device to device", movs, movs_end, m, 2);
+	check("ADD to a device", rmw, rmw_end, r, 2);
+	t = start(xadd, xadd_end);
+	ktap_ok(run_accesses(&t, r, 2) && ku_get_regs(t.vcpu).rcx == 100, "LOCK XADD to a device");
+	traps_free(&t);
+	check("a store across two pages", split, split_end, s, 2);
+	check("SSE load and store", sse, sse_end, v, 4);
+	check("REP STOSB", stos, stos_end, st, 2);
+	t = start(call, call_end);
+	ku_run(t.vcpu);
+	answer(t.vcpu->run, c);
+	ktap_ok(traps_run(&t, NULL) == 100, "CALL through a device's register");
+	traps_free(&t);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static void test_leaving(void)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval soon = { .it_value.tv_usec = 20000 };
+	struct traps t = start(spin, spin_end);
+
+	t.vcpu->run->immediate_exit = 1;
+	ktap_ok(ku_run(t.vcpu) == -EINTR, "immediate_exit: EINTR");
+	t.vcpu->run->immediate_exit = 0;
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	ktap_ok(ku_run(t.vcpu) == -EINTR && t.vcpu->run->exit_reason == KVM_EXIT_INTR,
+		"a signal: EINTR, KVM_EXIT_INTR");
+	traps_free(&t);
+
+	/* An access that is answered is finished even then. */
+	t = start(rmw, rmw_end);
+	ku_run(t.vcpu);
+	*(uint32_t *)t.vcpu->run->mmio.data = 7;
+	t.vcpu->run->immediate_exit = 1;
+	ku_run(t.vcpu);
+	ktap_ok(t.vcpu->run->exit_reason == KVM_EXIT_MMIO && t.vcpu->run->mmio.is_write &&
+		*(uint32_t *)t.vcpu->run->mmio.data == 12, "a read is finished, the write follows");
+	ktap_ok(ku_run(t.vcpu) == -EINTR && ku_get_regs(t.vcpu).rip == KU_CODE + 12,
+		"the write is finished: EINTR behind the instruction");
+	traps_free(&t);
+}
+
+int main(void)
+{
+	ktap_plan(3 + 4 + 7 + 4);
+	test_ports();
+	test_strings();
+	test_mmio();
+	test_leaving();
+	ktap_exit();
+}
