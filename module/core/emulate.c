@@ -230,32 +230,45 @@ static int emul_write(struct umbra_emul *e, gva_t gva, const void *buf, unsigned
 	return ret;
 }
 
-/* Memory in one piece is exchanged atomically; devices and split operands are not. */
-static int emul_cmpxchg(struct umbra_emul *e, gva_t gva, const void *old, const void *new_val,
-			unsigned int len, unsigned int acc, bool *swapped)
+/* An operand across two pages: compared and exchanged, but not in one go. */
+static int cmpxchg_split(struct umbra_emul *e, gva_t gva, const void *old, const void *new_val,
+			 unsigned int len, unsigned int acc, bool *swapped)
 {
-	struct umbra_vcpu *vcpu = to_vcpu(e);
 	u8 now[16];
-	gpa_t gpa;
-	int ret, err;
+	int ret;
 
-	if (rest_of_page(gva, len) == len) {
-		ret = translate(e, gva, acc | UMBRA_ACC_WRITE, &gpa);
-		if (ret)
-			return ret;
-		if (umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa))) {
-			err = umbra_guest_cmpxchg(vcpu->vm, gpa, old, new_val, len, swapped);
-			if (!err)
-				return UMBRA_EMUL_OK;
-			if (err != -EROFS && err != -EINVAL)
-				return fail(e, err);
-		}
-	}
 	ret = emul_read(e, gva, now, len, acc | UMBRA_ACC_RMW);
 	if (ret)
 		return ret;
 	*swapped = !memcmp(now, old, len);
 	return *swapped ? emul_write(e, gva, new_val, len, acc) : UMBRA_EMUL_OK;
+}
+
+/*
+ * Memory in one piece is exchanged atomically.  A device is only written: the
+ * emulator has read it just before, and a second read may have effects.
+ */
+static int emul_cmpxchg(struct umbra_emul *e, gva_t gva, const void *old, const void *new_val,
+			unsigned int len, unsigned int acc, bool *swapped)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+	gpa_t gpa;
+	int ret, err;
+
+	if (rest_of_page(gva, len) != len)
+		return cmpxchg_split(e, gva, old, new_val, len, acc, swapped);
+	ret = translate(e, gva, acc | UMBRA_ACC_WRITE, &gpa);
+	if (ret)
+		return ret;
+	*swapped = true;
+	if (!umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa)) || umbra_io_replays(vcpu, true, gpa, len))
+		return device_access(vcpu, true, gpa, (void *)new_val, len);
+	err = umbra_guest_cmpxchg(vcpu->vm, gpa, old, new_val, len, swapped);
+	if (err == -EROFS)
+		return device_access(vcpu, true, gpa, (void *)new_val, len);
+	if (err == -EINVAL)
+		return cmpxchg_split(e, gva, old, new_val, len, acc, swapped);
+	return err ? fail(e, err) : UMBRA_EMUL_OK;
 }
 
 static int emul_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in, u32 *val)
