@@ -26,6 +26,7 @@
 #include "guest_debug_internal.h"
 #include "io_internal.h"
 #include "msr_internal.h"
+#include "pio_string_internal.h"
 #include "umbra/trace.h"
 
 static struct umbra_vcpu *to_vcpu(struct umbra_emul *e)
@@ -273,7 +274,12 @@ static int emul_cmpxchg(struct umbra_emul *e, gva_t gva, const void *old, const 
 
 static int emul_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in, u32 *val)
 {
-	return umbra_io_access(to_vcpu(e), false, !in, port, val, size);
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+
+	if (vcpu->string.on)
+		return in ? umbra_pio_string_in(vcpu, port, size, val) :
+			    umbra_pio_string_out(vcpu, port, size, val);
+	return umbra_io_access(vcpu, false, !in, port, val, size);
 }
 
 /* Registers. */

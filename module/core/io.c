@@ -15,6 +15,7 @@
 
 #include "emulate_internal.h"
 #include "event_internal.h"
+#include "pio_string_internal.h"
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
 
@@ -64,6 +65,12 @@ static int kernel_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 add
 		vcpu->stat.pio_kernel += !err;
 	}
 	return err;
+}
+
+int umbra_io_kernel_port(struct umbra_vcpu *vcpu, bool write, u16 port, void *data,
+			 unsigned int size)
+{
+	return kernel_access(vcpu, false, write, port, data, size);
 }
 
 /* True when the access is the next one in the log. */
@@ -132,20 +139,26 @@ static unsigned int last(const struct umbra_io_log *log)
 	return log->n - 1;
 }
 
-static void fill_pio(struct umbra_vcpu *vcpu, bool write, u16 port, const void *data,
-		     unsigned int len)
+void umbra_io_fill_ports(struct umbra_vcpu *vcpu, bool write, u16 port, unsigned int size,
+			 unsigned int count)
 {
 	struct kvm_run *run = vcpu->run;
 
 	run->exit_reason = KVM_EXIT_IO;
 	run->io.direction = write ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN;
-	run->io.size = len;
+	run->io.size = size;
 	run->io.port = port;
-	run->io.count = 1;
+	run->io.count = count;
 	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	vcpu->stat.user_io++;
+}
+
+static void fill_pio(struct umbra_vcpu *vcpu, bool write, u16 port, const void *data,
+		     unsigned int len)
+{
 	if (write)
 		memcpy(vcpu->pio_page, data, len);
-	vcpu->stat.user_io++;
+	umbra_io_fill_ports(vcpu, write, port, len, 1);
 }
 
 static void fill_mmio(struct umbra_vcpu *vcpu, bool write, gpa_t gpa, const void *data,
@@ -186,8 +199,11 @@ static int complete_logged(struct umbra_vcpu *vcpu)
 int umbra_io_to_user(struct umbra_vcpu *vcpu)
 {
 	struct umbra_io_log *log = &vcpu->io;
-	unsigned int i = last(log);
+	unsigned int i;
 
+	if (!log->pending)
+		return umbra_pio_string_to_user(vcpu);
+	i = last(log);
 	if (log->e[i].mmio)
 		fill_mmio(vcpu, log->e[i].write, log->e[i].addr, log->e[i].data, log->e[i].len);
 	else
@@ -240,6 +256,8 @@ int umbra_io_exit(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 	u64 data = vcpu->regs.gpr[UMBRA_RAX];
 
 	/* The processor checked the right to use the port before it exited (APM Vol. 2, 15.10). */
+	if (exit->io.string && exit->io.rep)
+		return umbra_pio_string_run(vcpu, exit->io.in);
 	if (exit->io.string || !exit->insn_len)
 		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 	if (kernel_access(vcpu, false, !exit->io.in, exit->io.port, &data, exit->io.size))

@@ -32,6 +32,14 @@ int umbra_io_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 addr, vo
  */
 bool umbra_io_replays(const struct umbra_vcpu *vcpu, bool write, gpa_t gpa, unsigned int len);
 
+/* A port of a device of the module: 0, or -EOPNOTSUPP when it is userspace's. */
+int umbra_io_kernel_port(struct umbra_vcpu *vcpu, bool write, u16 port, void *data,
+			 unsigned int size);
+
+/* KVM_EXIT_IO for @count elements in the shared page. */
+void umbra_io_fill_ports(struct umbra_vcpu *vcpu, bool write, u16 port, unsigned int size,
+			 unsigned int count);
+
 /* After UMBRA_EMUL_IO: fill kvm_run.  Returns 0. */
 int umbra_io_to_user(struct umbra_vcpu *vcpu);
 

@@ -15,6 +15,9 @@
 #include "mp_internal.h"
 #include "umbra/irqchip.h"
 
+/* Flags that exist (SDM Vol. 1 3.4.3). */
+#define RFLAGS_BITS	0x3f7fd7ull
+
 UMBRA_VCPU_IOCTL(get_regs)
 {
 	const struct umbra_regs *r = umbra_regs_get(vcpu, UMBRA_REGS_GPR);
@@ -66,7 +69,7 @@ UMBRA_VCPU_IOCTL(set_regs)
 	r->gpr[UMBRA_R14] = k->r14;
 	r->gpr[UMBRA_R15] = k->r15;
 	r->rip = k->rip;
-	r->rflags = k->rflags | X86_EFLAGS_FIXED;
+	r->rflags = (k->rflags & RFLAGS_BITS) | X86_EFLAGS_FIXED;
 	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
 		r->rflags |= X86_EFLAGS_TF;
 	/* Whatever was being raised belonged to the old place. */

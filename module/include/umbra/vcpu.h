@@ -77,6 +77,25 @@ struct umbra_insn {
 };
 
 /**
+ * struct umbra_pio_string - REP INS or REP OUTS on ports of userspace
+ * @on: the emulator is executing it
+ * @in: INS
+ * @waiting: userspace is asked for @count elements
+ * @size: bytes of an element
+ * @port: port
+ * @count: elements in the shared page
+ * @pos: how many of them INS has taken
+ * @rip: linear address of the instruction
+ */
+struct umbra_pio_string {
+	bool on, in, waiting;
+	u8 size;
+	u16 port;
+	u16 count, pos;
+	u64 rip;
+};
+
+/**
  * struct umbra_vcpu - a virtual CPU
  * @vm: its VM; holds a reference
  * @id: vCPU id given by userspace, initial APIC id
@@ -140,6 +159,7 @@ struct umbra_insn {
  * @mc: MCi_CTL/STATUS/ADDR/MISC of each bank
  * @msr_misc: small MSRs without a field of their own; core/msr.c
  * @io: log of accesses for the instruction in flight
+ * @string: REP INS or REP OUTS in flight; core/pio_string.c
  * @complete: what to do when userspace comes back, or NULL
  * @stat: counters
  * @preempted_in_kernel: unused hint
@@ -206,6 +226,7 @@ struct umbra_vcpu {
 	u64 *mc;
 	u64 msr_misc[16];
 	struct umbra_io_log io;
+	struct umbra_pio_string string;
 	int (*complete)(struct umbra_vcpu *vcpu);
 	struct umbra_vcpu_stat stat;
 	u64 clock_msr, wall_msr;
