@@ -14,6 +14,7 @@
 
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 /**
  * umbra_svm_load() - the vCPU thread now runs on this CPU
@@ -87,6 +88,17 @@ static void get_regs(struct umbra_vcpu *vcpu, const struct vmcb *vmcb)
 	regs->avail = UMBRA_REGS_GPR;
 }
 
+/*
+ * A page fault of the very instruction that was to run in a shadow: it has not
+ * run, and the shadow is still on.  Processors say so themselves; QEMU's TCG
+ * forgets the shadow at VMRUN.
+ */
+static void keep_shadow(struct umbra_regs *regs, const struct vmcb *vmcb, u8 shadow, u64 rip)
+{
+	if (svm_exit_code(vmcb) == SVM_EXIT_EXCP_BASE + PF_VECTOR && regs->rip == rip)
+		regs->int_shadow |= shadow;
+}
+
 /* Things that stop an entry before it happens. */
 static bool refuse(const struct svm_vcpu *svm, const struct svm_cpu *cpu, struct umbra_exit *exit)
 {
@@ -124,7 +136,9 @@ void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct svm_cpu *cpu = this_cpu_ptr(&umbra_svm_cpu);
+	u8 shadow = vcpu->regs.int_shadow;
 	struct vmcb *vmcb = svm->vmcb;
+	u64 rip = vcpu->regs.rip;
 	u64 host_dr[4];
 
 	exit->reason = UMBRA_EXIT_NONE;
@@ -143,6 +157,8 @@ void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	vmcb->control.clean = SVM_CLEAN_ALL;
 	get_regs(vcpu, vmcb);
+	if (unlikely(shadow))
+		keep_shadow(&vcpu->regs, vmcb, shadow, rip);
 	umbra_svm_complete_event(vcpu);
 	exit->hw_reason = svm_exit_code(vmcb);
 	if (unlikely(svm->step || svm->iret_wait) && umbra_svm_step_end(vcpu)) {
