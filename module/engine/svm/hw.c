@@ -97,6 +97,9 @@ static void switch_on(void *unused)
 
 	svm_wrmsr(MSR_EFER, svm_rdmsr(MSR_EFER) | EFER_SVME);
 	svm_wrmsr(MSR_VM_HSAVE_PA, virt_to_phys(cpu->hsave));
+	/* Guest and host count at the same rate, whatever an earlier owner wanted. */
+	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
+		svm_wrmsr(MSR_AMD64_TSC_RATIO, SVM_TSC_RATIO_DEFAULT);
 	cpu->cr4_mce = read_cr4() & X86_CR4_MCE;
 	/* Whatever used the ASIDs before: the first VMRUN flushes them all. */
 	cpu->asid_generation++;
