@@ -538,7 +538,7 @@ static const struct msr_pass feature_pass = { do_feature_msr, true };
 static const struct msr_pass get_pass = { do_get_msr, true };
 static const struct msr_pass set_pass = { do_set_msr, false };
 
-static long for_each_msr(struct umbra_vcpu *vcpu, struct kvm_msrs __user *user,
+static long walk_msrs(struct umbra_vcpu *vcpu, struct kvm_msrs __user *user,
 			 const struct msr_pass *pass)
 {
 	struct kvm_msr_entry *e;
@@ -565,12 +565,12 @@ static long for_each_msr(struct umbra_vcpu *vcpu, struct kvm_msrs __user *user,
 
 UMBRA_SYSTEM_IOCTL(sys_get_msrs)
 {
-	return for_each_msr(NULL, uarg, &feature_pass);
+	return walk_msrs(NULL, uarg, &feature_pass);
 }
 
 UMBRA_VCPU_IOCTL(get_msrs)
 {
-	return for_each_msr(vcpu, uarg, &get_pass);
+	return walk_msrs(vcpu, uarg, &get_pass);
 }
 
 UMBRA_VCPU_IOCTL(set_msrs)
@@ -578,7 +578,7 @@ UMBRA_VCPU_IOCTL(set_msrs)
 	int idx = srcu_read_lock(&vcpu->vm->srcu);
 	long ret;
 
-	ret = for_each_msr(vcpu, uarg, &set_pass);
+	ret = walk_msrs(vcpu, uarg, &set_pass);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return ret;
 }
