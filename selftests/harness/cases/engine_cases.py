@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What only a look from outside the bed can do to a host that runs guests."""
+
+import json
+import os
+import socket
+import threading
+import time
+
+import bedlib
+from registry import case
+
+PROGRAMS = os.path.join(bedlib.ROOT, "selftests/engine")
+# Pause between two NMIs in seconds, and the least number that proves anything.
+PAUSE = 0.005
+ENOUGH = 100
+
+
+class Flood(threading.Thread):
+    """Non-maskable interrupts for the bed's boot CPU, one after the other."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.sent = 0
+        self._halt = threading.Event()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(path)
+        self._file = self._socket.makefile("rw")
+        self._file.readline()
+        self._command("qmp_capabilities")
+
+    def _command(self, name):
+        self._file.write(json.dumps({"execute": name}) + "\n")
+        self._file.flush()
+        while "return" not in json.loads(self._file.readline()):
+            pass
+
+    def run(self):
+        while not self._halt.is_set():
+            self._command("inject-nmi")
+            self.sent += 1
+            time.sleep(PAUSE)
+
+    def stop(self):
+        self._halt.set()
+        self.join(10)
+
+
+def nmis_seen(bed):
+    result = bed.run("grep NMI: /proc/interrupts", timeout=60)
+    return int(result.output.split()[1])
+
+
+@case("engine/nmi-flood", engines=("svm",), weight=30)
+def nmi_flood(t):
+    "NMIs hit the host at every point of the world switch; guests do not notice."
+    path = os.path.join(t.scratch, "qmp")
+    with t.bed(cpus=2, qemu_args=["-qmp", f"unix:{path},server=on,wait=off"]) as bed:
+        before = nmis_seen(bed)
+        flood = Flood(path)
+        flood.start()
+        for name in ("migrate_test", "window_test"):
+            result = bed.run([os.path.join(PROGRAMS, name)], timeout=100,
+                             env={"UMBRA_DEVICE": t.device})
+            t.check(result.status == 0, f"{name} under NMIs",
+                    result.output.decode(errors="replace"))
+        flood.stop()
+        seen = nmis_seen(bed) - before
+        t.check(seen >= ENOUGH, f"the host took {seen} NMIs of {flood.sent}")
