@@ -13,6 +13,7 @@ under the cache ($UMBRA_CACHE, or umbra in $XDG_CACHE_HOME or ~/.cache).
 
 import argparse
 import fcntl
+import filecmp
 import glob
 import os
 import re
@@ -210,7 +211,7 @@ def chroot_sid():
 
 
 def copy_sources(target):
-    """The module's sources at target; unchanged files keep their times."""
+    """The module's sources at target; what changed is new there, the rest keeps its time."""
     os.makedirs(target, exist_ok=True)
     keep = set()
     for item in ("Kbuild", "module", "uapi"):
@@ -224,9 +225,9 @@ def copy_sources(target):
             copy = os.path.join(target, os.path.relpath(path, bedlib.ROOT))
             keep.add(copy)
             os.makedirs(os.path.dirname(copy), exist_ok=True)
-            if not os.path.exists(copy) or \
-                    os.stat(copy).st_mtime_ns != os.stat(path).st_mtime_ns:
-                shutil.copy2(path, copy)
+            # By content: another checkout's files may be older than the objects here.
+            if not os.path.exists(copy) or not filecmp.cmp(path, copy, shallow=False):
+                shutil.copyfile(path, copy)
     for folder, _, names in os.walk(target):
         for name in names:
             path = os.path.join(folder, name)
