@@ -31,7 +31,7 @@ def basics(t):
         t.check(result.status == 139, "a signal is told as the shell tells it")
         result = loaded.run("setsid sleep 1000 & sleep 500 & echo gone", timeout=30)
         t.check(result.seconds < 20, "leftovers are not waited for")
-        result = loaded.run("pgrep -x sleep", timeout=30)
+        result = loaded.run("busybox pgrep -x sleep", timeout=30)
         t.check(result.status == 1, "leftovers are killed", result.output.decode())
         result = loaded.run("sleep 60", timeout=2)
         t.check(result.late, "a late command is killed and called late")
