@@ -534,9 +534,9 @@ struct msr_pass {
 	bool out;
 };
 
-static const struct msr_pass feature_pass = { do_feature_msr, true };
-static const struct msr_pass get_pass = { do_get_msr, true };
-static const struct msr_pass set_pass = { do_set_msr, false };
+static const struct msr_pass feature_pass = { .fn = do_feature_msr, .out = true };
+static const struct msr_pass get_pass = { .fn = do_get_msr, .out = true };
+static const struct msr_pass set_pass = { .fn = do_set_msr, .out = false };
 
 static long walk_msrs(struct umbra_vcpu *vcpu, struct kvm_msrs __user *user,
 			 const struct msr_pass *pass)
