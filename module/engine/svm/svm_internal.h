@@ -173,7 +173,8 @@ static inline u64 svm_rdmsr(u32 msr)
 
 static inline void svm_wrmsr(u32 msr, u64 val)
 {
-	asm volatile("wrmsr" : : "c"(msr), "a"((u32)val), "d"((u32)(val >> 32)) : "memory");
+	asm volatile("wrmsr" : : "c"(msr), "a"(lower_32_bits(val)), "d"(upper_32_bits(val)) :
+		     "memory");
 }
 
 /* hw.c: the processors. */
