@@ -4,6 +4,8 @@
  *
  *   /sys/kernel/debug/umbra/<pid>-<fd>/           counters of a VM
  *   /sys/kernel/debug/umbra/<pid>-<fd>/vcpu<id>/  counters of a vCPU
+ *   /sys/kernel/debug/umbra/<pid>-<fd>/mmu_audit  0, or the number of an
+ *	invariant of Documentation/mmu.rst that does not hold; reading it checks all
  *
  * One file a counter, for root.  debugfs is a convenience: a directory that
  * cannot be made is simply not there.
@@ -42,6 +44,14 @@ static void create_files(struct dentry *dir, const struct umbra_stat_item *items
 		debugfs_create_u64(items[i].name, 0400, dir, (u64 *)(values + items[i].offset));
 }
 
+static int audit_get(void *mmu, u64 *broken)
+{
+	*broken = umbra_mmu_audit(mmu);
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(audit_fops, audit_get, NULL, "%llu\n");
+
 /**
  * umbra_debugfs_vm() - the directory of a VM
  * @vm: the VM
@@ -55,6 +65,7 @@ void umbra_debugfs_vm(struct umbra_vm *vm, int fd)
 	vm->debugfs = debugfs_create_dir(name, root);
 	create_files(vm->debugfs, umbra_vm_stat_items, umbra_nr_vm_stat_items,
 		     umbra_mmu_stats(vm->mmu));
+	debugfs_create_file("mmu_audit", 0400, vm->debugfs, vm->mmu, &audit_fops);
 }
 
 /**

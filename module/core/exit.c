@@ -116,9 +116,11 @@ static int exit_page_fault(struct umbra_vcpu *vcpu, const struct umbra_exit *exi
 	struct umbra_fault_info info = {};
 	enum umbra_verdict verdict;
 	u64 gva = exit->fault.addr;
+	bool ac;
 
-	verdict = umbra_mmu_fault(vcpu->mmu, gva, exit->fault.error_code,
-				  vcpu->regs.rflags & X86_EFLAGS_AC, &info);
+	/* AC does not excuse what the processor itself does at CPL 3. */
+	ac = (vcpu->regs.rflags & X86_EFLAGS_AC) && umbra_regs_get(vcpu, UMBRA_REGS_SEG)->cpl < 3;
+	verdict = umbra_mmu_fault(vcpu->mmu, gva, exit->fault.error_code, ac, &info);
 	trace_umbra_guest_fault(gva, exit->fault.error_code, verdict, info.gpa);
 	switch (verdict) {
 	case UMBRA_VERDICT_RETRY:
