@@ -397,10 +397,25 @@ static struct kvm_cpuid_entry2 *find_mut(struct umbra_vcpu *vcpu, u32 function, 
 	return (struct kvm_cpuid_entry2 *)umbra_cpuid_find(vcpu, function, index);
 }
 
+/* Could the guest be offered @bit here? */
+static bool is_supported(u32 function, unsigned int reg, u32 bit)
+{
+	struct kvm_cpuid_entry2 e;
+	struct cpuid_list one = { .entry = &e, .max = 1 };
+
+	add_leaf(&one, function, 0, false);
+	mask_features(&e);
+	mask_by_xcr0(&e);
+	return *reg_of(&e, reg) & bit;
+}
+
+/* Before KVM_SET_CPUID2 userspace may set whatever could be offered, as with KVM. */
 bool umbra_guest_has(const struct umbra_vcpu *vcpu, u32 function, unsigned int reg, u32 bit)
 {
 	const struct kvm_cpuid_entry2 *e = umbra_cpuid_find(vcpu, function, 0);
 
+	if (!vcpu->nr_cpuid)
+		return is_supported(function, reg, bit);
 	return e && (*reg_of((struct kvm_cpuid_entry2 *)e, reg) & bit);
 }
 
@@ -409,7 +424,9 @@ bool umbra_guest_is_amd(const struct umbra_vcpu *vcpu)
 	const struct kvm_cpuid_entry2 *e = umbra_cpuid_find(vcpu, 0, 0);
 
 	/* "AuthenticAMD", "HygonGenuine" */
-	return e && (e->ebx == 0x68747541 || e->ebx == 0x6f677948);
+	return e ? e->ebx == 0x68747541 || e->ebx == 0x6f677948 :
+		   boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
+		   boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
 }
 
 static bool guest_has1c(const struct umbra_vcpu *vcpu, u32 bit)
@@ -432,27 +449,17 @@ static bool guest_has_ext(const struct umbra_vcpu *vcpu, unsigned int reg, u32 b
 	return umbra_guest_has(vcpu, 0x80000001, reg, bit);
 }
 
-/* CR4 bits by feature (SDM Vol. 3A 2.5); those of features not offered are reserved. */
+/* CR4 bits that every processor with long mode has (SDM Vol. 3A 2.5). */
+#define CR4_ALWAYS							\
+	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |	\
+	 X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE |	\
+	 X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
+
+/* The others go by feature; those of features not offered are reserved. */
 static u64 cr4_allowed(const struct umbra_vcpu *vcpu)
 {
-	u64 cr4 = X86_CR4_TSD | X86_CR4_PCE;
+	u64 cr4 = CR4_ALWAYS;
 
-	if (guest_has1d(vcpu, F(VME)))
-		cr4 |= X86_CR4_VME | X86_CR4_PVI;
-	if (guest_has1d(vcpu, F(DE)))
-		cr4 |= X86_CR4_DE;
-	if (guest_has1d(vcpu, F(PSE)))
-		cr4 |= X86_CR4_PSE;
-	if (guest_has1d(vcpu, F(PAE)))
-		cr4 |= X86_CR4_PAE;
-	if (guest_has1d(vcpu, F(MCE)))
-		cr4 |= X86_CR4_MCE;
-	if (guest_has1d(vcpu, F(PGE)))
-		cr4 |= X86_CR4_PGE;
-	if (guest_has1d(vcpu, F(FXSR)))
-		cr4 |= X86_CR4_OSFXSR;
-	if (guest_has1d(vcpu, F(XMM)))
-		cr4 |= X86_CR4_OSXMMEXCPT;
 	if (guest_has1c(vcpu, F(XSAVE)) && umbra_cpuid_xcr0())
 		cr4 |= X86_CR4_OSXSAVE;
 	if (guest_has7b(vcpu, F(FSGSBASE)) && boot_cpu_has(X86_FEATURE_FSGSBASE))
@@ -542,6 +549,8 @@ static u8 guest_maxphyaddr(const struct umbra_vcpu *vcpu)
 	const struct kvm_cpuid_entry2 *e = umbra_cpuid_find(vcpu, 0x80000008, 0);
 	u8 host = boot_cpu_data.x86_phys_bits;
 
+	if (!vcpu->nr_cpuid)
+		return max_t(u8, host, 36);
 	if (!e || (e->eax & 0xff) < 32)
 		return 36;
 	return min_t(u8, e->eax & 0xff, max_t(u8, host, 36));
@@ -551,6 +560,8 @@ static u64 guest_xcr0(const struct umbra_vcpu *vcpu)
 {
 	const struct kvm_cpuid_entry2 *e = umbra_cpuid_find(vcpu, 0xd, 0);
 
+	if (!vcpu->nr_cpuid)
+		return umbra_cpuid_xcr0();
 	if (!e || !guest_has1c(vcpu, F(XSAVE)))
 		return 0;
 	return (e->eax | (u64)e->edx << 32) & umbra_cpuid_xcr0();
@@ -646,7 +657,25 @@ static bool table_valid(const struct kvm_cpuid_entry2 *e, u32 n)
 	return true;
 }
 
-/* KVM_SET_CPUID2.  After the first KVM_RUN only the same table again. */
+/* Put @e in place.  After the first KVM_RUN only the same table again is taken. */
+static int replace_table(struct umbra_vcpu *vcpu, struct kvm_cpuid_entry2 *e, u32 nent)
+{
+	struct kvm_cpuid_entry2 *old = vcpu->cpuid;
+
+	if (vcpu->ran && nent != vcpu->nr_cpuid)
+		return -EINVAL;
+	vcpu->cpuid = e;
+	if (!vcpu->ran)
+		return 0;
+	/* Bits that follow the registers may differ in what userspace gave. */
+	umbra_cpuid_runtime(vcpu);
+	if (!memcmp(e, old, nent * sizeof(*e)))
+		return 0;
+	vcpu->cpuid = old;
+	return -EINVAL;
+}
+
+/* KVM_SET_CPUID2 */
 UMBRA_VCPU_IOCTL(set_cpuid2)
 {
 	struct kvm_cpuid2 __user *user = uarg;
@@ -662,13 +691,12 @@ UMBRA_VCPU_IOCTL(set_cpuid2)
 		if (IS_ERR(e))
 			return PTR_ERR(e);
 	}
-	if (!table_valid(e, nent) || (vcpu->ran && nent != vcpu->nr_cpuid)) {
+	for (i = 0; i < nent; i++)
+		memset(e[i].padding, 0, sizeof(e[i].padding));
+	if (!table_valid(e, nent) || replace_table(vcpu, e, nent)) {
 		kvfree(e);
 		return -EINVAL;
 	}
-	for (i = 0; i < nent; i++)
-		memset(e[i].padding, 0, sizeof(e[i].padding));
-	vcpu->cpuid = e;
 	vcpu->nr_cpuid = nent;
 	kvfree(old);
 	umbra_cpuid_changed(vcpu);

@@ -152,5 +152,8 @@ int umbra_pio_string_run(struct umbra_vcpu *vcpu, bool in)
 	}
 	if (!s->in && s->count && ret > 0)
 		return umbra_pio_string_to_user(vcpu);
+	/* Done, maybe with fewer elements than asked for: userspace can change RCX. */
+	if (umbra_linear_rip(vcpu) != rip)
+		s->count = 0;
 	return ret;
 }

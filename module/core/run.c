@@ -246,14 +246,9 @@ static int complete_and_run(struct umbra_vcpu *vcpu)
 		vcpu->complete = NULL;
 		ret = complete(vcpu);
 	}
-	if (ret > 0) {
-		if (umbra_immediate_exit(vcpu->run)) {
-			vcpu->run->exit_reason = KVM_EXIT_INTR;
-			ret = -EINTR;
-		} else {
-			ret = run_loop(vcpu, &idx);
-		}
-	}
+	/* kvm_run still tells of the exit that was completed, as with KVM. */
+	if (ret > 0)
+		ret = umbra_immediate_exit(vcpu->run) ? -EINTR : run_loop(vcpu, &idx);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return ret;
 }
