@@ -341,6 +341,20 @@ static void settle_moves(void)
 		fake_move_end(moving[--nmoving]);
 }
 
+/* A and D cannot be set in tables in read-only memory. */
+static bool read_only_tables(const struct vcpu *v, u64 gva)
+{
+	struct umbra_walk_env env;
+	struct umbra_walk walk;
+
+	umbra_walk_prepare(&env, &v->paging);
+	umbra_walk(fake.mmu, &env, gva, UMBRA_ACC_PEEK, &walk);
+	for (int level = walk.top; walk.top && level >= walk.level; level--)
+		if (fake_slot(walk.table[level])->flags & KVM_MEM_READONLY)
+			return true;
+	return false;
+}
+
 static void check_success(struct vcpu *v, u64 gva, struct model_access a,
 			  const struct tlb_entry *t, bool from_tlb)
 {
@@ -363,16 +377,12 @@ static void check_success(struct vcpu *v, u64 gva, struct model_access a,
 	}
 	if (fake.page[r.gpa >> 12].frame != (u8 *)(uintptr_t)t->hpa)
 		FAIL("gva %llx leads to the wrong frame (tlb %d)", gva, from_tlb);
-	if (a.write && !r.dirty && (v->paging.cr0 >> 31) && !from_tlb) {
-		struct umbra_walk walk;
-		struct umbra_walk_env env;
-
-		/* D cannot be set in a table in read-only memory. */
-		umbra_walk_prepare(&env, &v->paging);
-		umbra_walk(fake.mmu, &env, gva, UMBRA_ACC_PEEK, &walk);
-		if (!(fake_slot(walk.pte_gpa[walk.level] >> 12)->flags & KVM_MEM_READONLY))
-			FAIL("gva %llx written, but not dirty", gva);
-	}
+	if (from_tlb || read_only_tables(v, gva))
+		return;
+	if (a.write && !r.dirty)
+		FAIL("gva %llx written, but not dirty", gva);
+	if (!r.accessed)
+		FAIL("gva %llx used, but not accessed", gva);
 }
 
 static u32 hw_error_code(struct model_access a, bool present)
@@ -747,6 +757,97 @@ static bool run(bool pae_roots, bool concurrent, unsigned int steps, u64 seed)
 	return !failure;
 }
 
+/* Tables in frames 0 to 3; page 0 is data, page 1 the leaf table itself. */
+#define PTE_ALL		(PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+
+static void put_entry(unsigned int table, unsigned int index, u64 entry)
+{
+	memcpy(fake.page[table].frame + 8 * index, &entry, 8);
+}
+
+/* The frame that the shadow gives for @gva, after as many faults as it takes; -1: none. */
+static int frame_for(struct vcpu *v, u64 gva, bool write)
+{
+	struct model_access a = { .write = write, .ac = true };
+	struct umbra_fault_info info;
+	struct tlb_entry t;
+
+	for (int i = 0; i < 8; i++) {
+		load(v);
+		if (shadow_walk(v, gva, &t) && permits(v, &t, a))
+			return frame_gfn(t.hpa);
+		if (umbra_mmu_fault(v->ctx, gva, write ? UMBRA_PF_W : 0, true, &info) !=
+		    UMBRA_VERDICT_RETRY)
+			return -1;
+	}
+	return -1;
+}
+
+static void unsync_start(struct vcpu *v)
+{
+	struct umbra_paging p = { .cr0 = 1ull << 31 | 1 << 16, .cr4 = 1 << 5,
+				  .efer = 1 << 8 | 1 << 10 | 1 << 11 };
+
+	start(true);
+	for (int t = 0; t < 3; t++)
+		put_entry(t, 0, (u64)(t + 1) << 12 | PTE_ALL);
+	put_entry(3, 0, 20ull << 12 | PTE_ALL);
+	put_entry(3, 1, 3ull << 12 | PTE_ALL);
+	set_paging(v, &p);
+	if (frame_for(v, 0, false) != 20 || frame_for(v, 0x1000, true) != 3)
+		FAIL("setting up");
+	if (!fake.mmu->nr_unsync)
+		FAIL("the leaf table is not unsync");
+}
+
+static bool invlpg_is_heard(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	unsync_start(v);
+	put_entry(3, 0, 22ull << 12 | PTE_ALL);
+	umbra_mmu_invlpg(v->ctx, 0);
+	if (frame_for(v, 0, false) != 22)
+		FAIL("stale after INVLPG");
+	check_all();
+	stop();
+	return !failure;
+}
+
+static bool flush_is_heard(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	unsync_start(v);
+	put_entry(3, 0, 22ull << 12 | PTE_ALL);
+	umbra_mmu_flush(vcpus[1].ctx, true);
+	if (frame_for(v, 0, false) != 22)
+		FAIL("stale after a flush by another vCPU");
+	if (fake.mmu->nr_unsync)
+		FAIL("still unsync");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* An address that was never translated needs no flush. */
+static bool new_link_is_in_step(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	unsync_start(v);
+	put_entry(3, 0, 23ull << 12 | PTE_ALL);
+	put_entry(2, 1, 3ull << 12 | PTE_ALL);
+	umbra_mmu_wrote(fake.mmu, 0x2008, 8);
+	put_entry(3, 64, 24ull << 12 | PTE_ALL);
+	/* The fault that makes the link, at another page; then the page that changed. */
+	if (frame_for(v, 0x240000, false) != 24 || frame_for(v, 0x200000, false) != 23)
+		FAIL("stale at a new address");
+	check_all();
+	stop();
+	return !failure;
+}
+
 /* Each allocation fails once: an error, no harm, and it works the next time. */
 static bool creation_survives(void)
 {
@@ -827,11 +928,14 @@ int main(int argc, char **argv)
 	unsigned int steps = argc > 1 ? atoi(argv[1]) : 20000;
 	u64 seed = argc > 2 ? strtoull(argv[2], NULL, 16) : 0x5eed;
 
-	ktap_plan(6);
+	ktap_plan(9);
 	ktap_ok(run(true, false, steps, seed), "PAE roots, one after the other");
 	ktap_ok(run(false, false, steps, seed + 1), "4-level roots, one after the other");
 	ktap_ok(run(true, true, steps, seed + 2), "PAE roots, concurrent");
 	ktap_ok(run(false, true, steps, seed + 3), "4-level roots, concurrent");
+	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
+	ktap_ok(flush_is_heard(), "out of step: flush");
+	ktap_ok(new_link_is_in_step(), "out of step: new link");
 	ktap_ok(creation_survives(), "creation without memory");
 	ktap_ok(faults_survive(), "faults without memory");
 	ktap_exit();

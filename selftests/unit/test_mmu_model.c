@@ -105,6 +105,7 @@ void model_translate(const struct umbra_paging *p, const struct model_mem *mem, 
 	if (!(p->cr0 & CR0_PG)) {
 		r->ok = true;
 		r->dirty = true;
+		r->accessed = true;
 		r->gpa = gva & 0xffffffffull;
 		return;
 	}
@@ -150,6 +151,9 @@ void model_translate(const struct umbra_paging *p, const struct model_mem *mem, 
 	}
 	r->ok = true;
 	r->dirty = what[n - 1] >> 6 & 1;
+	r->accessed = true;
+	for (int i = 0; i < n; i++)
+		r->accessed = r->accessed && (what[i] >> 5 & 1);
 	for (int i = 0; a.effects && i < n; i++) {
 		u64 entry = what[i] | 1 << 5;
 

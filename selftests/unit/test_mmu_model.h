@@ -31,6 +31,7 @@ struct model_result {
 	u64 gpa;
 	bool w, u, x;	/* over all levels; x only where NX exists */
 	bool dirty;
+	bool accessed;	/* on all levels */
 };
 
 void model_translate(const struct umbra_paging *p, const struct model_mem *mem, u64 gva,
