@@ -38,6 +38,7 @@ void umbra_paging_changed(struct umbra_vcpu *vcpu)
 
 	memcpy(paging.pdptr, vcpu->pdptr, sizeof(paging.pdptr));
 	umbra_mmu_set_paging(vcpu->mmu, &paging);
+	vcpu->hint.valid = false;
 }
 
 void umbra_flush_all(struct umbra_vcpu *vcpu)

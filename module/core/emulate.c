@@ -92,6 +92,16 @@ static void sync_msrs(struct umbra_emul *e)
 
 /* Memory. */
 
+/* The same page, and nothing asked for that was not checked. */
+static bool hint_fits(const struct umbra_hint *hint, gva_t gva, unsigned int acc)
+{
+	const unsigned int strict = UMBRA_ACC_FETCH | UMBRA_ACC_IMPLICIT;
+
+	return hint->valid && hint->gva == (gva & UMBRA_PAGE_MASK) && !(acc & strict) &&
+	       !((acc ^ hint->acc) & UMBRA_ACC_USER) &&
+	       !(acc & ~hint->acc & UMBRA_ACC_WRITE);
+}
+
 static int translate(struct umbra_emul *e, gva_t gva, unsigned int acc, gpa_t *gpa)
 {
 	int err;
@@ -99,6 +109,10 @@ static int translate(struct umbra_emul *e, gva_t gva, unsigned int acc, gpa_t *g
 	/* A read-modify-write is checked as a write from the start (SDM Vol. 3A 4.7). */
 	if (acc & UMBRA_ACC_RMW)
 		acc |= UMBRA_ACC_WRITE;
+	if (hint_fits(&to_vcpu(e)->hint, gva, acc)) {
+		*gpa = to_vcpu(e)->hint.gpa | (gva & ~UMBRA_PAGE_MASK);
+		return UMBRA_EMUL_OK;
+	}
 	err = umbra_mmu_translate(to_vcpu(e)->mmu, gva, acc, gpa, &e->fault);
 	if (!err)
 		return UMBRA_EMUL_OK;
@@ -525,6 +539,13 @@ static int deliver_fault(struct umbra_vcpu *vcpu)
 	return 1;
 }
 
+static void keep_insn(struct umbra_vcpu *vcpu, u64 rip)
+{
+	vcpu->insn.gva = rip;
+	vcpu->insn.len = vcpu->emul.insn_len;
+	memcpy(vcpu->insn.bytes, vcpu->emul.insn, vcpu->emul.insn_len);
+}
+
 int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 {
 	struct umbra_emul *e = &vcpu->emul;
@@ -536,13 +557,14 @@ int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 	umbra_io_begin(vcpu, rip);
 	e->features = vcpu->emul_features;
 	ret = umbra_emulate(e);
-	/* Userspace, or the guest itself, may change the code before it is needed again. */
-	vcpu->insn.len = 0;
 	vcpu->stat.emulated++;
 	trace_umbra_emulate(rip, e->insn_len, e->insn, ret);
 
-	if (ret == UMBRA_EMUL_IO)
+	if (ret == UMBRA_EMUL_IO) {
+		/* Come back to this very instruction. */
+		keep_insn(vcpu, rip);
 		return umbra_io_to_user(vcpu);
+	}
 	umbra_io_end(vcpu);
 	switch (ret) {
 	case UMBRA_EMUL_OK:

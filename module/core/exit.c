@@ -103,6 +103,20 @@ static int fault_in_delivery(struct umbra_vcpu *vcpu, gpa_t gpa, bool write)
 	return umbra_exit_internal(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, data, ARRAY_SIZE(data));
 }
 
+/* The emulator will come by this page. */
+static void set_hint(struct umbra_vcpu *vcpu, const struct umbra_fault *fault, gpa_t gpa)
+{
+	vcpu->hint = (struct umbra_hint){
+		.valid = true,
+		.gva = fault->addr & UMBRA_PAGE_MASK,
+		.gpa = gpa & UMBRA_PAGE_MASK,
+	};
+	if (fault->error_code & UMBRA_PF_W)
+		vcpu->hint.acc |= UMBRA_ACC_WRITE;
+	if (fault->error_code & UMBRA_PF_U)
+		vcpu->hint.acc |= UMBRA_ACC_USER;
+}
+
 static int host_error(struct umbra_vcpu *vcpu, int err)
 {
 	/* A signal: the loop sees it. */
@@ -140,11 +154,13 @@ static int exit_page_fault(struct umbra_vcpu *vcpu, const struct umbra_exit *exi
 		vcpu->stat.pf_mmio++;
 		if (vcpu->event.kind)
 			return fault_in_delivery(vcpu, info.gpa, false);
+		set_hint(vcpu, &exit->fault, info.gpa);
 		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 	case UMBRA_VERDICT_WRITE:
 		vcpu->stat.pf_write++;
 		if (vcpu->event.kind)
 			return fault_in_delivery(vcpu, info.gpa, true);
+		set_hint(vcpu, &exit->fault, info.gpa);
 		return umbra_emulate_insn(vcpu, info.gpa);
 	default:
 		return host_error(vcpu, info.error);

@@ -33,6 +33,9 @@ void umbra_io_end(struct umbra_vcpu *vcpu)
 {
 	vcpu->io.n = 0;
 	vcpu->io.pending = false;
+	/* Userspace, or the guest itself, may change code and tables before the next one. */
+	vcpu->insn.len = 0;
+	vcpu->hint.valid = false;
 }
 
 static u64 to_u64(const void *data, unsigned int len)

@@ -132,7 +132,7 @@ int umbra_pio_string_run(struct umbra_vcpu *vcpu, bool in)
 	int ret;
 
 	/* What is left from another instruction, or another direction, is nobody's. */
-	if (s->rip != rip || s->in != in) {
+	if (s->rip != rip || s->in != in || !in) {
 		s->count = 0;
 		s->pos = 0;
 	}

@@ -77,6 +77,22 @@ struct umbra_insn {
 };
 
 /**
+ * struct umbra_hint - a translation that the triage of a page fault has found
+ * @valid: good for the instruction at hand
+ * @acc: UMBRA_ACC_WRITE and _USER that were checked
+ * @gva: page
+ * @gpa: page
+ *
+ * Spares the emulator the walk.  A TLB would keep it no shorter.
+ */
+struct umbra_hint {
+	bool valid;
+	unsigned int acc;
+	gva_t gva;
+	gpa_t gpa;
+};
+
+/**
  * struct umbra_pio_string - REP INS or REP OUTS on ports of userspace
  * @on: the emulator is executing it
  * @in: INS
@@ -159,6 +175,7 @@ struct umbra_pio_string {
  * @mc: MCi_CTL/STATUS/ADDR/MISC of each bank
  * @msr_misc: small MSRs without a field of their own; core/msr.c
  * @io: log of accesses for the instruction in flight
+ * @hint: of the page fault that is being emulated
  * @string: REP INS or REP OUTS in flight; core/pio_string.c
  * @complete: what to do when userspace comes back, or NULL
  * @stat: counters
@@ -226,6 +243,7 @@ struct umbra_vcpu {
 	u64 *mc;
 	u64 msr_misc[16];
 	struct umbra_io_log io;
+	struct umbra_hint hint;
 	struct umbra_pio_string string;
 	int (*complete)(struct umbra_vcpu *vcpu);
 	struct umbra_vcpu_stat stat;
