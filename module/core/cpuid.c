@@ -363,7 +363,7 @@ UMBRA_SYSTEM_IOCTL(get_supported_cpuid)
 	return ret;
 }
 
-/* KVM_GET_EMULATED_CPUID: MOVBE is what the emulator adds to any host (leaf 1). */
+/* KVM_GET_EMULATED_CPUID */
 UMBRA_SYSTEM_IOCTL(get_emulated_cpuid)
 {
 	struct kvm_cpuid2 __user *user = uarg;
