@@ -51,7 +51,7 @@ static uint64_t to_ns(const struct clock_page *p, uint64_t tsc)
 	uint64_t delta = tsc - p->tsc;
 
 	delta = p->shift < 0 ? delta >> -p->shift : delta << p->shift;
-	return p->ns + (uint64_t)(((unsigned __int128)delta * p->mul) >> 32);
+	return p->ns + (delta >> 32) * p->mul + (((delta & 0xffffffff) * p->mul) >> 32);
 }
 
 static uint64_t get_clock(struct traps *t)
