@@ -31,7 +31,6 @@ void umbra_paging_changed(struct umbra_vcpu *vcpu)
 		.cr3 = regs->cr3,
 		.cr4 = regs->cr4,
 		.efer = regs->efer,
-		.view = UMBRA_VIEW_NATIVE,
 		.maxphyaddr = vcpu->maxphyaddr,
 		.features = paging_features(vcpu),
 	};

@@ -35,7 +35,7 @@ struct umbra_mmu_ctx *umbra_mmu_ctx_create(struct umbra_mmu *mmu)
 		return NULL;
 	}
 	ctx->paging.maxphyaddr = 36;
-	ctx->role = umbra_role_base(&ctx->paging);
+	ctx->role = umbra_role_base(&ctx->paging, ctx->view);
 	umbra_walk_prepare(&ctx->env, &ctx->paging);
 	return ctx;
 }
@@ -69,10 +69,7 @@ void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx)
 void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
 {
 	ctx->paging = *paging;
-	/* Two views need config.two_views, which umbra_mmu_create() refuses. */
-	if (WARN_ON_ONCE(paging->view != UMBRA_VIEW_NATIVE))
-		ctx->paging.view = UMBRA_VIEW_NATIVE;
-	ctx->role = umbra_role_base(&ctx->paging);
+	ctx->role = umbra_role_base(&ctx->paging, ctx->view);
 	umbra_walk_prepare(&ctx->env, &ctx->paging);
 	ctx->loaded = false;
 }

@@ -207,6 +207,7 @@ struct umbra_root {
  * struct umbra_mmu_ctx - translation state of a vCPU; its thread's only
  * @mmu: the VM's
  * @paging: as set
+ * @view: the current view
  * @env: @paging prepared for walks
  * @role: umbra_role_base() of @paging
  * @pools: objects for use under the lock
@@ -221,6 +222,7 @@ struct umbra_root {
 struct umbra_mmu_ctx {
 	struct umbra_mmu *mmu;
 	struct umbra_paging paging;
+	enum umbra_view view;
 	struct umbra_walk_env env;
 	union umbra_role role;
 	struct umbra_pools pools;

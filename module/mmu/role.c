@@ -30,6 +30,7 @@ enum umbra_mode umbra_role_mode(const struct umbra_paging *paging)
 /**
  * umbra_role_base() - the part of a role that all pages of an address space share
  * @paging: paging state
+ * @view: for whom
  *
  * SMEP and SMAP need no bit of their own while CR0.WP is set: the processor
  * applies them to the U bit of the shadow entry, which is the guest's.  With
@@ -40,13 +41,13 @@ enum umbra_mode umbra_role_mode(const struct umbra_paging *paging)
  * Context: any.
  * Return: the role, with level, access and quadrant 0.
  */
-union umbra_role umbra_role_base(const struct umbra_paging *paging)
+union umbra_role umbra_role_base(const struct umbra_paging *paging, enum umbra_view view)
 {
 	union umbra_role role = { .word = 0 };
 	bool wp = paging->cr0 & X86_CR0_WP;
 
 	role.mode = umbra_role_mode(paging);
-	role.view = paging->view;
+	role.view = view;
 	if (role.mode == UMBRA_MODE_UNPAGED) {
 		role.direct = 1;
 		return role;

@@ -70,7 +70,7 @@ union umbra_role {
 };
 
 enum umbra_mode umbra_role_mode(const struct umbra_paging *paging);
-union umbra_role umbra_role_base(const struct umbra_paging *paging);
+union umbra_role umbra_role_base(const struct umbra_paging *paging, enum umbra_view view);
 union umbra_role umbra_role_root(union umbra_role base, unsigned int slot);
 union umbra_role umbra_role_child(union umbra_role parent, gva_t gva,
 				  unsigned int access, bool direct);

@@ -29,11 +29,26 @@ struct umbra_memslots;
 #define UMBRA_PF_I		BIT(4)
 #define UMBRA_PF_PK		BIT(5)
 
-/* Which of a guest's two address spaces a root is for (soft engine). */
+/**
+ * enum umbra_view - for whom a root is
+ * @UMBRA_VIEW_NATIVE: CPL means what it says (svm, vmx); without
+ *	umbra_mmu_config.two_views the only one
+ * @UMBRA_VIEW_KERNEL: the guest's supervisor, run at CPL 3: every page is
+ *	accessible at CPL 3, writable as the supervisor's rules (CR0.WP) say, and
+ *	never executable: the guest's own code is not run in place
+ * @UMBRA_VIEW_USER: the guest's user: supervisor pages are not accessible, user
+ *	pages are as the guest says
+ * @UMBRA_NR_VIEWS: how many there are
+ *
+ * With two views the processor's faults at CPL 3 all have U set: the engine
+ * clears it where the guest's CPL was below 3, before umbra_mmu_fault().  SMAP
+ * is not offered to such guests; SMEP is judged by the walk.
+ */
 enum umbra_view {
-	UMBRA_VIEW_NATIVE,	/* CPL means what it says (svm, vmx) */
-	UMBRA_VIEW_KERNEL,	/* guest supervisor pages accessible at CPL 3 */
-	UMBRA_VIEW_USER,	/* guest supervisor pages absent */
+	UMBRA_VIEW_NATIVE,
+	UMBRA_VIEW_KERNEL,
+	UMBRA_VIEW_USER,
+	UMBRA_NR_VIEWS,
 };
 
 /* What the guest's CPUID offers, as far as page walks depend on it. */
@@ -49,7 +64,6 @@ enum umbra_view {
  * @cr4: PAE, PSE, PGE, PCIDE, SMEP, SMAP, LA57, PKE
  * @efer: LMA, LME, NXE
  * @pdptr: PAE page-directory-pointer entries, loaded at MOV to CR3
- * @view: which address space runs
  * @maxphyaddr: guest physical address width in bits (CPUID 80000008h)
  * @features: UMBRA_PAGING_*
  *
@@ -59,7 +73,6 @@ enum umbra_view {
 struct umbra_paging {
 	u64 cr0, cr3, cr4, efer;
 	u64 pdptr[4];
-	enum umbra_view view;
 	u8 maxphyaddr;
 	u32 features;
 };
@@ -69,14 +82,20 @@ struct umbra_paging {
  * @pae_roots: outside long mode (EFER.LMA = 0) roots are 3-level PAE tables
  *	below 4 GiB (hardware guests run such code in legacy mode); else every
  *	root has the host's number of levels
- * @levels: levels of a long-mode root: 4 or 5 (5 when the host runs LA57 and
- *	the engine shares its CR4)
- * @two_views: the engine asks for kernel and user views
+ * @levels: levels of a root that is no PAE root: 4 or 5 (5 when the host runs
+ *	LA57 and the engine shares its CR4; the guest's own tables have 4 all the
+ *	same).  Of 5 levels the guest's addresses use entries 0 and 511 of the top table,
+ *	the others are absent
+ * @two_views: the engine asks for kernel and user views, and level-4 tables of
+ *	long-mode roots are private to a context
+ * @hole: with @two_views: index in the level-4 table, 0 to 511, that belongs to
+ *	the engine: see umbra_mmu_ctx_set_hole()
  */
 struct umbra_mmu_config {
 	bool pae_roots;
 	u8 levels;
 	bool two_views;
+	u16 hole;
 };
 
 /**
@@ -89,6 +108,15 @@ struct umbra_mmu_config {
  *	the MMU lock (atomic); sends IPIs and waits for vCPUs in guest mode only
  * @reload_roots: every vCPU calls umbra_mmu_load() before its next entry
  * @mark_dirty: log a write to @gfn (dirty bitmap)
+ * @code_written: the monitor wrote to a frame under umbra_mmu_code_protect(), at
+ *	the guest's behest.  NULL without a translator.  Called under the MMU lock
+ *	(atomic, nothing of this header may be called): set a request, kick.
+ *	Whoever hears it drops the frame's translations and releases the
+ *	frame before its next entry; to keep it, whatever the bytes are now, would
+ *	let an instruction that cannot be emulated fault for ever
+ * @code_unmapped: a mapping that umbra_mmu_code_map() watched is gone, or may
+ *	lead elsewhere.  NULL without a translator.  Called as @code_written, often
+ *	several times in a row
  */
 struct umbra_mmu_ops {
 	struct umbra_memslots *(*slots)(void *vm);
@@ -96,6 +124,8 @@ struct umbra_mmu_ops {
 	void (*flush_remote)(void *vm);
 	void (*reload_roots)(void *vm);
 	void (*mark_dirty)(void *vm, struct umbra_memslot *slot, gfn_t gfn);
+	void (*code_written)(void *vm, gpa_t gpa, unsigned int len);
+	void (*code_unmapped)(void *vm);
 };
 
 /**
@@ -106,7 +136,8 @@ struct umbra_mmu_ops {
  * @UMBRA_VERDICT_WRITE: write to a shadowed page table (or read-only slot):
  *	emulate the instruction
  * @UMBRA_VERDICT_ERROR: host error in umbra_fault_info.error (-EFAULT: the
- *	caller's mapping is gone; -ENOMEM; -EHWPOISON; -EINTR: signal pending)
+ *	caller's mapping is gone; -ENOMEM; -EHWPOISON; -EINTR: signal pending;
+ *	-EOPNOTSUPP: the guest maps an address in the engine's hole)
  */
 enum umbra_verdict {
 	UMBRA_VERDICT_RETRY,
@@ -118,7 +149,9 @@ enum umbra_verdict {
 
 /**
  * struct umbra_fault_info - details of a verdict
- * @fault: for GUEST: vector 14, error code and CR2, ready to inject
+ * @fault: for GUEST: vector 14, error code and CR2, ready to inject; vector 13
+ *	with error code 0 for an address that is not canonical, which 5-level roots
+ *	let come here
  * @gpa: for MMIO and WRITE: guest physical address
  * @error: for ERROR: negative errno
  */
@@ -140,8 +173,8 @@ struct umbra_fault_info {
  *
  * Registers an MMU notifier on current->mm.
  * Context: process context, may sleep.
- * Return: the MMU or ERR_PTR(): -ENOMEM, -EINTR; -EOPNOTSUPP: @config asks for
- * what is not implemented (levels 5, two views) or cannot be here (SME).
+ * Return: the MMU or ERR_PTR(): -ENOMEM, -EINTR; -EINVAL: @config makes no
+ * sense; -EOPNOTSUPP: it asks for what cannot be here (PAE roots with SME).
  */
 struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 				   const struct umbra_mmu_config *config);
@@ -172,6 +205,39 @@ void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx);
 void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging);
 
 /**
+ * umbra_mmu_set_view() - kernel or user view
+ * @ctx: the vCPU's
+ * @view: %UMBRA_VIEW_KERNEL (as after creation) or %UMBRA_VIEW_USER; needs
+ *	umbra_mmu_config.two_views
+ *
+ * Takes no lock.  The next umbra_mmu_load() gives this view's root, and
+ * umbra_mmu_fault() fills this view.  The other view's root stays in use: an
+ * engine may go back to it without umbra_mmu_load() until that was asked for
+ * (ops->reload_roots) or the paging state changes, and it must then load both again.
+ * A flush (ops->flush_remote, or after umbra_mmu_invlpg() and
+ * umbra_mmu_flush()) is for the processor's translations of both.
+ *
+ * Context: the vCPU's thread.
+ */
+void umbra_mmu_set_view(struct umbra_mmu_ctx *ctx, enum umbra_view view);
+
+/**
+ * umbra_mmu_ctx_set_hole() - the engine's own entry in the level-4 tables
+ * @ctx: the vCPU's
+ * @kernel_entry: page-table entry at umbra_mmu_config.hole of its kernel views
+ * @user_entry: the same of its user views
+ *
+ * Written as they are into all level-4 tables that @ctx has and will have.  The
+ * guest's own entry there is never shadowed: a fault on an address behind
+ * it that the guest maps ends as %UMBRA_VERDICT_ERROR with -EOPNOTSUPP.  The caller
+ * flushes the processor's TLB, and keeps what the entries point to until
+ * umbra_mmu_ctx_destroy().
+ *
+ * Context: the vCPU's thread, no MMU lock held.
+ */
+void umbra_mmu_ctx_set_hole(struct umbra_mmu_ctx *ctx, u64 kernel_entry, u64 user_entry);
+
+/**
  * umbra_mmu_load_pdptrs() - read the four PAE pointers at @cr3
  * @ctx: the vCPU's
  * @cr3: new CR3
@@ -187,7 +253,8 @@ int umbra_mmu_load_pdptrs(struct umbra_mmu_ctx *ctx, u64 cr3, u8 maxphyaddr, u64
  * @ctx: the vCPU's
  * @root: host physical address of the root table
  * @fresh: set when the processor must not keep translations of an earlier use
- *	of this root: the engine flushes
+ *	of this root: the engine flushes.  With two views: when it must not keep those of
+ *	the root that was loaded before in the same view
  *
  * Fast when the root is valid.  Context: may sleep.
  * Return: 0, -ENOMEM, -EINVAL (LA57 set).  A CR3 that points nowhere gets an empty root.
@@ -276,10 +343,85 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);
  * @gfn: frame
  *
  * When an instruction that writes a shadowed page cannot be emulated, the
- * page is zapped instead and the guest retries.
- * Return: true when something was zapped.
+ * page is zapped instead and the guest retries.  For a code frame ops->code_written
+ * is called for all of it, so that it is released.
+ * Return: true when something was zapped, or will be released.
  */
 bool umbra_mmu_unprotect(struct umbra_mmu *mmu, gfn_t gfn);
+
+/*
+ * Translated code.  To make a translation that can be trusted:
+ *
+ *   1. umbra_mmu_load() in the kernel view, so that the address space is the current one;
+ *   2. umbra_mmu_code_map(): which frame the code is in; changes of that are told
+ *      by ops->code_unmapped from here on;
+ *   3. umbra_mmu_code_protect(): writes to the frame are told by
+ *      ops->code_written from here on;
+ *   4. read the bytes and translate them; before they run, look for requests.
+ *
+ * After code_unmapped no mapping is watched any more: a translation is verified by
+ * umbra_mmu_code_map() again (same frame?), after umbra_mmu_load(), or dropped.
+ *
+ * The shadow MMU does not watch which level-4 table CR3 names.  When the guest
+ * loads CR3 (or changes its paging mode), the engine compares the entries that its
+ * translations depend on, see umbra_mmu_top_entry(), after umbra_mmu_load().
+ * Changes of the current level-4 table are told by code_unmapped.
+ *
+ * What the caller writes to guest memory by itself, behind its own mapping, nobody hears of.
+ */
+
+/**
+ * umbra_mmu_code_protect() - notice writes to a frame
+ * @mmu: the VM's
+ * @gfn: frame
+ *
+ * Counted.  From its return until umbra_mmu_code_release() no vCPU can write to the
+ * frame in any view: its writes end as %UMBRA_VERDICT_WRITE, and the monitor's
+ * are told by ops->code_written.
+ *
+ * Context: no MMU lock held, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int umbra_mmu_code_protect(struct umbra_mmu *mmu, gfn_t gfn);
+
+/**
+ * umbra_mmu_code_release() - undo one umbra_mmu_code_protect()
+ * @mmu: the VM's
+ * @gfn: frame
+ *
+ * Context: no MMU lock held.
+ */
+void umbra_mmu_code_release(struct umbra_mmu *mmu, gfn_t gfn);
+
+/**
+ * umbra_mmu_code_map() - where a fetch by the guest's supervisor leads, and watch it
+ * @ctx: the vCPU's
+ * @gva: linear address, canonical
+ * @gpa: result
+ * @fault: filled on -EFAULT: what the guest gets for the fetch
+ *
+ * Sets accessed bits as the fetch would and maps the page in the kernel view, whatever
+ * the current view is.  Called again it does no harm.
+ *
+ * Context: the vCPU's thread; SRCU read side of the slots held; may sleep.
+ * Return: 0; -EFAULT: guest fault; -ENXIO: no memory at @gpa, nothing is watched;
+ * -EOPNOTSUPP: in the engine's hole; -EIO: the caller's memory is gone; -EAGAIN: all is
+ * changing, let others run; -EINVAL: not in long mode; -ENOMEM, -EINTR, -EHWPOISON.
+ */
+int umbra_mmu_code_map(struct umbra_mmu_ctx *ctx, gva_t gva, gpa_t *gpa,
+		       struct umbra_fault *fault);
+
+/**
+ * umbra_mmu_top_entry() - an entry of the guest's current level-4 table
+ * @ctx: the vCPU's, in long mode
+ * @index: 0 to 511
+ * @entry: result: what translation depends on: without the accessed bit and those
+ *	that the processor ignores; 0 when not present
+ *
+ * Context: the vCPU's thread; SRCU read side of the slots held; may sleep.
+ * Return: false: not in long mode, or the caller's memory is gone.
+ */
+bool umbra_mmu_top_entry(struct umbra_mmu_ctx *ctx, unsigned int index, u64 *entry);
 
 /*
  * Slots.  Called with the VM's slots_lock held; may sleep.
