@@ -74,6 +74,27 @@ static void audit_leaf(struct audit *a, const struct umbra_sp *sp, unsigned int 
 	check(a, 7, !(spte & (PTE_G | PTE_PWT | PTE_PCD)));
 	check(a, 7, (spte & PTE_ADDR & a->mmu->encryption_mask) == a->mmu->encryption_mask);
 	check(a, 7, !(spte & PTE_W) || ((spte & SPTE_HOST_W) && (spte & PTE_D)));
+	if (sp->role.view == UMBRA_VIEW_KERNEL)
+		check(a, 11, (spte & (PTE_U | PTE_NX)) == (PTE_U | PTE_NX));
+}
+
+static const struct umbra_mmu_ctx *owner(const struct umbra_mmu *mmu, const struct umbra_sp *sp)
+{
+	const struct umbra_mmu_ctx *ctx;
+
+	list_for_each_entry(ctx, &mmu->ctxs, link)
+		if (ctx->id == sp->role.owner)
+			return ctx;
+	return NULL;
+}
+
+/* A page that is not held gets its entry when it is. */
+static void audit_hole(struct audit *a, const struct umbra_sp *sp, unsigned int index)
+{
+	const struct umbra_mmu_ctx *ctx = owner(a->mmu, sp);
+
+	if (sp->roots)
+		check(a, 12, ctx && sp->spt[index] == ctx->views[sp->role.view].hole);
 }
 
 static void audit_link(struct audit *a, const struct umbra_sp *sp, unsigned int index)
@@ -97,6 +118,10 @@ static void audit_entries(struct audit *a, const struct umbra_sp *sp)
 	for (i = 0; i < UMBRA_SPT_ENTRIES; i++) {
 		u64 spte = sp->spt[i];
 
+		if (umbra_page_is_hole(a->mmu, sp, i)) {
+			audit_hole(a, sp, i);
+			continue;
+		}
 		if (umbra_spte_leaf(spte))
 			audit_leaf(a, sp, i);
 		else if (umbra_spte_link(spte))
@@ -121,6 +146,8 @@ static void audit_key(struct audit *a, const struct umbra_sp *sp)
 	check(a, 10, !sp->unsync || (sp->role.level == 1 && !sp->role.direct));
 	check(a, 10, sp->unsync == !list_empty(&sp->unsync_link));
 	check(a, 4, umbra_host_owner(sp->spt) == sp);
+	check(a, 12, umbra_view_exists(a->mmu, sp->role.view));
+	check(a, 12, !sp->role.owner == (sp->role.level < 4 || !a->mmu->config.two_views));
 }
 
 /* 4, backwards. */

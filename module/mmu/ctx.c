@@ -9,6 +9,66 @@
 #include "mmu_internal.h"
 #include "x86_bits.h"
 
+static void free_table(u64 *table)
+{
+	if (table)
+		umbra_host_free_table(table);
+}
+
+/* Tables above the shadow pages.  Return: 0 or -ENOMEM. */
+static int make_top(const struct umbra_mmu *mmu, struct umbra_top *top)
+{
+	bool low = mmu->config.pae_roots, five = mmu->config.levels == 5;
+
+	top->l3 = umbra_host_alloc_table(low);
+	if (!low)
+		top->l4 = umbra_host_alloc_table(false);
+	if (five)
+		top->l5 = umbra_host_alloc_table(false);
+	return top->l3 && (low || top->l4) && (!five || top->l5) ? 0 : -ENOMEM;
+}
+
+static bool id_in_use(const struct umbra_mmu *mmu, unsigned int id)
+{
+	const struct umbra_mmu_ctx *ctx;
+
+	list_for_each_entry(ctx, &mmu->ctxs, link)
+		if (ctx->id == id)
+			return true;
+	return false;
+}
+
+/* Return: 0, or -ENOMEM when all identifiers are in use. */
+static int enlist(struct umbra_mmu_ctx *ctx)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	unsigned int id;
+
+	spin_lock(&mmu->lock);
+	for (id = 1; id <= UMBRA_MAX_OWNER && id_in_use(mmu, id); id++)
+		;
+	if (id <= UMBRA_MAX_OWNER) {
+		ctx->id = id;
+		list_add(&ctx->link, &mmu->ctxs);
+	}
+	spin_unlock(&mmu->lock);
+	return ctx->id ? 0 : -ENOMEM;
+}
+
+static void set_roles(struct umbra_mmu_ctx *ctx)
+{
+	enum umbra_view view;
+
+	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
+		struct umbra_view_state *v = &ctx->views[view];
+
+		v->role = umbra_role_base(&ctx->paging, view);
+		v->role.owner = ctx->mmu->config.two_views ? ctx->id : 0;
+		v->loaded = false;
+	}
+	umbra_walk_prepare(&ctx->env, &ctx->paging);
+}
+
 /**
  * umbra_mmu_ctx_create() - translation state of a new vCPU
  * @mmu: the VM's
@@ -21,22 +81,25 @@
 struct umbra_mmu_ctx *umbra_mmu_ctx_create(struct umbra_mmu *mmu)
 {
 	struct umbra_mmu_ctx *ctx = umbra_host_alloc(sizeof(*ctx));
-	bool low = mmu->config.pae_roots;
+	enum umbra_view view;
+	int ret;
 
 	if (!ctx)
 		return NULL;
 	ctx->mmu = mmu;
-	ctx->last_hpa = UMBRA_INVALID_HPA;
-	ctx->top = umbra_host_alloc_table(low);
-	if (!low)
-		ctx->top2 = umbra_host_alloc_table(false);
-	if (!ctx->top || (!low && !ctx->top2)) {
+	ctx->view = mmu->config.two_views ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE;
+	ctx->paging.maxphyaddr = 36;
+	ret = enlist(ctx);
+	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
+		ctx->views[view].known = UMBRA_INVALID_HPA;
+		if (!ret && umbra_view_exists(mmu, view))
+			ret = make_top(mmu, &ctx->views[view].top);
+	}
+	if (ret) {
 		umbra_mmu_ctx_destroy(ctx);
 		return NULL;
 	}
-	ctx->paging.maxphyaddr = 36;
-	ctx->role = umbra_role_base(&ctx->paging, ctx->view);
-	umbra_walk_prepare(&ctx->env, &ctx->paging);
+	set_roles(ctx);
 	return ctx;
 }
 
@@ -48,14 +111,22 @@ struct umbra_mmu_ctx *umbra_mmu_ctx_create(struct umbra_mmu *mmu)
  */
 void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx)
 {
+	enum umbra_view view;
+
 	if (!ctx)
 		return;
 	umbra_root_put_all(ctx);
+	if (ctx->id) {
+		spin_lock(&ctx->mmu->lock);
+		list_del_init(&ctx->link);
+		spin_unlock(&ctx->mmu->lock);
+	}
 	umbra_pools_drain(&ctx->pools);
-	if (ctx->top)
-		umbra_host_free_table(ctx->top);
-	if (ctx->top2)
-		umbra_host_free_table(ctx->top2);
+	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
+		free_table(ctx->views[view].top.l3);
+		free_table(ctx->views[view].top.l4);
+		free_table(ctx->views[view].top.l5);
+	}
 	umbra_host_free(ctx);
 }
 
@@ -69,9 +140,20 @@ void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx)
 void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
 {
 	ctx->paging = *paging;
-	ctx->role = umbra_role_base(&ctx->paging, ctx->view);
-	umbra_walk_prepare(&ctx->env, &ctx->paging);
-	ctx->loaded = false;
+	set_roles(ctx);
+}
+
+/**
+ * umbra_mmu_set_view() - kernel or user view
+ * @ctx: the vCPU's
+ * @view: the current view from now on
+ *
+ * Context: the vCPU's thread.
+ */
+void umbra_mmu_set_view(struct umbra_mmu_ctx *ctx, enum umbra_view view)
+{
+	if (!WARN_ON_ONCE(!umbra_view_exists(ctx->mmu, view)))
+		ctx->view = view;
 }
 
 /**

@@ -27,11 +27,12 @@
 /**
  * struct fill - a fault on its way through the steps
  * @gva: linear address
+ * @view: whose shadow is filled
  * @acc: UMBRA_ACC_*
  * @write: a write
- * @walk: the guest's view of it
+ * @walk: the guest's tables' word on it
  * @access: UMBRA_AX_* for the shadow entry
- * @guest_access: what the guest's tables give: the access of a direct table,
+ * @guest_access: what the guest's tables give, as the view shows it: the access of a direct table,
  *	which may hold entries of several slots, and both sorts of entries that
  *	CR0.WP = 0 makes
  * @slot: memory behind it
@@ -40,6 +41,7 @@
  */
 struct fill {
 	gva_t gva;
+	enum umbra_view view;
 	unsigned int acc;
 	bool write;
 	struct umbra_walk walk;
@@ -116,10 +118,19 @@ static enum umbra_verdict find_memory(struct umbra_mmu_ctx *ctx, struct fill *f)
 	return UMBRA_VERDICT_RETRY;
 }
 
-/* What the guest gives: a page that is not dirty yet is read-only, so that its first write sets D. */
-static unsigned int guest_access(const struct fill *f)
+/* What the guest's tables give at some level, as the view shows it. */
+static unsigned int seen_access(const struct umbra_mmu_ctx *ctx, const struct fill *f,
+				unsigned int access)
 {
-	return f->walk.dirty ? f->walk.access : f->walk.access & ~UMBRA_AX_W;
+	return umbra_role_view_access(ctx->views[f->view].role, access);
+}
+
+/* What the guest gives: a page that is not dirty yet is read-only, so that its first write sets D. */
+static unsigned int guest_access(const struct umbra_mmu_ctx *ctx, const struct fill *f)
+{
+	unsigned int access = seen_access(ctx, f, f->walk.access);
+
+	return f->walk.dirty ? access : access & ~UMBRA_AX_W;
 }
 
 /*
@@ -129,7 +140,7 @@ static unsigned int guest_access(const struct fill *f)
  * with CR0.WP = 0 writes to a read-only page as supervisor, the page becomes a
  * writable supervisor page for the shadow: the write passes, and a user access
  * faults, whereupon it becomes the user's read-only page again.  SMEP must not
- * be fooled by that.
+ * be fooled by that.  In the kernel view such a page is writable anyway.
  */
 static unsigned int shadow_access(const struct umbra_mmu_ctx *ctx, const struct fill *f)
 {
@@ -164,6 +175,7 @@ static bool guest_entry_unchanged(struct umbra_mmu *mmu, const struct fill *f,
 /* The key of the table below @sp on the way to the page. */
 static gfn_t child_key(const struct fill *f, const struct umbra_sp *sp, union umbra_role *role)
 {
+	unsigned int access;
 	unsigned int level = sp->role.level - 1;
 	bool direct = sp->role.direct || level < f->walk.level;
 
@@ -171,7 +183,8 @@ static gfn_t child_key(const struct fill *f, const struct umbra_sp *sp, union um
 		*role = umbra_role_child(sp->role, f->gva, f->guest_access, true);
 		return f->walk.gfn & ~(umbra_level_pages(level + 1) - 1);
 	}
-	*role = umbra_role_child(sp->role, f->gva, f->walk.table_access[level], false);
+	access = umbra_role_view_access(sp->role, f->walk.table_access[level]);
+	*role = umbra_role_child(sp->role, f->gva, access, false);
 	return f->walk.table[level];
 }
 
@@ -202,7 +215,7 @@ static struct umbra_sp *descend(struct umbra_mmu_ctx *ctx, struct fill *f, struc
 
 static struct umbra_sp *descend_to_leaf(struct umbra_mmu_ctx *ctx, struct fill *f)
 {
-	struct umbra_sp *sp = umbra_root_for(ctx, f->gva);
+	struct umbra_sp *sp = umbra_root_for(ctx, f->view, f->gva);
 
 	while (sp) {
 		sp->used = true;
@@ -289,7 +302,7 @@ static void fill_neighbours(struct umbra_mmu_ctx *ctx, const struct fill *f, str
 	};
 
 	/* Not while a CR0.WP = 0 write bends the rules for one page. */
-	if (!(f->access & ~f->walk.access))
+	if (!(f->access & ~seen_access(ctx, f, f->walk.access)))
 		umbra_prefetch(ctx, &p);
 }
 
@@ -325,7 +338,7 @@ static enum umbra_verdict map_memory(struct umbra_mmu_ctx *ctx, struct fill *f,
 	enum umbra_verdict verdict;
 	int ret;
 
-	f->guest_access = guest_access(f);
+	f->guest_access = guest_access(ctx, f);
 	f->access = shadow_access(ctx, f);
 	ret = umbra_pools_fill(&ctx->pools);
 	if (!ret)
@@ -360,6 +373,31 @@ static void count_verdict(struct umbra_mmu *mmu, enum umbra_verdict verdict)
 	}
 }
 
+/* Behind the engine's entry of the level-4 table? */
+static bool in_hole(const struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	const struct umbra_mmu_config *config = &ctx->mmu->config;
+
+	return config->two_views && ctx->env.mode == UMBRA_MODE_LONG &&
+	       umbra_spte_index(gva, 4) == config->hole;
+}
+
+/*
+ * A 5-level processor finds addresses canonical that the guest's four levels do not
+ * reach, and reports a page fault where the guest expects #GP (SDM Vol. 1, 3.3.7.1).
+ */
+static bool canonical(const struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	return ctx->env.mode != UMBRA_MODE_LONG || (u64)((s64)(gva << 16) >> 16) == gva;
+}
+
+static enum umbra_verdict not_canonical(struct umbra_fault_info *info)
+{
+	info->fault.vector = GP_VECTOR;
+	info->fault.has_error = true;
+	return UMBRA_VERDICT_GUEST;
+}
+
 static enum umbra_verdict triage(struct umbra_mmu_ctx *ctx, struct fill *f,
 				 struct umbra_fault_info *info)
 {
@@ -370,6 +408,8 @@ static enum umbra_verdict triage(struct umbra_mmu_ctx *ctx, struct fill *f,
 	verdict = judge_walk(ctx, f, info, &done);
 	if (done)
 		return verdict;
+	if (in_hole(ctx, f->gva))
+		return host_error(info, -EOPNOTSUPP);
 	info->gpa = gfn_to_gpa(f->walk.gfn) | (f->gva & ~UMBRA_PAGE_MASK);
 	verdict = find_memory(ctx, f);
 	if (verdict != UMBRA_VERDICT_RETRY)
@@ -394,6 +434,7 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 {
 	struct fill f = {
 		.gva = gva,
+		.view = ctx->view,
 		.acc = acc_from_error(error_code, ac),
 		.write = error_code & UMBRA_PF_W,
 	};
@@ -402,7 +443,7 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 	memset(info, 0, sizeof(*info));
 	info->gpa = UMBRA_INVALID_GPA;
 	ctx->mmu->stats.pf_taken++;
-	verdict = triage(ctx, &f, info);
+	verdict = canonical(ctx, gva) ? triage(ctx, &f, info) : not_canonical(info);
 	count_verdict(ctx->mmu, verdict);
 	return verdict;
 }

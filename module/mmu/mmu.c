@@ -9,9 +9,10 @@
 
 static int refuse(const struct umbra_mmu_config *config)
 {
-	/* Five-level tables and separate views belong to engines that do not exist yet. */
-	if (config->levels != 4 || config->two_views)
-		return -EOPNOTSUPP;
+	if (config->levels != 4 && config->levels != 5)
+		return -EINVAL;
+	if (config->two_views && config->hole >= UMBRA_SPT_ENTRIES)
+		return -EINVAL;
 	return umbra_host_check(config->pae_roots);
 }
 
@@ -31,8 +32,8 @@ static void free_mmu(struct umbra_mmu *mmu)
  * @config: what the engine demands
  *
  * Context: process context of the caller whose memory the guest gets, may sleep.
- * Return: the MMU or ERR_PTR(): -ENOMEM, -EINTR; -EOPNOTSUPP for a @config that
- * is not implemented.
+ * Return: the MMU or ERR_PTR(): -ENOMEM, -EINTR; -EINVAL for a @config that makes no
+ * sense, -EOPNOTSUPP for one that cannot be here.
  */
 struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 				   const struct umbra_mmu_config *config)
@@ -51,6 +52,7 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 	mmu->encryption_mask = umbra_host_encryption_mask();
 	mmu->max_pages = 1024;
 	spin_lock_init(&mmu->lock);
+	INIT_LIST_HEAD(&mmu->ctxs);
 	INIT_LIST_HEAD(&mmu->pages);
 	INIT_LIST_HEAD(&mmu->unsync);
 	INIT_LIST_HEAD(&mmu->slots);

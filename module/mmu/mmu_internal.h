@@ -32,7 +32,7 @@
 
 #define UMBRA_SPT_ENTRIES	512
 #define UMBRA_HASH_BITS		12
-#define UMBRA_NR_ROOTS		8	/* address spaces that a vCPU keeps at hand */
+#define UMBRA_NR_ROOTS		16	/* address spaces that a vCPU keeps at hand, each view for itself */
 #define UMBRA_NR_LEGACY_ROOTS	4	/* page directories of a legacy address space */
 
 /**
@@ -139,6 +139,7 @@ struct umbra_pools {
  * @vm: the owner's, for @ops
  * @ops: upcalls
  * @config: what the engine demands
+ * @ctxs: every struct umbra_mmu_ctx
  * @encryption_mask: set in the address of every entry; constant
  * @lock: guards all that follows and every shadow page
  * @hash: shadow pages by gfn
@@ -168,6 +169,7 @@ struct umbra_mmu {
 	struct umbra_mmu_config config;
 	u64 encryption_mask;
 	spinlock_t lock;
+	struct list_head ctxs;
 	struct hlist_head *hash;
 	struct list_head pages;
 	unsigned long nr_pages;
@@ -193,8 +195,8 @@ struct umbra_mmu {
  * @role: umbra_role_base(); with the frames of the pages in @sp the key
  * @valid: something is held
  * @used: umbra_mmu_ctx.clock of the last use
- * @sp: long mode: sp[0]; else the four page directories, NULL where a PAE
- *	pointer is not present
+ * @sp: long mode: sp[0], and sp[1] for the high half below a 5-level root; else
+ *	the four page directories, NULL where a PAE pointer is not present
  */
 struct umbra_root {
 	union umbra_role role;
@@ -204,36 +206,68 @@ struct umbra_root {
 };
 
 /**
+ * struct umbra_top - tables above the shadow pages; a context's own, for one view
+ * @l3: legacy modes: above the four page directories; entries or PAE pointers
+ * @l4: legacy modes without config.pae_roots: above @l3
+ * @l5: with 5 levels: above @l4, or the level-4 shadow pages of long mode
+ */
+struct umbra_top {
+	u64 *l3, *l4, *l5;
+};
+
+/**
+ * struct umbra_view_state - what a context has in one view
+ * @role: umbra_role_base() of the paging state, with the owner
+ * @active: the held root that the vCPU translates by in this view, or NULL.  Changes
+ *	under the lock
+ * @loaded: @active is that of the paging state
+ * @hpa: while @loaded: address of the root
+ * @known: address of the root that the processor may have translations of
+ * @fresh: umbra_mmu_load() has yet to say that those are none of @hpa's
+ * @hole: the engine's entry, see umbra_mmu_ctx_set_hole(); read under the lock
+ * @top: tables above the shadow pages
+ */
+struct umbra_view_state {
+	union umbra_role role;
+	struct umbra_root *active;
+	bool loaded;
+	hpa_t hpa, known;
+	bool fresh;
+	u64 hole;
+	struct umbra_top top;
+};
+
+/**
  * struct umbra_mmu_ctx - translation state of a vCPU; its thread's only
  * @mmu: the VM's
+ * @link: in mmu->ctxs
+ * @id: unique among them, 1 to %UMBRA_MAX_OWNER
  * @paging: as set
  * @view: the current view
  * @env: @paging prepared for walks
- * @role: umbra_role_base() of @paging
  * @pools: objects for use under the lock
  * @root: roots held
- * @active: the one of them that the vCPU translates by, or NULL
- * @loaded: @active is that of @paging
+ * @views: by enum umbra_view
  * @clock: counts loads
- * @last_hpa: what umbra_mmu_load() returned last
- * @top: legacy modes: the table above the four page directories
- * @top2: legacy modes without config.pae_roots: the table above @top
  */
 struct umbra_mmu_ctx {
 	struct umbra_mmu *mmu;
+	struct list_head link;
+	unsigned int id;
 	struct umbra_paging paging;
 	enum umbra_view view;
 	struct umbra_walk_env env;
-	union umbra_role role;
 	struct umbra_pools pools;
 	struct umbra_root root[UMBRA_NR_ROOTS];
-	struct umbra_root *active;
-	bool loaded;
+	struct umbra_view_state views[UMBRA_NR_VIEWS];
 	u64 clock;
-	hpa_t last_hpa;
-	u64 *top;
-	u64 *top2;
 };
+
+/* Is @view one that this VM has? */
+static inline bool umbra_view_exists(const struct umbra_mmu *mmu, enum umbra_view view)
+{
+	return mmu->config.two_views == (view != UMBRA_VIEW_NATIVE);
+}
 
 /**
  * struct umbra_prefetch - a leaf entry that was just filled, and may have neighbours
@@ -283,6 +317,8 @@ bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct um
 void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index);
 void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp);
 struct hlist_head *umbra_page_bucket(struct umbra_mmu *mmu, gfn_t gfn);
+bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
+			unsigned int index);
 
 /* zap.c */
 void umbra_flush_remote(struct umbra_mmu *mmu);
@@ -308,7 +344,9 @@ void umbra_sync_all(struct umbra_mmu *mmu);
 void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva);
 
 /* root.c */
-struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, gva_t gva);
+int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view);
+struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva);
+struct umbra_sp *umbra_root_find(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva);
 void umbra_root_put_all(struct umbra_mmu_ctx *ctx);
 
 /* notifier.c */

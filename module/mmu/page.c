@@ -174,13 +174,33 @@ bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct um
 }
 
 /**
+ * umbra_page_is_hole() - does an entry belong to the engine?
+ * @mmu: the VM's
+ * @sp: shadow page
+ * @index: the entry
+ *
+ * Context: MMU lock held.
+ * Return: true for the entry that umbra_mmu_ctx_set_hole() sets.
+ */
+bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
+			unsigned int index)
+{
+	bool high = mmu->config.hole >= UMBRA_SPT_ENTRIES / 2;
+
+	if (!sp->role.owner || index != mmu->config.hole)
+		return false;
+	return mmu->config.levels == 4 || sp->role.quadrant == high;
+}
+
+/**
  * umbra_page_drop_entry() - make an entry not present
  * @mmu: the VM's
  * @sp: shadow page
  * @index: the entry
  *
  * A table that the entry linked loses this parent, and nothing else: it stays
- * in the hash.
+ * in the hash.  The engine's entry stays where it is: a vCPU may be about to
+ * leave the guest through it.
  *
  * Context: MMU lock held; TLBs are the caller's.
  */
@@ -189,7 +209,7 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 	u64 *sptep = &sp->spt[index];
 	u64 old = READ_ONCE(*sptep);
 
-	if (!umbra_spte_present(old))
+	if (!umbra_spte_present(old) || umbra_page_is_hole(mmu, sp, index))
 		return;
 	if (umbra_spte_leaf(old)) {
 		umbra_rmap_remove(mmu, sp, index);

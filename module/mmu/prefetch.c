@@ -82,19 +82,13 @@ static void prefetch_direct(struct umbra_mmu_ctx *ctx, const struct umbra_prefet
 /* May the entry be filled without the guest having used it?  Its access, or 0. */
 static unsigned int usable(const struct umbra_mmu_ctx *ctx, const struct umbra_sp *sp, u64 gpte)
 {
-	unsigned int access = UMBRA_AX_X;
-
 	if ((gpte & (PTE_P | PTE_A)) != (PTE_P | PTE_A) || (gpte & ctx->env.rsvd[0][1]))
 		return 0;
-	if ((gpte & (PTE_W | PTE_D)) == (PTE_W | PTE_D))
-		access |= UMBRA_AX_W;
-	if (gpte & PTE_U)
-		access |= UMBRA_AX_U;
-	if (gpte & PTE_NX)
-		access &= ~UMBRA_AX_X;
-	access &= sp->role.access;
+	/* The user's view of the supervisor's pages is of no use. */
+	if (sp->role.view == UMBRA_VIEW_USER && !(gpte & PTE_U))
+		return 0;
 	/* Nothing that a fetch, a read or a write could want: 0 says do not. */
-	return access;
+	return umbra_spte_guest_access(sp, gpte);
 }
 
 static bool prefetch_entry(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p,

@@ -36,10 +36,11 @@ enum umbra_mode umbra_role_mode(const struct umbra_paging *paging)
  * applies them to the U bit of the shadow entry, which is the guest's.  With
  * CR0.WP = 0 a user page that the guest kernel wrote is mapped as a
  * supervisor page (see umbra_fault_access()), which hides it from both; such
- * entries must not be seen by a context with other settings.
+ * entries must not be seen by a context with other settings.  The kernel view
+ * has no such entries.
  *
  * Context: any.
- * Return: the role, with level, access and quadrant 0.
+ * Return: the role, with level, access, quadrant and owner 0.
  */
 union umbra_role umbra_role_base(const struct umbra_paging *paging, enum umbra_view view)
 {
@@ -54,16 +55,19 @@ union umbra_role umbra_role_base(const struct umbra_paging *paging, enum umbra_v
 	}
 	role.nx = role.mode != UMBRA_MODE_32BIT && (paging->efer & EFER_NX);
 	role.wp = wp;
-	role.smep_nowp = !wp && (paging->cr4 & X86_CR4_SMEP);
-	role.smap_nowp = !wp && (paging->cr4 & X86_CR4_SMAP);
+	if (!wp && view != UMBRA_VIEW_KERNEL) {
+		role.smep_nowp = !!(paging->cr4 & X86_CR4_SMEP);
+		role.smap_nowp = !!(paging->cr4 & X86_CR4_SMAP);
+	}
 	role.pse = role.mode == UMBRA_MODE_32BIT && (paging->cr4 & X86_CR4_PSE);
 	return role;
 }
 
 /**
  * umbra_role_root() - role of a root
- * @base: umbra_role_base()
- * @slot: long mode: 0; else which GiB of the linear address space
+ * @base: umbra_role_base(), with the owner
+ * @slot: long mode: 0, or which half below a 5-level root; else which GiB of the
+ *	linear address space
  *
  * Outside long mode an address space has four roots, each a page directory.
  *
@@ -72,9 +76,13 @@ union umbra_role umbra_role_base(const struct umbra_paging *paging, enum umbra_v
  */
 union umbra_role umbra_role_root(union umbra_role base, unsigned int slot)
 {
-	base.access = UMBRA_AX_ALL;
-	base.level = base.mode == UMBRA_MODE_LONG ? 4 : 2;
-	base.quadrant = base.mode == UMBRA_MODE_32BIT ? slot : 0;
+	bool lng = base.mode == UMBRA_MODE_LONG;
+
+	base.access = umbra_role_view_access(base, UMBRA_AX_ALL);
+	base.level = lng ? 4 : 2;
+	base.quadrant = lng || base.mode == UMBRA_MODE_32BIT ? slot : 0;
+	if (!lng)
+		base.owner = 0;
 	return base;
 }
 
@@ -82,7 +90,8 @@ union umbra_role umbra_role_root(union umbra_role base, unsigned int slot)
  * umbra_role_child() - role of the table below an entry
  * @parent: role of the shadow page that holds the entry
  * @gva: an address that the entry translates
- * @access: UMBRA_AX_* accumulated down to and including the entry
+ * @access: UMBRA_AX_* accumulated down to and including the entry, as the view
+ *	shows them
  * @direct: the entry stands for memory, not for a guest table
  *
  * Context: any.
@@ -97,6 +106,7 @@ union umbra_role umbra_role_child(union umbra_role parent, gva_t gva,
 	role.access = access;
 	role.direct = direct;
 	role.quadrant = 0;
+	role.owner = 0;
 	if (role.mode == UMBRA_MODE_32BIT && !direct)
 		role.quadrant = (gva >> 21) & 1;
 	return role;

@@ -8,9 +8,9 @@
  * shadow pages with the same key are interchangeable: whatever decides what an
  * entry of the shadow page says, besides the guest's entry, is in the role.
  *
- *  18..17   16    15    14   13..12  11   10    9     8..6   5..4   3..0
- *  quadrant pse  smap  smep  view    wp   nx  direct access  mode   level
- *                (both only with WP=0)                XUW
+ *  31..19  18..17   16    15    14   13..12  11   10    9     8..6   5..4   3..0
+ *  owner   quadrant pse  smap  smep  view    wp   nx  direct access  mode   level
+ *                        (both only with WP=0)                XUW
  */
 #ifndef UMBRA_MMU_ROLE_H
 #define UMBRA_MMU_ROLE_H
@@ -44,13 +44,17 @@ enum umbra_mode {
  *	large guest page, and while the guest's paging is off
  * @nx: EFER.NXE
  * @wp: CR0.WP
- * @view: enum umbra_view
+ * @view: enum umbra_view.  What it makes of the guest's permissions is
+ *	umbra_role_view_access()
  * @smep_nowp: CR4.SMEP and not CR0.WP
  * @smap_nowp: CR4.SMAP and not CR0.WP
  * @pse: 32-bit mode: CR4.PSE
  * @quadrant: 32-bit mode: a shadow table has half the entries of the guest's
  *	table (512, 8-byte, against 1024), and a shadow directory covers a
- *	quarter of the guest's: which part this is
+ *	quarter of the guest's: which part this is.  Level 4 below a 5-level root:
+ *	0: the low half of the linear address space, 1: the high half
+ * @owner: level 4 where there are two views: umbra_mmu_ctx.id, because the
+ *	engine's entry in it is the context's own; else 0
  */
 union umbra_role {
 	u32 word;
@@ -66,8 +70,23 @@ union umbra_role {
 		u32 smap_nowp : 1;
 		u32 pse : 1;
 		u32 quadrant : 2;
+		u32 owner : 13;
 	};
 };
+
+#define UMBRA_MAX_OWNER		(BIT(13) - 1)
+
+/*
+ * Permissions, as the view of @role shows them.  The supervisor at CPL 3 may
+ * touch every page, and write where its CR0.WP lets it; its code is translated,
+ * never run where it is.
+ */
+static inline unsigned int umbra_role_view_access(union umbra_role role, unsigned int access)
+{
+	if (role.view != UMBRA_VIEW_KERNEL)
+		return access;
+	return UMBRA_AX_U | (role.wp ? access & UMBRA_AX_W : UMBRA_AX_W);
+}
 
 enum umbra_mode umbra_role_mode(const struct umbra_paging *paging);
 union umbra_role umbra_role_base(const struct umbra_paging *paging, enum umbra_view view);

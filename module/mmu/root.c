@@ -10,23 +10,40 @@
  * after setting it, and a vCPU looks for that request after it has its root and
  * before it enters the guest.
  *
- * In long mode a root is one shadow page of level 4.  Everywhere else it is
- * four shadow pages of level 2, one for each GiB, below a table of pointers
- * that belongs to the context and is rewritten at each change:
+ * In long mode a root is one shadow page of level 4; below a 5-level root it is two
+ * of them, one for each half of the address space, made from the same guest
+ * table.  An address that is not canonical for the guest then finds nothing.
+ * Everywhere else a root is four shadow pages of level 2, one for each GiB.  What
+ * is above the shadow pages belongs to the context and is rewritten at each change:
  *
- *   config.pae_roots       top (PAE pointers, below 4 GiB) -> 4 directories
- *   otherwise       top2 (level 4) -> top (level 3 entries) -> 4 directories
+ *   config.pae_roots         l3 (PAE pointers, below 4 GiB) -> 4 directories
+ *   else, legacy modes   (l5 ->) l4 -> l3 -> 4 directories
+ *   long mode             l5 [0] -> low level 4, [511] -> high level 4
  *
  * Guests with 2 levels of 4-byte entries have one directory of 1024 entries
  * for the four: each shadow directory is a quadrant of it.  Guests without
  * paging get four direct directories.
+ *
+ * With two views a context holds roots of both, and has an active one of each: the
+ * engine goes back and forth without asking.  Level-4 pages are then the
+ * context's own (role.owner), for the engine's entry in them.
  */
 #include "mmu_internal.h"
 #include "spte.h"
 
 static unsigned int nr_slots(const struct umbra_mmu_ctx *ctx)
 {
-	return ctx->env.mode == UMBRA_MODE_LONG ? 1 : UMBRA_NR_LEGACY_ROOTS;
+	if (ctx->env.mode != UMBRA_MODE_LONG)
+		return UMBRA_NR_LEGACY_ROOTS;
+	return ctx->mmu->config.levels == 5 ? 2 : 1;
+}
+
+/* Which of them translates @gva. */
+static unsigned int slot_of(const struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	if (ctx->env.mode != UMBRA_MODE_LONG)
+		return (gva >> 30) & 3;
+	return ctx->mmu->config.levels == 5 ? (gva >> 47) & 1 : 0;
 }
 
 /* The frame for root page @i of the paging state; false when the guest has none. */
@@ -47,13 +64,14 @@ static bool root_gfn(const struct umbra_mmu_ctx *ctx, unsigned int i, gfn_t *gfn
 	return true;
 }
 
-static bool root_fits(const struct umbra_mmu_ctx *ctx, const struct umbra_root *root)
+static bool root_fits(const struct umbra_mmu_ctx *ctx, enum umbra_view view,
+		      const struct umbra_root *root)
 {
 	const struct umbra_sp *sp;
 	unsigned int i;
 	gfn_t gfn;
 
-	if (!root->valid || root->role.word != ctx->role.word)
+	if (!root->valid || root->role.word != ctx->views[view].role.word)
 		return false;
 	for (i = 0; i < nr_slots(ctx); i++) {
 		sp = root->sp[i];
@@ -66,6 +84,15 @@ static bool root_fits(const struct umbra_mmu_ctx *ctx, const struct umbra_root *
 			return false;
 	}
 	return true;
+}
+
+/* The engine's entry, if @sp has it.  MMU lock held. */
+static void set_hole(struct umbra_mmu *mmu, struct umbra_sp *sp, u64 entry)
+{
+	unsigned int hole = mmu->config.hole;
+
+	if (umbra_page_is_hole(mmu, sp, hole))
+		WRITE_ONCE(sp->spt[hole], entry);
 }
 
 /* Let go of the pages of a root.  MMU lock held. */
@@ -85,24 +112,26 @@ static void put_root(struct umbra_mmu *mmu, struct umbra_root *root)
 }
 
 /* Get the pages of a root.  MMU lock held. */
-static int get_root(struct umbra_mmu_ctx *ctx, struct umbra_root *root)
+static int get_root(struct umbra_mmu_ctx *ctx, const struct umbra_view_state *v,
+		    struct umbra_root *root)
 {
 	unsigned int i;
 	gfn_t gfn;
 
 	umbra_zap_make_room(ctx->mmu);
-	root->role = ctx->role;
+	root->role = v->role;
 	root->valid = true;
 	for (i = 0; i < nr_slots(ctx); i++) {
 		if (!root_gfn(ctx, i, &gfn))
 			continue;
 		root->sp[i] = umbra_page_get(ctx->mmu, &ctx->pools, gfn,
-					     umbra_role_root(ctx->role, i));
+					     umbra_role_root(v->role, i));
 		if (!root->sp[i]) {
 			put_root(ctx->mmu, root);
 			return -ENOMEM;
 		}
 		root->sp[i]->roots++;
+		set_hole(ctx->mmu, root->sp[i], v->hole);
 	}
 	return 0;
 }
@@ -118,59 +147,102 @@ static bool root_is_free(const struct umbra_root *root)
 	return !root->valid;
 }
 
-static struct umbra_root *oldest(struct umbra_mmu_ctx *ctx)
+/* Does the context translate by it in a view other than @view? */
+static bool active_elsewhere(const struct umbra_mmu_ctx *ctx, enum umbra_view view,
+			     const struct umbra_root *root)
 {
-	struct umbra_root *root, *best = &ctx->root[0];
+	enum umbra_view i;
+
+	for (i = 0; i < UMBRA_NR_VIEWS; i++)
+		if (i != view && ctx->views[i].active == root)
+			return true;
+	return false;
+}
+
+/* There are more roots than views, so there always is one. */
+static struct umbra_root *oldest(struct umbra_mmu_ctx *ctx, enum umbra_view view)
+{
+	struct umbra_root *root, *best = NULL;
 
 	for (root = ctx->root; root < ctx->root + UMBRA_NR_ROOTS; root++) {
+		if (active_elsewhere(ctx, view, root))
+			continue;
 		if (root_is_free(root))
 			return root;
-		if (root->used < best->used)
+		if (!best || root->used < best->used)
 			best = root;
 	}
 	return best;
 }
 
-static struct umbra_root *find_root(struct umbra_mmu_ctx *ctx)
+static struct umbra_root *find_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {
 	struct umbra_root *root;
 
 	for (root = ctx->root; root < ctx->root + UMBRA_NR_ROOTS; root++)
-		if (root_fits(ctx, root))
+		if (root_fits(ctx, view, root))
 			return root;
 	return NULL;
 }
 
 /* The context translates by @root from now on.  MMU lock held. */
-static void activate(struct umbra_mmu_ctx *ctx, struct umbra_root *root)
+static void activate(struct umbra_view_state *v, struct umbra_root *root)
 {
 	unsigned int i;
 
 	for (i = 0; i < UMBRA_NR_LEGACY_ROOTS; i++) {
-		if (ctx->active && ctx->active->sp[i])
-			ctx->active->sp[i]->active--;
+		if (v->active && v->active->sp[i])
+			v->active->sp[i]->active--;
 		if (root && root->sp[i])
 			root->sp[i]->active++;
 	}
-	ctx->active = root;
+	v->active = root;
+}
+
+/*
+ * The other view's root of an address space that the guest left must not look
+ * used: writes to its table would be emulated for as long as the guest stays
+ * in one view.  MMU lock held.
+ */
+static void leave_others(struct umbra_mmu_ctx *ctx, enum umbra_view view)
+{
+	enum umbra_view i;
+
+	for (i = 0; i < UMBRA_NR_VIEWS; i++) {
+		struct umbra_view_state *v = &ctx->views[i];
+
+		if (i == view || !v->active || root_fits(ctx, i, v->active))
+			continue;
+		activate(v, NULL);
+		v->loaded = false;
+	}
 }
 
 /* Replace what @root holds.  MMU lock held. */
-static int make_root(struct umbra_mmu_ctx *ctx, struct umbra_root *root)
+static int make_root(struct umbra_mmu_ctx *ctx, struct umbra_view_state *v,
+		     struct umbra_root *root)
 {
-	if (root == ctx->active)
-		activate(ctx, NULL);
+	enum umbra_view i;
+
+	if (root == v->active)
+		activate(v, NULL);
 	put_root(ctx->mmu, root);
 	/* A freed page may come back as another root at the same address. */
-	ctx->last_hpa = UMBRA_INVALID_HPA;
+	for (i = 0; i < UMBRA_NR_VIEWS; i++)
+		ctx->views[i].known = UMBRA_INVALID_HPA;
 	ctx->mmu->stats.root_miss++;
-	return get_root(ctx, root);
+	return get_root(ctx, v, root);
 }
 
-/* Point the context's own tables at the four directories.  Return: the root's address. */
-static hpa_t fill_top(struct umbra_mmu_ctx *ctx, const struct umbra_root *root)
+static u64 link_to(const struct umbra_mmu *mmu, const u64 *table)
 {
-	const struct umbra_mmu *mmu = ctx->mmu;
+	return PTE_P | PTE_W | PTE_U | PTE_A | mmu->encryption_mask | umbra_host_table_hpa(table);
+}
+
+/* Legacy modes: point the context's own tables at the four directories.  Return: the upmost. */
+static u64 *fill_legacy_top(const struct umbra_mmu *mmu, const struct umbra_top *top,
+			    const struct umbra_root *root)
+{
 	unsigned int i;
 
 	for (i = 0; i < UMBRA_NR_LEGACY_ROOTS; i++) {
@@ -182,21 +254,44 @@ static hpa_t fill_top(struct umbra_mmu_ctx *ctx, const struct umbra_root *root)
 			entry = umbra_host_table_hpa(sp->spt) | PTE_P;
 		else if (sp)
 			entry = umbra_spte_make_link(mmu, sp);
-		WRITE_ONCE(ctx->top[i], entry);
+		WRITE_ONCE(top->l3[i], entry);
 	}
 	if (mmu->config.pae_roots)
-		return umbra_host_table_hpa(ctx->top);
-	WRITE_ONCE(ctx->top2[0], PTE_P | PTE_W | PTE_U | PTE_A | mmu->encryption_mask |
-		   umbra_host_table_hpa(ctx->top));
-	return umbra_host_table_hpa(ctx->top2);
+		return top->l3;
+	WRITE_ONCE(top->l4[0], link_to(mmu, top->l3));
+	if (mmu->config.levels == 4)
+		return top->l4;
+	WRITE_ONCE(top->l5[0], link_to(mmu, top->l4));
+	WRITE_ONCE(top->l5[UMBRA_SPT_ENTRIES - 1], 0);
+	return top->l5;
+}
+
+/* Return: the upmost table; @own: it is the context's, at the same address whatever is in it. */
+static u64 *fill_top(struct umbra_mmu_ctx *ctx, struct umbra_view_state *v, bool *own)
+{
+	const struct umbra_mmu *mmu = ctx->mmu;
+	const struct umbra_root *root = v->active;
+
+	*own = true;
+	if (ctx->env.mode != UMBRA_MODE_LONG)
+		return fill_legacy_top(mmu, &v->top, root);
+	if (mmu->config.levels == 5) {
+		WRITE_ONCE(v->top.l5[0], umbra_spte_make_link(mmu, root->sp[0]));
+		WRITE_ONCE(v->top.l5[UMBRA_SPT_ENTRIES - 1],
+			   umbra_spte_make_link(mmu, root->sp[1]));
+		return v->top.l5;
+	}
+	*own = false;
+	return root->sp[0]->spt;
 }
 
 /*
  * Find or make the root for the paging state and make it the active one.
  * Return: 0 or -ENOMEM.
  */
-static int switch_root(struct umbra_mmu_ctx *ctx)
+static int switch_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {
+	struct umbra_view_state *v = &ctx->views[view];
 	struct umbra_mmu *mmu = ctx->mmu;
 	struct umbra_root *root;
 	int ret = umbra_pools_fill(&ctx->pools);
@@ -204,77 +299,140 @@ static int switch_root(struct umbra_mmu_ctx *ctx)
 	if (ret)
 		return ret;
 	spin_lock(&mmu->lock);
-	root = find_root(ctx);
+	leave_others(ctx, view);
+	root = find_root(ctx, view);
 	if (root) {
 		mmu->stats.root_hit++;
 	} else {
-		root = oldest(ctx);
-		ret = make_root(ctx, root);
+		root = oldest(ctx, view);
+		ret = make_root(ctx, v, root);
 	}
 	if (!ret)
-		activate(ctx, root);
+		activate(v, root);
 	spin_unlock(&mmu->lock);
 	return ret;
 }
 
 /**
- * umbra_mmu_load() - the root for the current paging state
+ * umbra_root_load() - have the root for the paging state in one view
+ * @ctx: the vCPU's
+ * @view: the view, current or not
+ *
+ * Context: the vCPU's thread, no MMU lock held, may sleep.
+ * Return: 0, -ENOMEM, or -EINVAL for paging that is not supported (LA57).
+ */
+int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view)
+{
+	struct umbra_view_state *v = &ctx->views[view];
+	u64 *top;
+	bool own;
+	int ret;
+
+	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
+		return -EINVAL;
+	if (!v->loaded || !root_fits(ctx, view, v->active)) {
+		v->loaded = false;
+		ret = switch_root(ctx, view);
+		if (ret)
+			return ret;
+		top = fill_top(ctx, v, &own);
+		v->hpa = umbra_host_table_hpa(top);
+		/* A 32-bit CR3 has no place for it, see umbra_host_check(). */
+		v->hpa |= ctx->mmu->encryption_mask;
+		v->fresh |= own || v->hpa != v->known;
+		v->known = v->hpa;
+		v->loaded = true;
+	}
+	v->active->used = ++ctx->clock;
+	return 0;
+}
+
+/**
+ * umbra_mmu_load() - the root for the current paging state and view
  * @ctx: the vCPU's
  * @root: host physical address of the root table
  * @fresh: set when the processor must not keep translations of an earlier use
- *	of this root
+ *	of this root, or with two views of the root loaded before in this view
  *
  * Context: the vCPU's thread, no MMU lock held, may sleep.
  * Return: 0, -ENOMEM, or -EINVAL for paging that is not supported (LA57).
  */
 int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh)
 {
-	hpa_t hpa;
-	int ret;
+	struct umbra_view_state *v = &ctx->views[ctx->view];
+	int ret = umbra_root_load(ctx, ctx->view);
 
-	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
-		return -EINVAL;
-	if (ctx->loaded && root_fits(ctx, ctx->active)) {
-		*root = ctx->last_hpa;
-		*fresh = false;
-		return 0;
-	}
-	ctx->loaded = false;
-	ret = switch_root(ctx);
 	if (ret)
 		return ret;
-	ctx->active->used = ++ctx->clock;
-	ctx->loaded = true;
-	if (ctx->env.mode == UMBRA_MODE_LONG) {
-		hpa = umbra_host_table_hpa(ctx->active->sp[0]->spt) | ctx->mmu->encryption_mask;
-	} else {
-		hpa = fill_top(ctx, ctx->active);
-		/* The same address, but maybe other pointers in it. */
-		ctx->last_hpa = UMBRA_INVALID_HPA;
-	}
-	*root = hpa;
-	*fresh = hpa != ctx->last_hpa;
-	ctx->last_hpa = hpa;
+	*root = v->hpa;
+	*fresh = v->fresh;
+	v->fresh = false;
 	return 0;
 }
 
 /**
  * umbra_root_for() - the shadow page where a fill starts
  * @ctx: the vCPU's
+ * @view: the view that is filled
  * @gva: linear address
  *
  * Context: MMU lock held.
  * Return: a valid shadow page, or NULL: umbra_mmu_load() has to come first.
  */
-struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, gva_t gva)
+struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva)
 {
-	unsigned int i = ctx->env.mode == UMBRA_MODE_LONG ? 0 : (gva >> 30) & 3;
+	const struct umbra_view_state *v = &ctx->views[view];
 	struct umbra_sp *sp;
 
-	if (!ctx->loaded)
+	if (!v->loaded)
 		return NULL;
-	sp = ctx->active->sp[i];
+	sp = v->active->sp[slot_of(ctx, gva)];
 	return sp && !sp->invalid ? sp : NULL;
+}
+
+/**
+ * umbra_root_find() - the shadow page above all that an address leads to
+ * @ctx: the vCPU's
+ * @view: the view
+ * @gva: linear address
+ *
+ * Unlike umbra_root_for() it need not be held: a root that was let go of is found
+ * in the hash when the address space comes back.
+ *
+ * Context: MMU lock held.
+ * Return: a valid shadow page, or NULL: there is none.
+ */
+struct umbra_sp *umbra_root_find(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva)
+{
+	unsigned int i = slot_of(ctx, gva);
+	gfn_t gfn;
+
+	if (!root_gfn(ctx, i, &gfn))
+		return NULL;
+	return umbra_page_find(ctx->mmu, gfn, umbra_role_root(ctx->views[view].role, i));
+}
+
+/**
+ * umbra_mmu_ctx_set_hole() - the engine's own entry in the level-4 tables
+ * @ctx: the vCPU's
+ * @kernel_entry: entry of its kernel views
+ * @user_entry: entry of its user views
+ *
+ * Context: the vCPU's thread, no MMU lock held.
+ */
+void umbra_mmu_ctx_set_hole(struct umbra_mmu_ctx *ctx, u64 kernel_entry, u64 user_entry)
+{
+	struct umbra_root *root;
+	unsigned int i;
+
+	spin_lock(&ctx->mmu->lock);
+	ctx->views[UMBRA_VIEW_KERNEL].hole = kernel_entry;
+	ctx->views[UMBRA_VIEW_USER].hole = user_entry;
+	for (root = ctx->root; root < ctx->root + UMBRA_NR_ROOTS; root++)
+		for (i = 0; i < UMBRA_NR_LEGACY_ROOTS; i++)
+			if (root->sp[i])
+				set_hole(ctx->mmu, root->sp[i], ctx->views[root->role.view].hole);
+	spin_unlock(&ctx->mmu->lock);
 }
 
 /**
@@ -288,9 +446,11 @@ void umbra_root_put_all(struct umbra_mmu_ctx *ctx)
 	unsigned int i;
 
 	spin_lock(&ctx->mmu->lock);
-	activate(ctx, NULL);
+	for (i = 0; i < UMBRA_NR_VIEWS; i++) {
+		activate(&ctx->views[i], NULL);
+		ctx->views[i].loaded = false;
+	}
 	for (i = 0; i < UMBRA_NR_ROOTS; i++)
 		put_root(ctx->mmu, &ctx->root[i]);
 	spin_unlock(&ctx->mmu->lock);
-	ctx->loaded = false;
 }

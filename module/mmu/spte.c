@@ -32,6 +32,32 @@ bool umbra_spte_clear_bits(u64 *sptep, u64 bits)
 }
 
 /**
+ * umbra_spte_guest_access() - what a leaf may have of its guest entry
+ * @sp: shadow page of level 1 of a guest table
+ * @gpte: the guest's entry
+ *
+ * Without W where D is not set, so that the first write is noticed.
+ *
+ * Context: any.
+ * Return: UMBRA_AX_*.
+ */
+unsigned int umbra_spte_guest_access(const struct umbra_sp *sp, u64 gpte)
+{
+	unsigned int access = UMBRA_AX_X;
+
+	if (gpte & PTE_W)
+		access |= UMBRA_AX_W;
+	if (gpte & PTE_U)
+		access |= UMBRA_AX_U;
+	if (gpte & PTE_NX)
+		access &= ~UMBRA_AX_X;
+	access = umbra_role_view_access(sp->role, access);
+	if (!(gpte & PTE_D))
+		access &= ~UMBRA_AX_W;
+	return access & sp->role.access;
+}
+
+/**
  * umbra_spte_make_leaf() - an entry that maps memory
  * @mmu: the VM's
  * @access: UMBRA_AX_* to give

@@ -68,6 +68,7 @@ bool umbra_spte_clear_bits(u64 *sptep, u64 bits);
 u64 umbra_spte_make_leaf(const struct umbra_mmu *mmu, unsigned int access, unsigned int level,
 			 hpa_t hpa, bool host_writable);
 u64 umbra_spte_make_link(const struct umbra_mmu *mmu, const struct umbra_sp *child);
+unsigned int umbra_spte_guest_access(const struct umbra_sp *sp, u64 gpte);
 bool umbra_spte_reduces(u64 old, u64 new_spte);
 
 #endif

@@ -78,20 +78,6 @@ bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn)
 	return true;
 }
 
-/* Permissions that a guest entry gives within its shadow page; D not set: no W. */
-static unsigned int entry_access(const struct umbra_sp *sp, u64 gpte)
-{
-	unsigned int access = UMBRA_AX_X;
-
-	if ((gpte & (PTE_W | PTE_D)) == (PTE_W | PTE_D))
-		access |= UMBRA_AX_W;
-	if (gpte & PTE_U)
-		access |= UMBRA_AX_U;
-	if (gpte & PTE_NX)
-		access &= ~UMBRA_AX_X;
-	return access & sp->role.access;
-}
-
 /* Is @now the entry @was but for permissions and D? */
 static bool only_permissions(const struct umbra_sp *sp, u64 was, u64 now)
 {
@@ -110,7 +96,7 @@ static void restrict_leaf(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned i
 {
 	u64 *sptep = &sp->spt[index];
 	u64 old = READ_ONCE(*sptep), spte = old;
-	unsigned int access = entry_access(sp, gpte);
+	unsigned int access = umbra_spte_guest_access(sp, gpte);
 
 	if (!(access & UMBRA_AX_W))
 		spte &= ~(PTE_W | PTE_D);
@@ -245,31 +231,47 @@ void umbra_sync_all(struct umbra_mmu *mmu)
 	spin_unlock(&mmu->lock);
 }
 
+/* The leaf table that translates @gva in one view, or NULL.  MMU lock held. */
+static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva)
+{
+	struct umbra_sp *sp = umbra_root_find(ctx, view, gva);
+
+	while (sp && sp->role.level > 1) {
+		unsigned int index = umbra_spte_index(gva, sp->role.level);
+		u64 spte = sp->spt[index];
+
+		if (!umbra_spte_link(spte) || umbra_page_is_hole(ctx->mmu, sp, index))
+			return NULL;
+		sp = umbra_host_owner(umbra_host_table(umbra_spte_hpa(ctx->mmu, spte)));
+	}
+	return sp;
+}
+
 /**
  * umbra_sync_gva() - bring the entry for one address into step
  * @ctx: the vCPU's
  * @gva: linear address
  *
- * The page stays unsync.
+ * In every view: the guest's supervisor executes INVLPG for its users.  The page stays
+ * unsync.
  *
  * Context: no MMU lock held.
  */
 void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
+	enum umbra_view view;
 	struct umbra_sp *sp;
-	u64 spte;
 
 	if (!READ_ONCE(mmu->nr_unsync))
 		return;
 	spin_lock(&mmu->lock);
-	sp = umbra_root_for(ctx, gva);
-	while (sp && sp->role.level > 1) {
-		spte = sp->spt[umbra_spte_index(gva, sp->role.level)];
-		sp = umbra_spte_link(spte) ?
-		     umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, spte))) : NULL;
+	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
+		if (!umbra_view_exists(mmu, view))
+			continue;
+		sp = leaf_table(ctx, view, gva);
+		if (sp && sp->unsync)
+			sync_one(mmu, sp, umbra_spte_index(gva, 1));
 	}
-	if (sp && sp->unsync)
-		sync_one(mmu, sp, umbra_spte_index(gva, 1));
 	spin_unlock(&mmu->lock);
 }

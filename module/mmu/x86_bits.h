@@ -43,6 +43,7 @@
 #define PTE_NX			BIT_ULL(63)
 #define PTE_ADDR		GENMASK_ULL(51, 12)
 
+#define GP_VECTOR		13
 #define PF_VECTOR		14
 
 #endif

@@ -30,6 +30,7 @@
 
 struct tlb_entry {
 	bool valid, w, u, x;
+	enum umbra_view view;
 	u64 page;	/* gva >> 12 */
 	u64 hpa;
 };
@@ -38,14 +39,15 @@ struct vcpu {
 	struct umbra_mmu_ctx *ctx;
 	struct umbra_paging paging;
 	struct tlb_entry tlb[NTLB];
-	bool reload, busy;
-	hpa_t root;
+	bool reload[UMBRA_NR_VIEWS], busy;
+	hpa_t root[UMBRA_NR_VIEWS];
 };
 
 static struct vcpu vcpus[NVCPUS];
 static struct umbra_mmu_config config;
 static u8 guest_maxphyaddr;	/* all processors have the same CPUID */
 static u32 guest_features;
+static u64 hole_table[2][512] __attribute__((aligned(4096)));	/* what the engine has in its hole: nothing */
 static bool pending_edit;	/* the guest changed tables and has not flushed yet */
 static u64 exact_gva;		/* but this address was, by INVLPG; 0: none */
 static bool disturbed;		/* something happened inside the current fault */
@@ -68,6 +70,13 @@ static struct {
 static void clear_tlb(struct vcpu *v)
 {
 	memset(v->tlb, 0, sizeof(v->tlb));
+}
+
+static void clear_tlb_view(struct vcpu *v, enum umbra_view view)
+{
+	for (int i = 0; i < NTLB; i++)
+		if (v->tlb[i].view == view)
+			v->tlb[i].valid = false;
 }
 
 static void clear_all_tlbs(void)
@@ -110,6 +119,8 @@ static bool guarded(gfn_t gfn)
 	return is;
 }
 
+static void check_holes(void);
+
 /* What no processor may be able to do, whatever happened. */
 static void check_tlbs(void)
 {
@@ -146,6 +157,7 @@ static void check_all(void)
 	if (broken)
 		FAIL("invariant %u is broken", broken);
 	check_tlbs();
+	check_holes();
 }
 
 /* The processor. */
@@ -160,9 +172,24 @@ static bool smap(const struct vcpu *v)
 	return (v->paging.cr0 >> 31 & 1) && (v->paging.cr4 >> 21 & 1);
 }
 
-/* CR0.WP = 1 and EFER.NXE = 1 always. */
+static bool long_mode(const struct vcpu *v)
+{
+	return (v->paging.efer & 1 << 10) && v->paging.cr0 >> 31;
+}
+
+/* For whom an access is made: with two views the guest's supervisor has its own. */
+static enum umbra_view view_of(struct model_access a)
+{
+	if (!config.two_views)
+		return UMBRA_VIEW_NATIVE;
+	return a.user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL;
+}
+
+/* CR0.WP = 1 and EFER.NXE = 1 always; with two views always at CPL 3. */
 static bool permits(const struct vcpu *v, const struct tlb_entry *t, struct model_access a)
 {
+	if (config.two_views)
+		a.user = true;
 	if (a.user && !t->u)
 		return false;
 	if (a.fetch)
@@ -178,15 +205,15 @@ static u64 *table_entry(u64 table, u64 gva, int level)
 }
 
 /* Walks the shadow tables; false: not present. */
-static bool shadow_walk(struct vcpu *v, u64 gva, struct tlb_entry *t)
+static bool shadow_walk(struct vcpu *v, u64 gva, enum umbra_view view, struct tlb_entry *t)
 {
-	bool lng = v->paging.efer & 1 << 10 && v->paging.cr0 >> 31;
-	int level = lng || !config.pae_roots ? 4 : 2;
-	u64 table = v->root;
+	bool lng = long_mode(v);
+	int level = lng || !config.pae_roots ? config.levels : 2;
+	u64 table = v->root[view];
 	u64 *e;
 
 	*t = (struct tlb_entry){ .valid = true, .w = true, .u = true, .x = true,
-				 .page = gva >> 12 };
+				 .view = view, .page = gva >> 12 };
 	if (!lng)
 		gva &= 0xffffffff;
 	if (level == 2) {
@@ -215,38 +242,67 @@ static bool shadow_walk(struct vcpu *v, u64 gva, struct tlb_entry *t)
 	return true;
 }
 
-static struct tlb_entry *tlb_find(struct vcpu *v, u64 gva)
+static struct tlb_entry *tlb_find(struct vcpu *v, u64 gva, enum umbra_view view)
 {
 	for (int i = 0; i < NTLB; i++)
-		if (v->tlb[i].valid && v->tlb[i].page == gva >> 12)
+		if (v->tlb[i].valid && v->tlb[i].page == gva >> 12 && v->tlb[i].view == view)
 			return &v->tlb[i];
 	return NULL;
 }
 
-static void load(struct vcpu *v)
+static void must_reload(struct vcpu *v)
+{
+	memset(v->reload, true, sizeof(v->reload));
+}
+
+static void load(struct vcpu *v, enum umbra_view view)
 {
 	bool fresh;
 	int ret;
 
+	if (config.two_views)
+		umbra_mmu_set_view(v->ctx, view);
 	do {
-		v->reload = false;
-		ret = umbra_mmu_load(v->ctx, &v->root, &fresh);
+		v->reload[view] = false;
+		ret = umbra_mmu_load(v->ctx, &v->root[view], &fresh);
 		if (ret)
 			FAIL("no root: %d", ret);
 		if (fresh)
-			clear_tlb(v);
-	} while (v->reload);
+			clear_tlb_view(v, view);
+	} while (v->reload[view]);
+}
+
+/* The engine's entry is in every root that a processor may use. */
+static void check_holes(void)
+{
+	for (int i = 0; i < NVCPUS; i++) {
+		for (int view = UMBRA_VIEW_KERNEL; view < UMBRA_NR_VIEWS; view++) {
+			struct vcpu *v = &vcpus[i];
+			u64 table = v->root[view];
+
+			if (!long_mode(v) || v->reload[view] || !config.two_views)
+				continue;
+			if (config.levels == 5)
+				table = ((u64 *)(uintptr_t)table)[511] & PTE_ADDR;
+			if (((u64 *)(uintptr_t)table)[config.hole] !=
+			    ((u64)(uintptr_t)hole_table[view - 1] | 3))
+				FAIL("the hole of view %d is closed", view);
+		}
+	}
 }
 
 /* Return: translation that permits the access, by TLB or tables; NULL: a fault. */
 static struct tlb_entry *processor_access(struct vcpu *v, u64 gva, struct model_access a,
 					  bool *from_tlb, bool *present)
 {
-	struct tlb_entry *t = tlb_find(v, gva);
+	enum umbra_view view = view_of(a);
+	struct tlb_entry *t = tlb_find(v, gva, view);
 	static struct tlb_entry walked;
 
-	if (v->reload)
-		load(v);
+	if (config.two_views)
+		umbra_mmu_set_view(v->ctx, view);
+	if (v->reload[view])
+		load(v, view);
 	if (t && t->valid && permits(v, t, a) && chance(80)) {
 		*from_tlb = true;
 		return t;
@@ -254,7 +310,7 @@ static struct tlb_entry *processor_access(struct vcpu *v, u64 gva, struct model_
 	if (t)
 		t->valid = false;
 	*from_tlb = false;
-	*present = shadow_walk(v, gva, &walked);
+	*present = shadow_walk(v, gva, view, &walked);
 	if (!*present || !permits(v, &walked, a))
 		return NULL;
 	t = &v->tlb[below(NTLB)];
@@ -345,13 +401,17 @@ static void settle_moves(void)
 static bool read_only_tables(const struct vcpu *v, u64 gva)
 {
 	struct umbra_walk_env env;
+	struct umbra_memslot *slot;
 	struct umbra_walk walk;
 
 	umbra_walk_prepare(&env, &v->paging);
 	umbra_walk(fake.mmu, &env, gva, UMBRA_ACC_PEEK, &walk);
-	for (int level = walk.top; walk.top && level >= walk.level; level--)
-		if (fake_slot(walk.table[level])->flags & KVM_MEM_READONLY)
+	for (int level = walk.top; walk.top && level >= walk.level; level--) {
+		slot = fake_slot(walk.table[level]);
+		/* Others may have changed the tables since. */
+		if (!slot || slot->flags & KVM_MEM_READONLY)
 			return true;
+	}
 	return false;
 }
 
@@ -403,9 +463,20 @@ static bool take_fault(struct vcpu *v, u64 gva, struct model_access a, bool pres
 	disturbed = false;
 	verdict = umbra_mmu_fault(v->ctx, gva, hw_error_code(a, present), a.ac, &info);
 	sure = !disturbed;
+	if (config.two_views && long_mode(v) && (gva >> 39 & 511) == config.hole &&
+	    verdict == UMBRA_VERDICT_ERROR && info.error == -EOPNOTSUPP) {
+		if (sure && !r.ok)
+			FAIL("gva %llx: the hole hides the guest's own fault", gva);
+		return true;
+	}
 	switch (verdict) {
 	case UMBRA_VERDICT_RETRY:
 		seen.filled++;
+		if (config.two_views && long_mode(v) && (gva >> 39 & 511) == config.hole)
+			FAIL("gva %llx: filled in the hole", gva);
+		/* The supervisor's code is not run in place, but mapped. */
+		if (config.two_views && a.fetch && !a.user)
+			return true;
 		if (sure && !r.ok)
 			FAIL("gva %llx: retry, but it is the guest's fault", gva);
 		return false;
@@ -476,10 +547,13 @@ static void set_paging(struct vcpu *v, const struct umbra_paging *p)
 	v->paging = *p;
 	v->paging.maxphyaddr = guest_maxphyaddr;
 	v->paging.features = guest_features;
+	if (config.two_views)
+		v->paging.cr4 &= ~(1ull << 21);
 	umbra_mmu_set_paging(v->ctx, &v->paging);
 	umbra_mmu_flush(v->ctx, true);
 	clear_tlb(v);
-	load(v);
+	must_reload(v);
+	load(v, view_of((struct model_access){ .user = chance(50) }));
 }
 
 /* Processors of a guest mostly agree on the mode, and load CR3 often. */
@@ -530,13 +604,10 @@ static void guest_edit(void)
 static void invlpg(u64 gva)
 {
 	for (int i = 0; i < NVCPUS; i++) {
-		struct tlb_entry *t = tlb_find(&vcpus[i], gva);
-
 		umbra_mmu_invlpg(vcpus[i].ctx, gva);
-		while (t) {
-			t->valid = false;
-			t = tlb_find(&vcpus[i], gva);
-		}
+		for (int k = 0; k < NTLB; k++)
+			if (vcpus[i].tlb[k].page == gva >> 12)
+				vcpus[i].tlb[k].valid = false;
 	}
 }
 
@@ -613,7 +684,7 @@ static void slot_op(void)
 		moody->flags ^= KVM_MEM_LOG_DIRTY_PAGES;
 		take_log();
 	}
-	fake.mmu->max_pages = MAX_PAGES;
+	fake.mmu->max_pages = config.two_views ? 2 * MAX_PAGES : MAX_PAGES;
 }
 
 /* Few addresses, so that they are used again: by TLBs, by other processors, after edits. */
@@ -686,7 +757,7 @@ static void on_reload(void)
 		return;
 	known = fake.reloads;
 	for (int i = 0; i < NVCPUS; i++)
-		vcpus[i].reload = true;
+		must_reload(&vcpus[i]);
 }
 
 static void on_flush(void)
@@ -695,7 +766,15 @@ static void on_flush(void)
 	clear_all_tlbs();
 }
 
-static void start(bool pae_roots)
+static const struct umbra_mmu_config pae_roots = { .pae_roots = true, .levels = 4 };
+static const struct umbra_mmu_config four_levels = { .levels = 4 };
+static const struct umbra_mmu_config five_levels = { .levels = 5 };
+static const struct umbra_mmu_config two_views = { .levels = 4, .two_views = true, .hole = 256 };
+static const struct umbra_mmu_config two_views_five = {
+	.levels = 5, .two_views = true, .hole = 256
+};
+
+static void start(struct umbra_mmu_config how)
 {
 	fake_reset();
 	memset(vcpus, 0, sizeof(vcpus));
@@ -706,16 +785,18 @@ static void start(bool pae_roots)
 	pending_edit = false;
 	exact_gva = 0;
 	failure = NULL;
-	config = (struct umbra_mmu_config){ .pae_roots = pae_roots, .levels = 4 };
+	config = how;
 	fake.mmu = umbra_mmu_create(NULL, &fake_ops, &config);
 	fake_add_slot(0, 40, 0);
 	moody = fake_add_slot(40, 40, 0);
-	fake.mmu->max_pages = MAX_PAGES;
+	fake.mmu->max_pages = config.two_views ? 2 * MAX_PAGES : MAX_PAGES;
 	fake.on_flush = on_flush;
 	fake.on_dirty = on_dirty;
 	for (int i = 0; i < NVCPUS; i++) {
 		vcpus[i].ctx = umbra_mmu_ctx_create(fake.mmu);
-		vcpus[i].reload = true;
+		must_reload(&vcpus[i]);
+		umbra_mmu_ctx_set_hole(vcpus[i].ctx, (uintptr_t)hole_table[0] | 3,
+				       (uintptr_t)hole_table[1] | 3);
 	}
 }
 
@@ -734,13 +815,13 @@ static void stop(void)
 	fake_free();
 }
 
-static bool run(bool pae_roots, bool concurrent, unsigned int steps, u64 seed)
+static bool run(struct umbra_mmu_config how, bool concurrent, unsigned int steps, u64 seed)
 {
 	const struct umbra_mmu_stats *s;
 
 	rnd_state = seed;
 	gen_friendly = true;
-	start(pae_roots);
+	start(how);
 	fake.on_unlocked = concurrent ? on_unlocked : NULL;
 	for (unsigned int i = 0; i < steps && !failure; i++) {
 		if (i % 400 == 0)
@@ -773,8 +854,8 @@ static int frame_for(struct vcpu *v, u64 gva, bool write)
 	struct tlb_entry t;
 
 	for (int i = 0; i < 8; i++) {
-		load(v);
-		if (shadow_walk(v, gva, &t) && permits(v, &t, a))
+		load(v, view_of(a));
+		if (shadow_walk(v, gva, view_of(a), &t) && permits(v, &t, a))
 			return frame_gfn(t.hpa);
 		if (umbra_mmu_fault(v->ctx, gva, write ? UMBRA_PF_W : 0, true, &info) !=
 		    UMBRA_VERDICT_RETRY)
@@ -788,7 +869,7 @@ static void unsync_start(struct vcpu *v)
 	struct umbra_paging p = { .cr0 = 1ull << 31 | 1 << 16, .cr4 = 1 << 5,
 				  .efer = 1 << 8 | 1 << 10 | 1 << 11 };
 
-	start(true);
+	start(pae_roots);
 	for (int t = 0; t < 3; t++)
 		put_entry(t, 0, (u64)(t + 1) << 12 | PTE_ALL);
 	put_entry(3, 0, 20ull << 12 | PTE_ALL);
@@ -848,13 +929,142 @@ static bool new_link_is_in_step(void)
 	return !failure;
 }
 
+static void views_start(struct vcpu *v, struct umbra_mmu_config how, u64 leaf_bits)
+{
+	struct umbra_paging p = { .cr0 = 1ull << 31 | 1 << 16, .cr4 = 1 << 5,
+				  .efer = 1 << 8 | 1 << 10 | 1 << 11 };
+
+	start(how);
+	for (int t = 0; t < 3; t++)
+		put_entry(t, 0, (u64)(t + 1) << 12 | PTE_ALL);
+	put_entry(0, 511, 1ull << 12 | PTE_ALL);
+	put_entry(3, 0, 20ull << 12 | leaf_bits);
+	set_paging(v, &p);
+}
+
+/* What a view's entry for address 0 allows after the supervisor touched it. */
+static struct tlb_entry supervisor_leaf(struct vcpu *v, bool write)
+{
+	struct tlb_entry t = { 0 };
+
+	if (frame_for(v, 0, write) == 20)
+		shadow_walk(v, 0, UMBRA_VIEW_KERNEL, &t);
+	return t;
+}
+
+static bool kernel_view_obeys_wp(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_paging p;
+	struct tlb_entry t;
+
+	views_start(v, two_views, PTE_P | PTE_A | PTE_D);
+	t = supervisor_leaf(v, false);
+	if (!t.valid || !t.u || t.w || t.x)
+		FAIL("the supervisor's read-only page: u%d w%d x%d", t.u, t.w, t.x);
+	if (frame_for(v, 0, true) != -1)
+		FAIL("CR0.WP is not obeyed");
+	p = v->paging;
+	p.cr0 &= ~(1ull << 16);
+	set_paging(v, &p);
+	t = supervisor_leaf(v, false);
+	if (!t.valid || !t.u || !t.w || t.x)
+		FAIL("without CR0.WP: u%d w%d x%d", t.u, t.w, t.x);
+	check_all();
+	stop();
+	return !failure;
+}
+
+static bool user_view_hides_supervisor(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_fault_info info;
+	struct tlb_entry t;
+
+	views_start(v, two_views, PTE_P | PTE_W | PTE_A | PTE_D);
+	if (!supervisor_leaf(v, true).w)
+		FAIL("setting up");
+	load(v, UMBRA_VIEW_USER);
+	if (umbra_mmu_fault(v->ctx, 0, UMBRA_PF_U, false, &info) != UMBRA_VERDICT_GUEST ||
+	    info.fault.error_code != (UMBRA_PF_P | UMBRA_PF_U))
+		FAIL("the user reads a supervisor page");
+	if (shadow_walk(v, 0, UMBRA_VIEW_USER, &t) && t.u)
+		FAIL("the user's view shows it");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* A root that no context holds any more is found again when the guest comes back. */
+static bool invlpg_reaches_lost_roots(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_paging p;
+	struct tlb_entry t;
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 3ull << 12 | PTE_ALL);
+	load(v, UMBRA_VIEW_USER);
+	for (int i = 0; i < 3; i++) {
+		struct umbra_fault_info info;
+
+		umbra_mmu_fault(v->ctx, 0, UMBRA_PF_U, false, &info);
+	}
+	if (!shadow_walk(v, 0, UMBRA_VIEW_USER, &t) || frame_gfn(t.hpa) != 20)
+		FAIL("setting up the user's view");
+	/* Others push it out; their roots have no tables below. */
+	p = v->paging;
+	for (int i = 0; i < UMBRA_NR_ROOTS; i++) {
+		v->paging.cr3 = (u64)(21 + i) << 12;
+		umbra_mmu_set_paging(v->ctx, &v->paging);
+		load(v, UMBRA_VIEW_KERNEL);
+	}
+	umbra_mmu_set_paging(v->ctx, &p);
+	/* The leaf table gets out of step, by way of itself; then the guest changes it. */
+	if (frame_for(v, 0x1000, true) != 3 || !fake.mmu->nr_unsync)
+		FAIL("the leaf table is not unsync");
+	put_entry(3, 0, 22ull << 12 | PTE_ALL);
+	umbra_mmu_invlpg(v->ctx, 0);
+	load(v, UMBRA_VIEW_USER);
+	if (shadow_walk(v, 0, UMBRA_VIEW_USER, &t) && frame_gfn(t.hpa) != 22)
+		FAIL("stale in the user's view after INVLPG");
+	check_all();
+	stop();
+	return !failure;
+}
+
+static bool halves_do_not_alias(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_fault_info info;
+	struct tlb_entry t;
+
+	views_start(v, two_views_five, PTE_ALL);
+	if (frame_for(v, 0, false) != 20 || frame_for(v, 0xffffff8000000000ull, false) != 20)
+		FAIL("setting up");
+	for (int bit = 47; bit < 57; bit++) {
+		u64 gva = 1ull << bit;
+
+		if (shadow_walk(v, gva, UMBRA_VIEW_KERNEL, &t))
+			FAIL("%llx is mapped", gva);
+		if (umbra_mmu_fault(v->ctx, gva, 0, false, &info) != UMBRA_VERDICT_GUEST ||
+		    info.fault.vector != 13 || info.fault.error_code)
+			FAIL("%llx is no #GP", gva);
+	}
+	check_all();
+	stop();
+	return !failure;
+}
+
 /* Each allocation fails once: an error, no harm, and it works the next time. */
-static bool creation_survives(void)
+static bool creation_survives(bool five)
 {
 	struct umbra_mmu_config c = { .pae_roots = true, .levels = 4 };
 	struct umbra_memslot *slot = NULL;
 	bool done = false;
 
+	if (five)
+		c = two_views_five;
 	for (int n = 0; !done && n < 50; n++) {
 		struct umbra_mmu_ctx *ctx = NULL;
 
@@ -896,7 +1106,7 @@ static bool faults_survive(void)
 	int ret;
 
 	rnd_state = 77;
-	start(true);
+	start(pae_roots);
 	for (int i = 0; i < 300 && !failure; i++) {
 		p = gen_paging(below(4));
 		gen_tables(&p);
@@ -904,7 +1114,7 @@ static bool faults_survive(void)
 		umbra_mmu_set_paging(vcpus[0].ctx, &p);
 		fake.fail_alloc = n++ % 24;
 		do {
-			ret = umbra_mmu_load(vcpus[0].ctx, &vcpus[0].root, &fresh);
+			ret = umbra_mmu_load(vcpus[0].ctx, &vcpus[0].root[0], &fresh);
 			failed += ret == -ENOMEM;
 		} while (ret == -ENOMEM);
 		for (done = false; !done;) {
@@ -928,15 +1138,25 @@ int main(int argc, char **argv)
 	unsigned int steps = argc > 1 ? atoi(argv[1]) : 20000;
 	u64 seed = argc > 2 ? strtoull(argv[2], NULL, 16) : 0x5eed;
 
-	ktap_plan(9);
-	ktap_ok(run(true, false, steps, seed), "PAE roots, one after the other");
-	ktap_ok(run(false, false, steps, seed + 1), "4-level roots, one after the other");
-	ktap_ok(run(true, true, steps, seed + 2), "PAE roots, concurrent");
-	ktap_ok(run(false, true, steps, seed + 3), "4-level roots, concurrent");
+	ktap_plan(19);
+	ktap_ok(run(pae_roots, false, steps, seed), "PAE roots, one after the other");
+	ktap_ok(run(four_levels, false, steps, seed + 1), "4-level roots, one after the other");
+	ktap_ok(run(pae_roots, true, steps, seed + 2), "PAE roots, concurrent");
+	ktap_ok(run(four_levels, true, steps, seed + 3), "4-level roots, concurrent");
+	ktap_ok(run(five_levels, true, steps, seed + 4), "5-level roots, concurrent");
+	ktap_ok(run(two_views, false, steps, seed + 5), "two views, one after the other");
+	ktap_ok(run(two_views, true, steps, seed + 6), "two views, concurrent");
+	ktap_ok(run(two_views_five, false, steps, seed + 7), "two views, 5 levels");
+	ktap_ok(run(two_views_five, true, steps, seed + 8), "two views, 5 levels, concurrent");
 	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
 	ktap_ok(flush_is_heard(), "out of step: flush");
 	ktap_ok(new_link_is_in_step(), "out of step: new link");
-	ktap_ok(creation_survives(), "creation without memory");
+	ktap_ok(kernel_view_obeys_wp(), "two views: the supervisor and CR0.WP");
+	ktap_ok(user_view_hides_supervisor(), "two views: the user");
+	ktap_ok(invlpg_reaches_lost_roots(), "two views: INVLPG");
+	ktap_ok(halves_do_not_alias(), "5 levels: addresses that are not canonical");
+	ktap_ok(creation_survives(false), "creation without memory");
+	ktap_ok(creation_survives(true), "creation without memory, two views");
 	ktap_ok(faults_survive(), "faults without memory");
 	ktap_exit();
 }
