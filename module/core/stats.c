@@ -69,6 +69,8 @@ const struct umbra_stat_item umbra_vm_stat_items[] = {
 	CUMULATIVE(remote_flush),
 	CUMULATIVE(notifier_zap),
 	CUMULATIVE(spte_set),
+	CUMULATIVE(code_written),
+	CUMULATIVE(code_unmapped),
 };
 
 const unsigned int umbra_nr_vm_stat_items = ARRAY_SIZE(umbra_vm_stat_items);

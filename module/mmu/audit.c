@@ -74,6 +74,7 @@ static void audit_leaf(struct audit *a, const struct umbra_sp *sp, unsigned int 
 	check(a, 7, !(spte & (PTE_G | PTE_PWT | PTE_PCD)));
 	check(a, 7, (spte & PTE_ADDR & a->mmu->encryption_mask) == a->mmu->encryption_mask);
 	check(a, 7, !(spte & PTE_W) || ((spte & SPTE_HOST_W) && (spte & PTE_D)));
+	check(a, 13, !(spte & SPTE_CODE) || sp->code);
 	if (sp->role.view == UMBRA_VIEW_KERNEL)
 		check(a, 11, (spte & (PTE_U | PTE_NX)) == (PTE_U | PTE_NX));
 }
@@ -144,6 +145,7 @@ static void audit_key(struct audit *a, const struct umbra_sp *sp)
 	check(a, 1, times == 1 && !sp->invalid);
 	check(a, 9, !sp->role.direct == !!sp->gptes);
 	check(a, 10, !sp->unsync || (sp->role.level == 1 && !sp->role.direct));
+	check(a, 13, !sp->code || !sp->unsync);
 	check(a, 10, sp->unsync == !list_empty(&sp->unsync_link));
 	check(a, 4, umbra_host_owner(sp->spt) == sp);
 	check(a, 12, umbra_view_exists(a->mmu, sp->role.view));
@@ -178,6 +180,20 @@ static void audit_slots(struct audit *a)
 			umbra_chain_for_each(&slot->rmap[page], audit_chain_member, a);
 }
 
+static void audit_code(struct audit *a)
+{
+	unsigned long frames = 0;
+	unsigned int i;
+
+	for (i = 0; i < BIT(UMBRA_CODE_BITS); i++) {
+		struct hlist_node *node = a->mmu->code[i].first;
+
+		for (; node; node = node->next)
+			frames++;
+	}
+	check(a, 14, frames == a->mmu->nr_code);
+}
+
 /**
  * umbra_mmu_audit() - check the numbered invariants
  * @mmu: the VM's
@@ -203,6 +219,7 @@ unsigned int umbra_mmu_audit(struct umbra_mmu *mmu)
 		umbra_chain_for_each(&sp->parents, audit_parent, &a);
 	}
 	audit_slots(&a);
+	audit_code(&a);
 	check(&a, 8, pages <= mmu->nr_pages && indirect == mmu->indirect);
 	check(&a, 10, unsync == mmu->nr_unsync);
 	spin_unlock(&mmu->lock);

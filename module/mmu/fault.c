@@ -30,6 +30,8 @@
  * @view: whose shadow is filled
  * @acc: UMBRA_ACC_*
  * @write: a write
+ * @code: umbra_mmu_code_map(): leave marks on the way
+ * @mapped: result: the entry is in place
  * @walk: the guest's tables' word on it
  * @access: UMBRA_AX_* for the shadow entry
  * @guest_access: what the guest's tables give, as the view shows it: the access of a direct table,
@@ -44,6 +46,8 @@ struct fill {
 	enum umbra_view view;
 	unsigned int acc;
 	bool write;
+	bool code;
+	bool mapped;
 	struct umbra_walk walk;
 	unsigned int access;
 	unsigned int guest_access;
@@ -220,6 +224,8 @@ static struct umbra_sp *descend_to_leaf(struct umbra_mmu_ctx *ctx, struct fill *
 	while (sp) {
 		sp->used = true;
 		sp->writes = 0;
+		if (f->code)
+			umbra_code_mark(ctx->mmu, sp);
 		if (sp->role.level == 1)
 			break;
 		sp = descend(ctx, f, sp, umbra_spte_index(f->gva, sp->role.level));
@@ -238,7 +244,7 @@ static void change_leaf(struct umbra_mmu *mmu, u64 *sptep, u64 spte)
 
 	if (!((old ^ spte) & (PTE_U | PTE_NX)) && (old & PTE_W))
 		spte |= old & (PTE_W | PTE_D | SPTE_HOST_W);
-	spte |= old & PTE_A;
+	spte |= old & (PTE_A | SPTE_CODE);
 	if (old == spte) {
 		mmu->stats.pf_spurious++;
 		return;
@@ -257,6 +263,8 @@ static bool set_leaf(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp 
 	u64 spte;
 
 	spte = umbra_spte_make_leaf(mmu, f->access, 1, f->page.hpa, f->page.writable);
+	if (f->code)
+		spte |= SPTE_CODE;
 	if (umbra_spte_writable(spte))
 		mmu->ops->mark_dirty(mmu->vm, f->slot, f->walk.gfn);
 	trace_umbra_spte_set(f->walk.gfn, 1, spte);
@@ -284,10 +292,12 @@ static bool set_leaf(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp 
 /*
  * A write to a frame that is shadowed as a table: pages of it that nothing
  * uses are most likely history, and go; tables of level 1 may get out of step;
- * else the write is emulated.
+ * else the write is emulated.  To a frame with translated code it always is.
  */
 static bool may_write(struct umbra_mmu *mmu, gfn_t gfn)
 {
+	if (umbra_code_frame(mmu, gfn))
+		return false;
 	return !umbra_page_protected(mmu, gfn) || umbra_zap_gfn(mmu, gfn, true) ||
 	       umbra_sync_release(mmu, gfn);
 }
@@ -325,7 +335,8 @@ static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
 		f->access &= ~UMBRA_AX_W;
 	if (!guest_entry_unchanged(mmu, f, sp))
 		return UMBRA_VERDICT_RETRY;
-	if (set_leaf(ctx, f, sp))
+	f->mapped = set_leaf(ctx, f, sp);
+	if (f->mapped)
 		fill_neighbours(ctx, f, sp);
 	return UMBRA_VERDICT_RETRY;
 }
@@ -446,4 +457,66 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 	verdict = canonical(ctx, gva) ? triage(ctx, &f, info) : not_canonical(info);
 	count_verdict(ctx->mmu, verdict);
 	return verdict;
+}
+
+/* One attempt to map the page of @f and to mark the way.  Return: 0, -EAGAIN or a result. */
+static int map_code(struct umbra_mmu_ctx *ctx, struct fill *f, gpa_t *gpa,
+		    struct umbra_fault *fault)
+{
+	struct umbra_fault_info info = { .gpa = UMBRA_INVALID_GPA };
+	int ret = umbra_root_load(ctx, f->view);
+
+	if (ret)
+		return ret;
+	f->mapped = false;
+	switch (triage(ctx, f, &info)) {
+	case UMBRA_VERDICT_RETRY:
+		*gpa = info.gpa;
+		return f->mapped ? 0 : -EAGAIN;
+	case UMBRA_VERDICT_GUEST:
+		*fault = info.fault;
+		return -EFAULT;
+	case UMBRA_VERDICT_MMIO:
+		*gpa = info.gpa;
+		return -ENXIO;
+	case UMBRA_VERDICT_ERROR:
+		return info.error == -EFAULT ? -EIO : info.error;
+	case UMBRA_VERDICT_WRITE:
+		break;
+	}
+	return -EIO;
+}
+
+/* Others change tables or take memory back meanwhile, but not for ever. */
+#define CODE_TRIES	16
+
+/**
+ * umbra_mmu_code_map() - where a fetch by the guest's supervisor leads, and watch it
+ * @ctx: the vCPU's
+ * @gva: linear address
+ * @gpa: result
+ * @fault: filled on -EFAULT
+ *
+ * Context: the vCPU's thread; SRCU read side of the slots held; may sleep.
+ * Return: 0; -EFAULT: guest fault; -ENXIO: no memory there; -EOPNOTSUPP: in the hole;
+ * -EIO: the caller's memory is gone; -EAGAIN: all is changing; -EINVAL: not in long
+ * mode; -ENOMEM, -EINTR, -EHWPOISON.
+ */
+int umbra_mmu_code_map(struct umbra_mmu_ctx *ctx, gva_t gva, gpa_t *gpa,
+		       struct umbra_fault *fault)
+{
+	struct fill f = {
+		.gva = gva,
+		.view = ctx->mmu->config.two_views ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE,
+		.acc = UMBRA_ACC_FETCH,
+		.code = true,
+	};
+	unsigned int tries;
+	int ret = -EAGAIN;
+
+	if (ctx->env.mode != UMBRA_MODE_LONG)
+		return -EINVAL;
+	for (tries = 0; ret == -EAGAIN && tries < CODE_TRIES; tries++)
+		ret = map_code(ctx, &f, gpa, fault);
+	return ret;
 }

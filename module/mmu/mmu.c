@@ -20,6 +20,8 @@ static void free_mmu(struct umbra_mmu *mmu)
 {
 	if (mmu->hash)
 		umbra_host_free_array(mmu->hash);
+	if (mmu->code)
+		umbra_host_free_array(mmu->code);
 	if (mmu->sync_buf)
 		umbra_host_free_table(mmu->sync_buf);
 	umbra_host_free(mmu);
@@ -57,8 +59,9 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 	INIT_LIST_HEAD(&mmu->unsync);
 	INIT_LIST_HEAD(&mmu->slots);
 	mmu->hash = umbra_host_alloc_array(1u << UMBRA_HASH_BITS, sizeof(*mmu->hash));
+	mmu->code = umbra_host_alloc_array(BIT(UMBRA_CODE_BITS), sizeof(*mmu->code));
 	mmu->sync_buf = umbra_host_alloc_table(false);
-	ret = mmu->hash && mmu->sync_buf ? umbra_host_watch(mmu) : -ENOMEM;
+	ret = mmu->hash && mmu->code && mmu->sync_buf ? umbra_host_watch(mmu) : -ENOMEM;
 	if (ret) {
 		free_mmu(mmu);
 		return ERR_PTR(ret);
@@ -91,6 +94,7 @@ void umbra_mmu_stop(struct umbra_mmu *mmu)
 void umbra_mmu_destroy(struct umbra_mmu *mmu)
 {
 	WARN_ON_ONCE(mmu->nr_pages || !list_empty(&mmu->slots));
+	umbra_code_forget_all(mmu);
 	free_mmu(mmu);
 }
 

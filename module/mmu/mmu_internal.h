@@ -32,6 +32,7 @@
 
 #define UMBRA_SPT_ENTRIES	512
 #define UMBRA_HASH_BITS		12
+#define UMBRA_CODE_BITS		9
 #define UMBRA_NR_ROOTS		16	/* address spaces that a vCPU keeps at hand, each view for itself */
 #define UMBRA_NR_LEGACY_ROOTS	4	/* page directories of a legacy address space */
 
@@ -73,6 +74,7 @@ struct umbra_chain_block {
  * @used: a fault went through it since reclaim last looked
  * @unsync: the guest writes to its table unnoticed, see sync.c; level 1 only
  * @unsync_link: in mmu->unsync while @unsync
+ * @code: on the way to translated code, see code.c; never unsync again
  * @invalid: out of the hash; never to be used for anything new.  Read without
  *	the lock by umbra_mmu_load(), see there
  */
@@ -91,6 +93,7 @@ struct umbra_sp {
 	u8 writes;
 	bool used;
 	bool unsync;
+	bool code;
 	bool invalid;
 };
 
@@ -149,6 +152,8 @@ struct umbra_pools {
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
  * @unsync: shadow pages that are unsync
  * @nr_unsync: how many; 0 is read without the lock, see umbra_sync_all()
+ * @code: frames with translated code, by gfn
+ * @nr_code: how many; 0 makes umbra_mmu_wrote() cheap
  * @sync_buf: a guest table while it is compared
  * @slots: struct umbra_mmu_slot of every slot that is or may become visible
  * @total_slot_pages: sum of their lengths
@@ -177,6 +182,8 @@ struct umbra_mmu {
 	unsigned long indirect;
 	struct list_head unsync;
 	unsigned long nr_unsync;
+	struct hlist_head *code;
+	unsigned long nr_code;
 	u64 *sync_buf;
 	struct list_head slots;
 	u64 total_slot_pages;
@@ -319,6 +326,13 @@ void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp);
 struct hlist_head *umbra_page_bucket(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
 			unsigned int index);
+
+/* code.c */
+bool umbra_code_frame(struct umbra_mmu *mmu, gfn_t gfn);
+bool umbra_code_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);
+void umbra_code_unmapped(struct umbra_mmu *mmu);
+void umbra_code_mark(struct umbra_mmu *mmu, struct umbra_sp *sp);
+void umbra_code_forget_all(struct umbra_mmu *mmu);
 
 /* zap.c */
 void umbra_flush_remote(struct umbra_mmu *mmu);

@@ -74,7 +74,7 @@ bool umbra_page_shadowed(struct umbra_mmu *mmu, gfn_t gfn)
  * @gfn: frame
  *
  * Context: MMU lock held.
- * Return: true when a shadow page of it is not unsync.
+ * Return: true when a shadow page of it is not unsync, or it holds translated code.
  */
 bool umbra_page_protected(struct umbra_mmu *mmu, gfn_t gfn)
 {
@@ -83,7 +83,7 @@ bool umbra_page_protected(struct umbra_mmu *mmu, gfn_t gfn)
 	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash)
 		if (sp->gfn == gfn && !sp->role.direct && !sp->unsync)
 			return true;
-	return false;
+	return umbra_code_frame(mmu, gfn);
 }
 
 static struct umbra_sp *new_page(struct umbra_pools *pools, gfn_t gfn, union umbra_role role)
@@ -213,11 +213,16 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 		return;
 	if (umbra_spte_leaf(old)) {
 		umbra_rmap_remove(mmu, sp, index);
+		if (old & SPTE_CODE)
+			umbra_code_unmapped(mmu);
 	} else {
 		struct umbra_sp *child;
 
 		child = umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, old)));
 		WARN_ON_ONCE(!umbra_chain_remove(&child->parents, sptep));
+		/* Level 4 is told of otherwise, see code.c. */
+		if (child->code && sp->role.level < 4)
+			umbra_code_unmapped(mmu);
 	}
 	umbra_spte_exchange(sptep, 0);
 	sp->present--;

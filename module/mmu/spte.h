@@ -17,9 +17,11 @@
  *
  *   9  SPTE_LEAF	maps memory (else: links a table)
  *  10  SPTE_HOST_W	the host would allow writing: a clear W is the guest's or ours
+ *  11  SPTE_CODE	of a leaf: the translator wants to hear when it goes, see code.c
  */
 #define SPTE_LEAF	BIT_ULL(9)
 #define SPTE_HOST_W	BIT_ULL(10)
+#define SPTE_CODE	BIT_ULL(11)
 
 static inline bool umbra_spte_present(u64 spte)
 {

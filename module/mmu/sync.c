@@ -62,7 +62,7 @@ void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp)
  *
  * Context: MMU lock held.
  * Return: true when all shadow pages of @gfn are unsync now; false when one of
- * them is of an upper level, and nothing was changed.
+ * them is of an upper level or leads to translated code, and nothing was changed.
  */
 bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn)
 {
@@ -70,7 +70,7 @@ bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn)
 	struct umbra_sp *sp;
 
 	hlist_for_each_entry(sp, bucket, hash)
-		if (sp->gfn == gfn && !sp->role.direct && sp->role.level != 1)
+		if (sp->gfn == gfn && !sp->role.direct && (sp->role.level != 1 || sp->code))
 			return false;
 	hlist_for_each_entry(sp, bucket, hash)
 		if (sp->gfn == gfn && !sp->role.direct && !sp->unsync)

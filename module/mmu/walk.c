@@ -213,6 +213,8 @@ static int set_accessed_dirty(struct umbra_mmu *mmu, const struct umbra_walk_env
 			continue;
 		if (ret)
 			return ret;
+		umbra_code_touched(mmu, walk->pte_gpa[level],
+				   umbra_mode_pte_size(env->mode));
 		walk->pte[level] = want;
 	}
 	if (write)

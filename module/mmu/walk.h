@@ -67,6 +67,7 @@ void umbra_walk_prepare(struct umbra_walk_env *env, const struct umbra_paging *p
 int umbra_walk(struct umbra_mmu *mmu, const struct umbra_walk_env *env, gva_t gva,
 	       unsigned int acc, struct umbra_walk *walk);
 u64 umbra_walk_pdptr_reserved(u8 maxphyaddr);
+void umbra_code_touched(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);	/* code.c */
 
 /* Bytes of an entry in the guest's tables. */
 static inline unsigned int umbra_mode_pte_size(enum umbra_mode mode)

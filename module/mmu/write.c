@@ -13,6 +13,8 @@
  * is either no page table any more or one that is being rebuilt.  Both times it
  * is better to give up shadowing it: writes run at full speed, and if it still
  * is a table, its next use shadows it anew.
+ *
+ * Frames with translated code are reported in the same way, see code.c.
  */
 #include "mmu_internal.h"
 #include "spte.h"
@@ -66,6 +68,17 @@ static void drop_span(struct umbra_mmu *mmu, struct umbra_sp *sp, struct span sp
 	}
 }
 
+/* Does some vCPU translate by a root made from the table?  MMU lock held. */
+static bool is_current_root(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	struct umbra_sp *sp;
+
+	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash)
+		if (sp->gfn == gfn && sp->role.level == 4 && sp->active)
+			return true;
+	return false;
+}
+
 /* Return: true when the table is given up. */
 static bool flooded(struct umbra_sp *sp)
 {
@@ -92,12 +105,18 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 
 	if (WARN_ON_ONCE(!len || offset + len > UMBRA_PAGE_SIZE))
 		return;
-	/* Pairs with umbra_page_get(): either the page is seen here, or it is made from the new bytes. */
+	/*
+	 * Pairs with umbra_page_get() and umbra_mmu_code_protect(): either the page is seen here,
+	 * or it is made from the new bytes.
+	 */
 	smp_mb();
-	if (!READ_ONCE(mmu->indirect))
+	if (!READ_ONCE(mmu->indirect) && !READ_ONCE(mmu->nr_code))
 		return;
 
 	spin_lock(&mmu->lock);
+	umbra_code_wrote(mmu, gpa, len);
+	if (is_current_root(mmu, gfn))
+		umbra_code_unmapped(mmu);
 	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash) {
 		if (sp->gfn != gfn || sp->role.direct)
 			continue;
@@ -116,14 +135,15 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
  * @gfn: frame
  *
  * Context: no MMU lock held.
- * Return: true when something was zapped.
+ * Return: true when something was zapped, or will be released by the translator.
  */
 bool umbra_mmu_unprotect(struct umbra_mmu *mmu, gfn_t gfn)
 {
-	bool zapped;
+	bool zapped, code;
 
 	spin_lock(&mmu->lock);
 	zapped = umbra_zap_gfn(mmu, gfn, false);
+	code = umbra_code_wrote(mmu, gfn_to_gpa(gfn), UMBRA_PAGE_SIZE);
 	spin_unlock(&mmu->lock);
-	return zapped;
+	return zapped || code;
 }

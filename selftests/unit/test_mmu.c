@@ -18,6 +18,7 @@
 #include <linux/kvm.h>
 
 #include "ktap.h"
+#include "test_mmu_code.h"
 #include "test_mmu_fake.h"
 #include "test_mmu_gen.h"
 #include "test_mmu_model.h"
@@ -98,12 +99,13 @@ static int frame_gfn(u64 hpa)
 	return -1;
 }
 
+/* Are some writes to the frame emulated? */
 static bool shadowed(gfn_t gfn)
 {
 	bool is;
 
 	spin_lock(&fake.mmu->lock);
-	is = umbra_page_shadowed(fake.mmu, gfn);
+	is = umbra_page_shadowed(fake.mmu, gfn) || umbra_code_frame(fake.mmu, gfn);
 	spin_unlock(&fake.mmu->lock);
 	return is;
 }
@@ -153,7 +155,10 @@ static void check_tlbs(void)
 static void check_all(void)
 {
 	unsigned int broken = umbra_mmu_audit(fake.mmu);
+	const char *code = code_check();
 
+	if (code)
+		FAIL("%s", code);
 	if (broken)
 		FAIL("invariant %u is broken", broken);
 	check_tlbs();
@@ -550,6 +555,7 @@ static void set_paging(struct vcpu *v, const struct umbra_paging *p)
 	if (config.two_views)
 		v->paging.cr4 &= ~(1ull << 21);
 	umbra_mmu_set_paging(v->ctx, &v->paging);
+	code_forget(v->ctx);
 	umbra_mmu_flush(v->ctx, true);
 	clear_tlb(v);
 	must_reload(v);
@@ -705,12 +711,28 @@ static u64 hot_gva(const struct vcpu *v)
 	return *gva;
 }
 
+/* An address that the supervisor can execute, mostly. */
+static u64 code_gva(struct vcpu *v)
+{
+	struct model_access a = { .fetch = true };
+	struct model_result r = { 0 };
+	u64 gva = 0;
+
+	for (int i = 0; i < 30 && !r.ok; i++) {
+		gva = gen_gva(&v->paging);
+		model_now(v, gva, a, false, &r);
+	}
+	return gva;
+}
+
 static void random_op(void)
 {
 	struct vcpu *v = &vcpus[below(NVCPUS)];
 	unsigned int what = below(1000);
 
-	if (what < 800)
+	if (what < 150 && config.two_views && long_mode(v) && !v->busy)
+		code_translate(v->ctx, &v->paging, code_gva(v));
+	else if (what < 800)
 		access_memory(v, hot_gva(v), gen_access());
 	else if (what < 880)
 		guest_edit();
@@ -790,6 +812,7 @@ static void start(struct umbra_mmu_config how)
 	fake_add_slot(0, 40, 0);
 	moody = fake_add_slot(40, 40, 0);
 	fake.mmu->max_pages = config.two_views ? 2 * MAX_PAGES : MAX_PAGES;
+	code_start();
 	fake.on_flush = on_flush;
 	fake.on_dirty = on_dirty;
 	for (int i = 0; i < NVCPUS; i++) {
@@ -834,6 +857,9 @@ static bool run(struct umbra_mmu_config how, bool concurrent, unsigned int steps
 		  seed, seen.accesses, seen.tlb_hits, seen.nested, seen.filled, seen.guest, seen.mmio,
 		  seen.write, s->sp_new, s->sp_zapped, s->unsync, seen.invlpg, s->flood, s->remote_flush, s->root_hit,
 		  s->root_miss);
+	if (config.two_views)
+		ktap_note("code: %lu copies made, %u left; written %llu unmapped %llu", code_made,
+			  code_copies(), s->code_written, s->code_unmapped);
 	stop();
 	return !failure;
 }
@@ -1033,6 +1059,151 @@ static bool invlpg_reaches_lost_roots(void)
 	return !failure;
 }
 
+/*
+ * Translated code at address 0, in frame 20, by way of tables 0 to 3; frame 20
+ * is data of the user at 0x1000 as well.
+ */
+static void code_setup(struct vcpu *v)
+{
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 20ull << 12 | PTE_ALL);
+	code_translate(v->ctx, &v->paging, 0);
+	if (code_copies() != 1 || code_told_unmapped())
+		FAIL("setting up");
+}
+
+static enum umbra_verdict write_as(struct vcpu *v, u64 gva, enum umbra_view view)
+{
+	u32 code = UMBRA_PF_W | (view == UMBRA_VIEW_USER ? UMBRA_PF_U : 0);
+	enum umbra_verdict verdict = UMBRA_VERDICT_RETRY;
+	struct umbra_fault_info info;
+	struct tlb_entry t;
+
+	for (int i = 0; i < 4 && verdict == UMBRA_VERDICT_RETRY; i++) {
+		load(v, view);
+		if (shadow_walk(v, gva, view, &t) && t.w && t.u)
+			return UMBRA_VERDICT_RETRY;
+		verdict = umbra_mmu_fault(v->ctx, gva, code, false, &info);
+	}
+	return verdict;
+}
+
+static bool code_writes_are_told(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 20ull << 12 | PTE_ALL);
+	if (write_as(v, 0x1000, UMBRA_VIEW_USER) || write_as(v, 0, UMBRA_VIEW_KERNEL))
+		FAIL("ordinary memory is not writable");
+	code_translate(v->ctx, &v->paging, 0);
+	check_all();
+	if (write_as(v, 0x1000, UMBRA_VIEW_USER) != UMBRA_VERDICT_WRITE ||
+	    write_as(v, 0x1000, UMBRA_VIEW_KERNEL) != UMBRA_VERDICT_WRITE)
+		FAIL("translated code can be written");
+	umbra_mmu_wrote(fake.mmu, 0x13ff8, 8);
+	if (code_told_written(20))
+		FAIL("told of another frame");
+	umbra_mmu_wrote(fake.mmu, 0x14ff8, 8);
+	if (!code_told_written(20))
+		FAIL("a write by the monitor is not told");
+	check_all();
+	if (code_copies() || write_as(v, 0x1000, UMBRA_VIEW_USER) ||
+	    write_as(v, 0x1000, UMBRA_VIEW_KERNEL))
+		FAIL("not writable after release");
+	code_translate(v->ctx, &v->paging, 0);
+	if (!umbra_mmu_unprotect(fake.mmu, 20) || !code_told_written(20))
+		FAIL("giving up is not told");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* Every step of the way changes once, as the guest would do it. */
+static bool code_remapping_is_told(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	for (unsigned int table = 0; table < 4; table++) {
+		code_setup(v);
+		put_entry(table, 0, 0);
+		umbra_mmu_wrote(fake.mmu, (u64)table << 12, 8);
+		if (!code_told_unmapped())
+			FAIL("the entry of table %u", table);
+		check_all();
+		if (code_copies())
+			FAIL("table %u: it still verifies", table);
+		stop();
+	}
+	code_setup(v);
+	fake_move_begin(20);
+	fake_move_end(20);
+	if (!code_told_unmapped())
+		FAIL("the host's invalidation");
+	check_all();
+	if (code_copies() != 1 || code_told_unmapped())
+		FAIL("it does not verify");
+	umbra_mmu_unprotect(fake.mmu, 2);
+	if (!code_told_unmapped())
+		FAIL("a table that was zapped");
+	check_all();
+	fake_del_slot(moody);
+	moody = NULL;
+	if (!code_told_unmapped())
+		FAIL("a slot that went");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* A table that leads to code stays in step, for writes by way of itself too. */
+static bool code_tables_stay_in_step(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 3ull << 12 | PTE_ALL);
+	if (write_as(v, 0x1000, UMBRA_VIEW_USER) || !fake.mmu->nr_unsync)
+		FAIL("the leaf table is not unsync");
+	code_translate(v->ctx, &v->paging, 0);
+	check_all();
+	if (write_as(v, 0x1000, UMBRA_VIEW_USER) != UMBRA_VERDICT_WRITE ||
+	    write_as(v, 0x1000, UMBRA_VIEW_KERNEL) != UMBRA_VERDICT_WRITE)
+		FAIL("the leaf table can be written");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* Only the current level-4 table is watched, and its entries can be compared. */
+static bool code_top_entries(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_paging p;
+	u64 entry = 1;
+
+	code_setup(v);
+	if (!umbra_mmu_top_entry(v->ctx, 511, &entry) ||
+	    entry != (1ull << 12 | PTE_P | PTE_W | PTE_U))
+		FAIL("entry 511 is %llx", entry);
+	if (!umbra_mmu_top_entry(v->ctx, 510, &entry) || entry)
+		FAIL("entry 510 is %llx", entry);
+	p = v->paging;
+	p.cr3 = 21 << 12;
+	umbra_mmu_set_paging(v->ctx, &p);
+	load(v, UMBRA_VIEW_KERNEL);
+	umbra_mmu_wrote(fake.mmu, 0, 8);
+	if (code_told_unmapped())
+		FAIL("told of a table that is not current");
+	umbra_mmu_wrote(fake.mmu, 21 << 12, 8);
+	if (!code_told_unmapped())
+		FAIL("not told of the current table");
+	code_forget(v->ctx);
+	check_all();
+	stop();
+	return !failure;
+}
+
 static bool halves_do_not_alias(void)
 {
 	struct vcpu *v = &vcpus[0];
@@ -1138,7 +1309,7 @@ int main(int argc, char **argv)
 	unsigned int steps = argc > 1 ? atoi(argv[1]) : 20000;
 	u64 seed = argc > 2 ? strtoull(argv[2], NULL, 16) : 0x5eed;
 
-	ktap_plan(19);
+	ktap_plan(23);
 	ktap_ok(run(pae_roots, false, steps, seed), "PAE roots, one after the other");
 	ktap_ok(run(four_levels, false, steps, seed + 1), "4-level roots, one after the other");
 	ktap_ok(run(pae_roots, true, steps, seed + 2), "PAE roots, concurrent");
@@ -1155,6 +1326,10 @@ int main(int argc, char **argv)
 	ktap_ok(user_view_hides_supervisor(), "two views: the user");
 	ktap_ok(invlpg_reaches_lost_roots(), "two views: INVLPG");
 	ktap_ok(halves_do_not_alias(), "5 levels: addresses that are not canonical");
+	ktap_ok(code_writes_are_told(), "code: writes");
+	ktap_ok(code_remapping_is_told(), "code: remapping");
+	ktap_ok(code_tables_stay_in_step(), "code: out of step");
+	ktap_ok(code_top_entries(), "code: level-4 tables");
 	ktap_ok(creation_survives(false), "creation without memory");
 	ktap_ok(creation_survives(true), "creation without memory, two views");
 	ktap_ok(faults_survive(), "faults without memory");

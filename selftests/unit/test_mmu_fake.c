@@ -322,9 +322,23 @@ static void op_dirty(void *vm, struct umbra_memslot *slot, gfn_t gfn)
 		fake.on_dirty(gfn);
 }
 
+static void op_code_written(void *vm, gpa_t gpa, unsigned int len)
+{
+	if (fake.on_code_written)
+		fake.on_code_written(gpa, len);
+}
+
+static void op_code_unmapped(void *vm)
+{
+	if (fake.on_code_unmapped)
+		fake.on_code_unmapped();
+}
+
 const struct umbra_mmu_ops fake_ops = {
 	.slots = op_slots,
 	.flush_remote = op_flush,
 	.reload_roots = op_reload,
 	.mark_dirty = op_dirty,
+	.code_written = op_code_written,
+	.code_unmapped = op_code_unmapped,
 };

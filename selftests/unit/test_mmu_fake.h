@@ -29,6 +29,8 @@ struct fake {
 	void (*on_flush)(void);		/* flush_remote */
 	void (*on_unlocked)(void);	/* the MMU is between two steps, without lock */
 	void (*on_dirty)(gfn_t gfn);
+	void (*on_code_written)(gpa_t gpa, unsigned int len);
+	void (*on_code_unmapped)(void);
 	int fail_alloc;			/* count down, then fail; < 0 never */
 };
 
