@@ -3,8 +3,8 @@
 
 MMU_DIR := ../../module/mmu
 MMU_SRC := $(filter-out $(MMU_DIR)/host.c,$(wildcard $(MMU_DIR)/*.c))
-MMU_LIB := test_mmu_fake.c test_mmu_gen.c test_mmu_model.c test_mmu_code.c
-MMU_TESTS := test_walk test_spte test_mmu
+MMU_LIB := test_mmu_fake.c test_mmu_gen.c test_mmu_model.c test_mmu_code.c test_mmu_cpu.c
+MMU_TESTS := test_walk test_spte test_mmu test_mmu_cases
 MMU_OBJS := $(patsubst $(MMU_DIR)/%.c,build/mmu/%.o,$(MMU_SRC)) \
 	    $(patsubst %.c,build/mmu/%.o,$(MMU_LIB))
 

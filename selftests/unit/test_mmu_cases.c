@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: the shadow MMU, case by case
+ *
+ * What random accesses seldom or never hit: each case is a few accesses of
+ * a simulated processor to an address space of four tables.
+ */
+#include "test_mmu_code.h"
+#include "test_mmu_cpu.h"
+#include "test_mmu_gen.h"
+
+static void unsync_start(struct vcpu *v)
+{
+	struct umbra_paging p = { .cr0 = 1ull << 31 | 1 << 16, .cr4 = 1 << 5,
+				  .efer = 1 << 8 | 1 << 10 | 1 << 11 };
+
+	start(pae_roots);
+	for (int t = 0; t < 3; t++)
+		put_entry(t, 0, (u64)(t + 1) << 12 | PTE_ALL);
+	put_entry(3, 0, 20ull << 12 | PTE_ALL);
+	put_entry(3, 1, 3ull << 12 | PTE_ALL);
+	set_paging(v, &p);
+	if (frame_for(v, 0, false) != 20 || frame_for(v, 0x1000, true) != 3)
+		FAIL("setting up");
+	if (!fake.mmu->nr_unsync)
+		FAIL("the leaf table is not unsync");
+}
+
+static bool invlpg_is_heard(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	unsync_start(v);
+	put_entry(3, 0, 22ull << 12 | PTE_ALL);
+	umbra_mmu_invlpg(v->ctx, 0);
+	if (frame_for(v, 0, false) != 22)
+		FAIL("stale after INVLPG");
+	check_all();
+	stop();
+	return !failure;
+}
+
+static bool flush_is_heard(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	unsync_start(v);
+	put_entry(3, 0, 22ull << 12 | PTE_ALL);
+	umbra_mmu_flush(vcpus[1].ctx, true);
+	if (frame_for(v, 0, false) != 22)
+		FAIL("stale after a flush by another vCPU");
+	if (fake.mmu->nr_unsync)
+		FAIL("still unsync");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* An address that was never translated needs no flush. */
+static bool new_link_is_in_step(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	unsync_start(v);
+	put_entry(3, 0, 23ull << 12 | PTE_ALL);
+	put_entry(2, 1, 3ull << 12 | PTE_ALL);
+	umbra_mmu_wrote(fake.mmu, 0x2008, 8);
+	put_entry(3, 64, 24ull << 12 | PTE_ALL);
+	/* The fault that makes the link, at another page; then the page that changed. */
+	if (frame_for(v, 0x240000, false) != 24 || frame_for(v, 0x200000, false) != 23)
+		FAIL("stale at a new address");
+	check_all();
+	stop();
+	return !failure;
+}
+
+static void views_start(struct vcpu *v, struct umbra_mmu_config how, u64 leaf_bits)
+{
+	struct umbra_paging p = { .cr0 = 1ull << 31 | 1 << 16, .cr4 = 1 << 5,
+				  .efer = 1 << 8 | 1 << 10 | 1 << 11 };
+
+	start(how);
+	for (int t = 0; t < 3; t++)
+		put_entry(t, 0, (u64)(t + 1) << 12 | PTE_ALL);
+	put_entry(0, 511, 1ull << 12 | PTE_ALL);
+	put_entry(3, 0, 20ull << 12 | leaf_bits);
+	set_paging(v, &p);
+}
+
+/* What a view's entry for address 0 allows after the supervisor touched it. */
+static struct tlb_entry supervisor_leaf(struct vcpu *v, bool write)
+{
+	struct tlb_entry t = { 0 };
+
+	if (frame_for(v, 0, write) == 20)
+		shadow_walk(v, 0, UMBRA_VIEW_KERNEL, &t);
+	return t;
+}
+
+static bool kernel_view_obeys_wp(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_paging p;
+	struct tlb_entry t;
+
+	views_start(v, two_views, PTE_P | PTE_A | PTE_D);
+	t = supervisor_leaf(v, false);
+	if (!t.valid || !t.u || t.w || t.x)
+		FAIL("the supervisor's read-only page: u%d w%d x%d", t.u, t.w, t.x);
+	if (frame_for(v, 0, true) != -1)
+		FAIL("CR0.WP is not obeyed");
+	p = v->paging;
+	p.cr0 &= ~(1ull << 16);
+	set_paging(v, &p);
+	t = supervisor_leaf(v, false);
+	if (!t.valid || !t.u || !t.w || t.x)
+		FAIL("without CR0.WP: u%d w%d x%d", t.u, t.w, t.x);
+	check_all();
+	stop();
+	return !failure;
+}
+
+static bool user_view_hides_supervisor(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_fault_info info;
+	struct tlb_entry t;
+
+	views_start(v, two_views, PTE_P | PTE_W | PTE_A | PTE_D);
+	if (!supervisor_leaf(v, true).w)
+		FAIL("setting up");
+	load(v, UMBRA_VIEW_USER);
+	if (umbra_mmu_fault(v->ctx, 0, UMBRA_PF_U, false, &info) != UMBRA_VERDICT_GUEST ||
+	    info.fault.error_code != (UMBRA_PF_P | UMBRA_PF_U))
+		FAIL("the user reads a supervisor page");
+	if (shadow_walk(v, 0, UMBRA_VIEW_USER, &t) && t.u)
+		FAIL("the user's view shows it");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* A root that no context holds any more is found again when the guest comes back. */
+static bool invlpg_reaches_lost_roots(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_paging p;
+	struct tlb_entry t;
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 3ull << 12 | PTE_ALL);
+	load(v, UMBRA_VIEW_USER);
+	for (int i = 0; i < 3; i++) {
+		struct umbra_fault_info info;
+
+		umbra_mmu_fault(v->ctx, 0, UMBRA_PF_U, false, &info);
+	}
+	if (!shadow_walk(v, 0, UMBRA_VIEW_USER, &t) || frame_gfn(t.hpa) != 20)
+		FAIL("setting up the user's view");
+	/* Others push it out; their roots have no tables below. */
+	p = v->paging;
+	for (int i = 0; i < UMBRA_NR_ROOTS; i++) {
+		v->paging.cr3 = (u64)(21 + i) << 12;
+		umbra_mmu_set_paging(v->ctx, &v->paging);
+		load(v, UMBRA_VIEW_KERNEL);
+	}
+	umbra_mmu_set_paging(v->ctx, &p);
+	/* The leaf table gets out of step, by way of itself; then the guest changes it. */
+	if (frame_for(v, 0x1000, true) != 3 || !fake.mmu->nr_unsync)
+		FAIL("the leaf table is not unsync");
+	put_entry(3, 0, 22ull << 12 | PTE_ALL);
+	umbra_mmu_invlpg(v->ctx, 0);
+	load(v, UMBRA_VIEW_USER);
+	if (shadow_walk(v, 0, UMBRA_VIEW_USER, &t) && frame_gfn(t.hpa) != 22)
+		FAIL("stale in the user's view after INVLPG");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/*
+ * Translated code at address 0, in frame 20, by way of tables 0 to 3; frame 20
+ * is data of the user at 0x1000 as well.
+ */
+static void code_setup(struct vcpu *v)
+{
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 20ull << 12 | PTE_ALL);
+	code_translate(v->ctx, &v->paging, 0);
+	if (code_copies() != 1 || code_told_unmapped())
+		FAIL("setting up");
+}
+
+static enum umbra_verdict write_as(struct vcpu *v, u64 gva, enum umbra_view view)
+{
+	u32 code = UMBRA_PF_W | (view == UMBRA_VIEW_USER ? UMBRA_PF_U : 0);
+	enum umbra_verdict verdict = UMBRA_VERDICT_RETRY;
+	struct umbra_fault_info info;
+	struct tlb_entry t;
+
+	for (int i = 0; i < 4 && verdict == UMBRA_VERDICT_RETRY; i++) {
+		load(v, view);
+		if (shadow_walk(v, gva, view, &t) && t.w && t.u)
+			return UMBRA_VERDICT_RETRY;
+		verdict = umbra_mmu_fault(v->ctx, gva, code, false, &info);
+	}
+	return verdict;
+}
+
+static bool code_writes_are_told(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 20ull << 12 | PTE_ALL);
+	if (write_as(v, 0x1000, UMBRA_VIEW_USER) || write_as(v, 0, UMBRA_VIEW_KERNEL))
+		FAIL("ordinary memory is not writable");
+	code_translate(v->ctx, &v->paging, 0);
+	check_all();
+	if (write_as(v, 0x1000, UMBRA_VIEW_USER) != UMBRA_VERDICT_WRITE ||
+	    write_as(v, 0x1000, UMBRA_VIEW_KERNEL) != UMBRA_VERDICT_WRITE)
+		FAIL("translated code can be written");
+	umbra_mmu_wrote(fake.mmu, 0x13ff8, 8);
+	if (code_told_written(20))
+		FAIL("told of another frame");
+	umbra_mmu_wrote(fake.mmu, 0x14ff8, 8);
+	if (!code_told_written(20))
+		FAIL("a write by the monitor is not told");
+	check_all();
+	if (code_copies() || write_as(v, 0x1000, UMBRA_VIEW_USER) ||
+	    write_as(v, 0x1000, UMBRA_VIEW_KERNEL))
+		FAIL("not writable after release");
+	code_translate(v->ctx, &v->paging, 0);
+	if (!umbra_mmu_unprotect(fake.mmu, 20) || !code_told_written(20))
+		FAIL("giving up is not told");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* Every step of the way changes once, as the guest would do it. */
+static bool code_remapping_is_told(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	for (unsigned int table = 0; table < 4; table++) {
+		code_setup(v);
+		put_entry(table, 0, 0);
+		umbra_mmu_wrote(fake.mmu, (u64)table << 12, 8);
+		if (!code_told_unmapped())
+			FAIL("the entry of table %u", table);
+		check_all();
+		if (code_copies())
+			FAIL("table %u: it still verifies", table);
+		stop();
+	}
+	code_setup(v);
+	fake_move_begin(20);
+	fake_move_end(20);
+	if (!code_told_unmapped())
+		FAIL("the host's invalidation");
+	check_all();
+	if (code_copies() != 1 || code_told_unmapped())
+		FAIL("it does not verify");
+	umbra_mmu_unprotect(fake.mmu, 2);
+	if (!code_told_unmapped())
+		FAIL("a table that was zapped");
+	check_all();
+	fake_del_slot(moody);
+	moody = NULL;
+	if (!code_told_unmapped())
+		FAIL("a slot that went");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* A table that leads to code stays in step, for writes by way of itself too. */
+static bool code_tables_stay_in_step(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 3ull << 12 | PTE_ALL);
+	if (write_as(v, 0x1000, UMBRA_VIEW_USER) || !fake.mmu->nr_unsync)
+		FAIL("the leaf table is not unsync");
+	code_translate(v->ctx, &v->paging, 0);
+	check_all();
+	if (write_as(v, 0x1000, UMBRA_VIEW_USER) != UMBRA_VERDICT_WRITE ||
+	    write_as(v, 0x1000, UMBRA_VIEW_KERNEL) != UMBRA_VERDICT_WRITE)
+		FAIL("the leaf table can be written");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* Only the current level-4 table is watched, and its entries can be compared. */
+static bool code_top_entries(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_paging p;
+	u64 entry = 1;
+
+	code_setup(v);
+	if (!umbra_mmu_top_entry(v->ctx, 511, &entry) ||
+	    entry != (1ull << 12 | PTE_P | PTE_W | PTE_U))
+		FAIL("entry 511 is %llx", entry);
+	if (!umbra_mmu_top_entry(v->ctx, 510, &entry) || entry)
+		FAIL("entry 510 is %llx", entry);
+	p = v->paging;
+	p.cr3 = 21 << 12;
+	umbra_mmu_set_paging(v->ctx, &p);
+	load(v, UMBRA_VIEW_KERNEL);
+	umbra_mmu_wrote(fake.mmu, 0, 8);
+	if (code_told_unmapped())
+		FAIL("told of a table that is not current");
+	umbra_mmu_wrote(fake.mmu, 21 << 12, 8);
+	if (!code_told_unmapped())
+		FAIL("not told of the current table");
+	code_forget(v->ctx);
+	check_all();
+	stop();
+	return !failure;
+}
+
+static bool halves_do_not_alias(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_fault_info info;
+	struct tlb_entry t;
+
+	views_start(v, two_views_five, PTE_ALL);
+	if (frame_for(v, 0, false) != 20 || frame_for(v, 0xffffff8000000000ull, false) != 20)
+		FAIL("setting up");
+	for (int bit = 47; bit < 57; bit++) {
+		u64 gva = 1ull << bit;
+
+		if (shadow_walk(v, gva, UMBRA_VIEW_KERNEL, &t))
+			FAIL("%llx is mapped", gva);
+		if (umbra_mmu_fault(v->ctx, gva, 0, false, &info) != UMBRA_VERDICT_GUEST ||
+		    info.fault.vector != 13 || info.fault.error_code)
+			FAIL("%llx is no #GP", gva);
+	}
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* Each allocation fails once: an error, no harm, and it works the next time. */
+static bool creation_survives(bool five)
+{
+	struct umbra_mmu_config c = { .pae_roots = true, .levels = 4 };
+	struct umbra_memslot *slot = NULL;
+	bool done = false;
+
+	if (five)
+		c = two_views_five;
+	for (int n = 0; !done && n < 50; n++) {
+		struct umbra_mmu_ctx *ctx = NULL;
+
+		fake_reset();
+		fake.fail_alloc = n;
+		fake.mmu = umbra_mmu_create(NULL, &fake_ops, &c);
+		if (IS_ERR(fake.mmu))
+			continue;
+		slot = fake_add_slot(0, 40, 0);
+		if (slot)
+			ctx = umbra_mmu_ctx_create(fake.mmu);
+		done = ctx;
+		umbra_mmu_stop(fake.mmu);
+		umbra_mmu_ctx_destroy(ctx);
+		if (slot)
+			fake_del_slot(slot);
+		umbra_mmu_destroy(fake.mmu);
+	}
+	fake_free();
+	return done;
+}
+
+/* So that the next fault has to allocate. */
+static void drop_pools(void)
+{
+	umbra_pools_drain(&vcpus[0].ctx->pools);
+	spin_lock(&fake.mmu->lock);
+	umbra_zap_all(fake.mmu);
+	spin_unlock(&fake.mmu->lock);
+}
+
+static bool faults_survive(void)
+{
+	struct umbra_fault_info info;
+	unsigned int failed = 0, n = 0;
+	enum umbra_verdict verdict;
+	struct umbra_paging p;
+	bool fresh, done;
+	int ret;
+
+	rnd_state = 77;
+	start(pae_roots);
+	for (int i = 0; i < 300 && !failure; i++) {
+		p = gen_paging(below(4));
+		gen_tables(&p);
+		drop_pools();
+		umbra_mmu_set_paging(vcpus[0].ctx, &p);
+		fake.fail_alloc = n++ % 24;
+		do {
+			ret = umbra_mmu_load(vcpus[0].ctx, &vcpus[0].root[0], &fresh);
+			failed += ret == -ENOMEM;
+		} while (ret == -ENOMEM);
+		for (done = false; !done;) {
+			verdict = umbra_mmu_fault(vcpus[0].ctx, gen_gva(&p), below(8) & 6, true,
+						  &info);
+			done = verdict != UMBRA_VERDICT_ERROR;
+			failed += !done;
+			if (!done && info.error != -ENOMEM)
+				FAIL("error %d", info.error);
+		}
+		fake.fail_alloc = -1;
+		check_all();
+	}
+	ktap_note("%u allocations failed", failed);
+	stop();
+	return !failure && failed > 50;
+}
+
+int main(void)
+{
+	ktap_plan(14);
+	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
+	ktap_ok(flush_is_heard(), "out of step: flush");
+	ktap_ok(new_link_is_in_step(), "out of step: new link");
+	ktap_ok(kernel_view_obeys_wp(), "two views: the supervisor and CR0.WP");
+	ktap_ok(user_view_hides_supervisor(), "two views: the user");
+	ktap_ok(invlpg_reaches_lost_roots(), "two views: INVLPG");
+	ktap_ok(halves_do_not_alias(), "5 levels: addresses that are not canonical");
+	ktap_ok(code_writes_are_told(), "code: writes");
+	ktap_ok(code_remapping_is_told(), "code: remapping");
+	ktap_ok(code_tables_stay_in_step(), "code: out of step");
+	ktap_ok(code_top_entries(), "code: level-4 tables");
+	ktap_ok(creation_survives(false), "creation without memory");
+	ktap_ok(creation_survives(true), "creation without memory, two views");
+	ktap_ok(faults_survive(), "faults without memory");
+	ktap_exit();
+}
