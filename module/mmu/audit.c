@@ -68,6 +68,7 @@ static void audit_leaf(struct audit *a, const struct umbra_sp *sp, unsigned int 
 
 	check(a, 3, leaf_is_mapped_back(a, sp, index));
 	check(a, 5, !(spte & PTE_W) || !umbra_page_protected(a->mmu, gfn));
+	check(a, 5, !(spte & PTE_W) || !umbra_code_frame(a->mmu, gfn));
 	check(a, 6, !(spte & PTE_W) || (sp->role.access & UMBRA_AX_W) || nowp_write);
 	check(a, 6, !(spte & PTE_U) || (sp->role.access & UMBRA_AX_U));
 	check(a, 6, (spte & PTE_NX) || (sp->role.access & UMBRA_AX_X));

@@ -441,30 +441,33 @@ static void random_op(void)
 	struct vcpu *v = &vcpus[below(NVCPUS)];
 	unsigned int what = below(1000);
 
-	if (what < 150 && config.two_views && long_mode(v) && !v->busy)
+	if (what < 150 && config.two_views && long_mode(v) && !v->busy) {
+		v->busy = true;
 		code_translate(v->ctx, &v->paging, code_gva(v));
-	else if (what < 800)
+		v->busy = false;
+	} else if (what < 800) {
 		access_memory(v, hot_gva(v), gen_access());
-	else if (what < 880)
+	} else if (what < 880) {
 		guest_edit();
-	else if (what < 900)
+	} else if (what < 900) {
 		load_cr3(v);
-	else if (what < 950)
+	} else if (what < 950) {
 		host_op();
-	else if (what < 960)
+	} else if (what < 960) {
 		guest_flush_all();
-	else if (what < 962)
+	} else if (what < 962) {
 		invlpg(gen_gva(&v->paging));
-	else if (what < 985)
+	} else if (what < 985) {
 		edit_and_invlpg(v, hot_gva(v));
-	else if (what < 988)
+	} else if (what < 988) {
 		take_log();
-	else if (what < 992)
+	} else if (what < 992) {
 		umbra_mmu_unprotect(fake.mmu, below(GEN_TABLES));
-	else if (what < 995)
+	} else if (what < 995) {
 		slot_op();
-	else if (what < 998 && !v->busy)
+	} else if (what < 998 && !v->busy) {
 		set_paging(v, &v->paging);
+	}
 }
 
 /* Called by the fake host where the MMU holds no lock: others run. */
@@ -513,7 +516,7 @@ static bool run(struct umbra_mmu_config how, bool concurrent, unsigned int steps
 
 int main(int argc, char **argv)
 {
-	unsigned int steps = argc > 1 ? atoi(argv[1]) : 20000;
+	unsigned int steps = argc > 1 ? atoi(argv[1]) : 12000;
 	u64 seed = argc > 2 ? strtoull(argv[2], NULL, 16) : 0x5eed;
 
 	ktap_plan(9);

@@ -184,9 +184,15 @@ static bool invlpg_reaches_lost_roots(void)
  */
 static void code_setup(struct vcpu *v)
 {
+	struct umbra_fault_info info;
+
 	views_start(v, two_views, PTE_ALL);
 	put_entry(3, 1, 20ull << 12 | PTE_ALL);
 	code_translate(v->ctx, &v->paging, 0);
+	/* The supervisor reads its code, and the page after it. */
+	load(v, UMBRA_VIEW_KERNEL);
+	umbra_mmu_fault(v->ctx, 0, UMBRA_PF_P, false, &info);
+	umbra_mmu_fault(v->ctx, 0x1000, 0, false, &info);
 	if (code_copies() != 1 || code_told_unmapped())
 		FAIL("setting up");
 }
@@ -238,6 +244,23 @@ static bool code_writes_are_told(void)
 	return !failure;
 }
 
+/* A table that is code as well: the walk's accessed bit is a write to it. */
+static bool code_sees_accessed_bits(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 1, 3ull << 12 | PTE_ALL);
+	put_entry(3, 2, 22ull << 12 | PTE_P);
+	code_translate(v->ctx, &v->paging, 0x1000);
+	check_all();
+	if (frame_for(v, 0x2000, false) != 22 || !code_told_written(3))
+		FAIL("not told");
+	check_all();
+	stop();
+	return !failure;
+}
+
 /* Every step of the way changes once, as the guest would do it. */
 static bool code_remapping_is_told(void)
 {
@@ -265,6 +288,16 @@ static bool code_remapping_is_told(void)
 	umbra_mmu_unprotect(fake.mmu, 2);
 	if (!code_told_unmapped())
 		FAIL("a table that was zapped");
+	check_all();
+	load(v, UMBRA_VIEW_KERNEL);
+	spin_lock(&fake.mmu->lock);
+	umbra_page_drop_entry(fake.mmu, v->ctx->views[UMBRA_VIEW_KERNEL].active->sp[0], 0);
+	spin_unlock(&fake.mmu->lock);
+	if (code_told_unmapped())
+		FAIL("told without reason");
+	umbra_mmu_unprotect(fake.mmu, 0);
+	if (!code_told_unmapped())
+		FAIL("the current root was zapped");
 	check_all();
 	fake_del_slot(moody);
 	moody = NULL;
@@ -425,7 +458,7 @@ static bool faults_survive(void)
 
 int main(void)
 {
-	ktap_plan(14);
+	ktap_plan(15);
 	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
 	ktap_ok(flush_is_heard(), "out of step: flush");
 	ktap_ok(new_link_is_in_step(), "out of step: new link");
@@ -434,6 +467,7 @@ int main(void)
 	ktap_ok(invlpg_reaches_lost_roots(), "two views: INVLPG");
 	ktap_ok(halves_do_not_alias(), "5 levels: addresses that are not canonical");
 	ktap_ok(code_writes_are_told(), "code: writes");
+	ktap_ok(code_sees_accessed_bits(), "code: accessed bits");
 	ktap_ok(code_remapping_is_told(), "code: remapping");
 	ktap_ok(code_tables_stay_in_step(), "code: out of step");
 	ktap_ok(code_top_entries(), "code: level-4 tables");

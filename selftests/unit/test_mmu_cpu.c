@@ -75,7 +75,7 @@ bool guarded(gfn_t gfn)
 	bool is;
 
 	spin_lock(&fake.mmu->lock);
-	is = umbra_page_protected(fake.mmu, gfn);
+	is = umbra_page_protected(fake.mmu, gfn) || umbra_code_frame(fake.mmu, gfn);
 	spin_unlock(&fake.mmu->lock);
 	return is;
 }
