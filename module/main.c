@@ -16,6 +16,7 @@
 #include "core/core_internal.h"
 #include "core/fpu_internal.h"
 #include "umbra/engine.h"
+#include "umbra/mmu.h"
 
 static char *engine = "auto";
 module_param(engine, charp, 0444);
@@ -61,9 +62,12 @@ static int __init umbra_init(void)
 	err = umbra_kick_init();
 	if (err)
 		return err;
-	err = umbra_irqfd_init();
+	err = umbra_mmu_init();
 	if (err)
 		goto free_kick;
+	err = umbra_irqfd_init();
+	if (err)
+		goto free_mmu;
 	umbra_debugfs_init();
 	err = umbra_device_init(kvm_node);
 	if (err)
@@ -74,6 +78,8 @@ static int __init umbra_init(void)
 free_debugfs:
 	umbra_debugfs_exit();
 	umbra_irqfd_exit();
+free_mmu:
+	umbra_mmu_exit();
 free_kick:
 	umbra_kick_exit();
 	return err;
@@ -84,6 +90,7 @@ static void __exit umbra_exit(void)
 	umbra_device_exit();
 	umbra_debugfs_exit();
 	umbra_irqfd_exit();
+	umbra_mmu_exit();
 	umbra_kick_exit();
 }
 

@@ -351,6 +351,7 @@ static enum umbra_verdict map_memory(struct umbra_mmu_ctx *ctx, struct fill *f,
 
 	f->guest_access = guest_access(ctx, f);
 	f->access = shadow_access(ctx, f);
+	umbra_shrink_to_limit();
 	ret = umbra_pools_fill(&ctx->pools);
 	if (!ret)
 		ret = umbra_host_get_page(f->slot, f->walk.gfn, f->write, f->access & UMBRA_AX_W,

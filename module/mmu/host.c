@@ -301,6 +301,57 @@ void umbra_host_free_table(u64 *table)
 }
 
 /**
+ * umbra_host_page_limit() - how many shadow pages all VMs together may have
+ *
+ * A sixteenth of the host's memory, and as much again for what belongs to them.
+ *
+ * Context: any.
+ * Return: the number.
+ */
+unsigned long umbra_host_page_limit(void)
+{
+	return totalram_pages() / 16;
+}
+
+static unsigned long count_objects(struct shrinker *shrinker, struct shrink_control *control)
+{
+	unsigned long n = umbra_shrink_total();
+
+	return n ? n : SHRINK_EMPTY;
+}
+
+static unsigned long scan_objects(struct shrinker *shrinker, struct shrink_control *control)
+{
+	unsigned long done = umbra_shrink_some(control->nr_to_scan);
+
+	return done ? done : SHRINK_STOP;
+}
+
+static struct shrinker *shadow_shrinker;
+
+/**
+ * umbra_mmu_init() - let the host have shadow pages back
+ *
+ * Context: module init.
+ * Return: 0 or -ENOMEM.
+ */
+int __init umbra_mmu_init(void)
+{
+	shadow_shrinker = umbra_shrinker_new("umbra-mmu", count_objects, scan_objects);
+	return shadow_shrinker ? 0 : -ENOMEM;
+}
+
+/**
+ * umbra_mmu_exit() - undo umbra_mmu_init()
+ *
+ * Context: module exit; no VM is left.
+ */
+void umbra_mmu_exit(void)
+{
+	umbra_shrinker_free(shadow_shrinker);
+}
+
+/**
  * umbra_host_encryption_mask() - what every physical address in a table carries
  *
  * Context: any.

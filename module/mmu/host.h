@@ -75,6 +75,9 @@ void umbra_host_free_table(u64 *table);
 int umbra_host_watch(struct umbra_mmu *mmu);
 void umbra_host_unwatch(struct umbra_mmu *mmu);
 
+/* How many shadow pages all VMs together may have. */
+unsigned long umbra_host_page_limit(void);
+
 /* Can shadow tables be used as the config asks?  0 or -EOPNOTSUPP. */
 int umbra_host_check(bool low_roots);
 /* Bits that a shadow entry's address carries besides the address (memory encryption). */

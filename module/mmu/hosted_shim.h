@@ -21,6 +21,8 @@ static inline void INIT_LIST_HEAD(struct list_head *head)
 	head->prev = head;
 }
 
+#define LIST_HEAD(name) struct list_head name = { &(name), &(name) }
+
 static inline void list_add(struct list_head *item, struct list_head *head)
 {
 	item->prev = head;
@@ -128,6 +130,37 @@ static inline void spin_unlock(spinlock_t *lock)
 	assert(lock->held);
 	lock->held = 0;
 }
+
+struct mutex {
+	int held;
+};
+
+#define DEFINE_MUTEX(name) struct mutex name
+
+static inline int mutex_trylock(struct mutex *mutex)
+{
+	return mutex->held ? 0 : ++mutex->held;
+}
+
+static inline void mutex_lock(struct mutex *mutex)
+{
+	assert(!mutex->held);
+	mutex->held = 1;
+}
+
+static inline void mutex_unlock(struct mutex *mutex)
+{
+	assert(mutex->held);
+	mutex->held = 0;
+}
+
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+#define atomic_long_inc(v)	((void)__atomic_add_fetch(&(v)->counter, 1, __ATOMIC_RELAXED))
+#define atomic_long_dec(v)	((void)__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_RELAXED))
+#define atomic_long_read(v)	__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
 
 #define lockdep_assert_held(lock)	assert((lock)->held)
 #define cond_resched_lock(lock)		assert((lock)->held)

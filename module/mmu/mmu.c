@@ -66,6 +66,7 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 		free_mmu(mmu);
 		return ERR_PTR(ret);
 	}
+	umbra_shrink_add(mmu);
 	return mmu;
 }
 
@@ -79,6 +80,7 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
  */
 void umbra_mmu_stop(struct umbra_mmu *mmu)
 {
+	umbra_shrink_remove(mmu);
 	umbra_host_unwatch(mmu);
 	spin_lock(&mmu->lock);
 	umbra_zap_all(mmu);

@@ -16,10 +16,12 @@
 #include "umbra/mmu.h"
 
 #ifdef __KERNEL__
+#include <linux/atomic.h>
 #include <linux/err.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #else
@@ -143,6 +145,7 @@ struct umbra_pools {
  * @ops: upcalls
  * @config: what the engine demands
  * @ctxs: every struct umbra_mmu_ctx
+ * @all_link: in the list of all VMs, see shrink.c
  * @encryption_mask: set in the address of every entry; constant
  * @lock: guards all that follows and every shadow page
  * @hash: shadow pages by gfn
@@ -172,6 +175,7 @@ struct umbra_mmu {
 	void *vm;
 	const struct umbra_mmu_ops *ops;
 	struct umbra_mmu_config config;
+	struct list_head all_link;
 	u64 encryption_mask;
 	spinlock_t lock;
 	struct list_head ctxs;
@@ -341,8 +345,18 @@ void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_h
 void umbra_zap_commit(struct umbra_mmu *mmu, struct list_head *doomed);
 void umbra_zap_all(struct umbra_mmu *mmu);
 bool umbra_zap_gfn(struct umbra_mmu *mmu, gfn_t gfn, bool only_orphans);
+unsigned long umbra_zap_some(struct umbra_mmu *mmu, unsigned long want);
 void umbra_zap_make_room(struct umbra_mmu *mmu);
 hva_t umbra_zap_hva_chunk(struct umbra_mmu *mmu, hva_t start, hva_t end);
+
+/* shrink.c */
+void umbra_shrink_add(struct umbra_mmu *mmu);
+void umbra_shrink_remove(struct umbra_mmu *mmu);
+void umbra_shrink_made(void);
+void umbra_shrink_freed(void);
+unsigned long umbra_shrink_total(void);
+unsigned long umbra_shrink_some(unsigned long want);
+void umbra_shrink_to_limit(void);
 
 /* fault.c */
 void umbra_fault_describe(struct umbra_fault *fault, gva_t gva, u32 error_code);

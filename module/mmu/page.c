@@ -144,6 +144,7 @@ struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools
 	hlist_add_head(&sp->hash, umbra_page_bucket(mmu, gfn));
 	list_add(&sp->link, &mmu->pages);
 	mmu->nr_pages++;
+	umbra_shrink_made();
 	mmu->stats.sp_new++;
 	mmu->stats.sp_pages = mmu->nr_pages;
 	trace_umbra_sp_new(gfn, role.word, role.direct);
@@ -239,6 +240,7 @@ void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
 	WARN_ON_ONCE(sp->present || sp->roots || sp->parents.val || !sp->invalid);
 	mmu->nr_pages--;
+	umbra_shrink_freed();
 	mmu->stats.sp_pages = mmu->nr_pages;
 	umbra_host_set_owner(sp->spt, NULL);
 	umbra_host_free_table(sp->spt);

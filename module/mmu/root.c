@@ -294,8 +294,10 @@ static int switch_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 	struct umbra_view_state *v = &ctx->views[view];
 	struct umbra_mmu *mmu = ctx->mmu;
 	struct umbra_root *root;
-	int ret = umbra_pools_fill(&ctx->pools);
+	int ret;
 
+	umbra_shrink_to_limit();
+	ret = umbra_pools_fill(&ctx->pools);
 	if (ret)
 		return ret;
 	spin_lock(&mmu->lock);

@@ -179,30 +179,25 @@ bool umbra_zap_gfn(struct umbra_mmu *mmu, gfn_t gfn, bool only_orphans)
 	return found;
 }
 
-/* What a fault or a root load may add, with some to spare. */
-#define ROOM	16
-
 /**
- * umbra_zap_make_room() - keep the number of shadow pages within its bound
+ * umbra_zap_some() - zap what was not used for the longest time
  * @mmu: the VM's
+ * @want: how many shadow pages
  *
  * Second chance: a page that a fault used since the last look goes to the head
  * of the list once.  Roots in use are spared.
  *
- * Context: MMU lock held; the caller may make %ROOM pages after it.
+ * Context: MMU lock held.
+ * Return: how many were zapped.
  */
-void umbra_zap_make_room(struct umbra_mmu *mmu)
+unsigned long umbra_zap_some(struct umbra_mmu *mmu, unsigned long want)
 {
 	unsigned long looks = 2 * mmu->nr_pages;
-	unsigned long want = 0;
+	unsigned long done = 0;
 	struct list_head doomed;
 
-	if (mmu->nr_pages + ROOM <= mmu->max_pages)
-		return;
-	/* Make more room than needed: one flush serves for all. */
-	want = mmu->nr_pages + ROOM - mmu->max_pages + mmu->max_pages / 16;
 	INIT_LIST_HEAD(&doomed);
-	while (want && looks-- && !list_empty(&mmu->pages)) {
+	while (done < want && looks-- && !list_empty(&mmu->pages)) {
 		struct umbra_sp *sp = list_last_entry(&mmu->pages, struct umbra_sp, link);
 
 		if (sp->active || sp->used) {
@@ -211,9 +206,27 @@ void umbra_zap_make_room(struct umbra_mmu *mmu)
 			continue;
 		}
 		umbra_zap_prepare(mmu, sp, &doomed);
-		want--;
+		done++;
 	}
 	umbra_zap_commit(mmu, &doomed);
+	return done;
+}
+
+/* What a fault or a root load may add, with some to spare. */
+#define ROOM	16
+
+/**
+ * umbra_zap_make_room() - keep the number of shadow pages within its bound
+ * @mmu: the VM's
+ *
+ * Context: MMU lock held; the caller may make %ROOM pages after it.
+ */
+void umbra_zap_make_room(struct umbra_mmu *mmu)
+{
+	if (mmu->nr_pages + ROOM <= mmu->max_pages)
+		return;
+	/* Make more room than needed: one flush serves for all. */
+	umbra_zap_some(mmu, mmu->nr_pages + ROOM - mmu->max_pages + mmu->max_pages / 16);
 }
 
 /* Pages zapped at a stretch: 16 MiB of the caller's memory. */

@@ -6,14 +6,16 @@
  * must see it at once, and keep what it wrote.  First one thing at a time, with
  * the guest stopped: discard, replace, fork, write protection, unmapping.  Then
  * a guest that checks its memory for ever while the host forks, pages out,
- * merges and compacts.
+ * merges, compacts and asks for shadow tables.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -216,6 +218,63 @@ static void test_moved(void)
 	munmap(away, 4096);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0)
+		return;
+	if (write(fd, text, strlen(text)) < 0)
+		ktap_note("%s: not accepted", path);
+	close(fd);
+}
+
+/* A counter of the VM by its name, by way of KVM_GET_STATS_FD; 0 if there is none. */
+static uint64_t statistic(const char *name)
+{
+	int fd = ioctl(vm->fd, KVM_GET_STATS_FD, NULL);
+	struct kvm_stats_header header = { 0 };
+	uint64_t value = 0;
+	size_t size;
+	char *desc;
+
+	if (fd < 0 || pread(fd, &header, sizeof(header), 0) != sizeof(header))
+		ktap_bail("no statistics");
+	size = sizeof(struct kvm_stats_desc) + header.name_size;
+	desc = malloc(size);
+	for (unsigned int i = 0; desc && i < header.num_desc; i++) {
+		struct kvm_stats_desc *d = (void *)desc;
+
+		if (pread(fd, desc, size, header.desc_offset + i * size) != (ssize_t)size)
+			break;
+		if (!strcmp(d->name, name) &&
+		    pread(fd, &value, 8, header.data_offset + d->offset) != 8)
+			value = 0;
+	}
+	free(desc);
+	close(fd);
+	return value;
+}
+
+/* The host asks its caches for memory; shadow tables are one, and come back. */
+static void test_shrink(void)
+{
+	bool good = guest_store(12, 0x1111) && guest_sees(13, 0);
+	const char *name = "the host's caches are asked for memory";
+	uint64_t zapped = statistic("sp_zapped"), had = statistic("sp_pages");
+
+	if (!had) {
+		ktap_skip(name, "this module does not count shadow pages");
+		return;
+	}
+	write_file("/proc/sys/vm/drop_caches", "2");
+	ktap_note("%llu shadow pages before, %llu after", (unsigned long long)had,
+		  (unsigned long long)statistic("sp_pages"));
+	good = good && statistic("sp_zapped") > zapped && statistic("sp_pages") < had;
+	ktap_ok(good && guest_sees(12, 0x1111) && guest_store(13, 0x2222) && *host(13) == 0x2222,
+		"%s", name);
+}
+
 static atomic_int ended = -1;
 static atomic_bool stopping;
 
@@ -233,17 +292,6 @@ static void *run_checker(void *unused)
 static void ignore(int sig)
 {
 	(void)sig;
-}
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
-		ktap_note("%s: not accepted", path);
-	close(fd);
 }
 
 static void disturb(unsigned int round)
@@ -271,7 +319,9 @@ static void disturb(unsigned int round)
 		mprotect(memory + first * 4096, n * 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
 		break;
 	case 4:
-		if (round % 50 == 4)
+		if (round % 250 == 9)
+			write_file("/proc/sys/vm/drop_caches", "2");
+		else if (round % 50 == 4)
 			write_file("/proc/sys/vm/compact_memory", "1");
 		else
 			madvise(memory + first * 4096, n * 4096, MADV_MERGEABLE);
@@ -329,7 +379,7 @@ int main(void)
 
 	ku_open();
 	sigaction(SIGUSR1, &sa, NULL);
-	ktap_plan(9);
+	ktap_plan(10);
 	start(SIZE, agent, agent_end);
 	test_discard();
 	test_replace();
@@ -338,6 +388,7 @@ int main(void)
 	test_protect();
 	test_unmap();
 	test_moved();
+	test_shrink();
 	finish();
 	test_load();
 	ktap_exit();

@@ -357,7 +357,9 @@ static void host_op(void)
 {
 	gfn_t gfn = below(FAKE_GFNS);
 
-	if (chance(30)) {
+	if (chance(4)) {
+		umbra_shrink_some(1 + below(20));
+	} else if (chance(30)) {
 		fake.page[gfn].host_ro = true;
 		fake_move_begin(gfn);
 		fake_move_end(gfn);

@@ -379,6 +379,73 @@ static bool halves_do_not_alias(void)
 	return !failure;
 }
 
+/* What the host takes is made again; a second VM gives its part. */
+static bool shrinking(void)
+{
+	static const struct umbra_mmu_ops *ops = &fake_ops;
+	struct vcpu *v = &vcpus[0];
+	struct umbra_mmu *other;
+	unsigned long had, taken;
+
+	unsync_start(v);
+	if (frame_for(v, 0x240000, false) != -1)
+		FAIL("setting up");
+	had = umbra_shrink_total();
+	if (had != fake.mmu->nr_pages || had < 4)
+		FAIL("%lu pages in all", had);
+	/* The first look finds everything used, and the root is in use. */
+	taken = umbra_shrink_some(1000);
+	if (!taken || taken >= had)
+		FAIL("%lu of %lu pages were taken", taken, had);
+	check_all();
+	if (frame_for(v, 0, false) != 20)
+		FAIL("lost");
+	other = umbra_mmu_create(NULL, ops, &four_levels);
+	taken = umbra_shrink_some(1);
+	if (taken != 1)
+		FAIL("with two VMs %lu pages were taken", taken);
+	umbra_mmu_stop(other);
+	umbra_mmu_destroy(other);
+	check_all();
+	stop();
+	if (umbra_shrink_total())
+		FAIL("%lu pages are left", umbra_shrink_total());
+	return !failure;
+}
+
+/* A bound below what the VM has for itself. */
+static bool all_vms_are_bounded(void)
+{
+	struct vcpu *v = &vcpus[0];
+	unsigned long most = 0;
+
+	rnd_state = 99;
+	start(four_levels);
+	fake.page_limit = 24;
+	for (int i = 0; i < 400 && !failure; i++) {
+		struct umbra_paging p = gen_paging(UMBRA_MODE_LONG);
+		struct umbra_fault_info info;
+
+		gen_tables(&p);
+		for (int t = 0; t < GEN_TABLES; t++)
+			umbra_mmu_wrote(fake.mmu, (u64)t << 12, 4096);
+		set_paging(v, &p);
+		for (int k = 0; k < 20; k++) {
+			load(v, UMBRA_VIEW_NATIVE);
+			umbra_mmu_fault(v->ctx, gen_gva(&p), 0, true, &info);
+			most = umbra_shrink_total() > most ? umbra_shrink_total() : most;
+		}
+		check_all();
+	}
+	/* Roots that are held stay, and one fault makes a few. */
+	if (most > 24 + UMBRA_NR_ROOTS + 4)
+		FAIL("%lu pages", most);
+	if (most < 20)
+		FAIL("only %lu pages: this says nothing", most);
+	stop();
+	return !failure;
+}
+
 /* Each allocation fails once: an error, no harm, and it works the next time. */
 static bool creation_survives(bool five)
 {
@@ -458,7 +525,7 @@ static bool faults_survive(void)
 
 int main(void)
 {
-	ktap_plan(15);
+	ktap_plan(17);
 	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
 	ktap_ok(flush_is_heard(), "out of step: flush");
 	ktap_ok(new_link_is_in_step(), "out of step: new link");
@@ -471,6 +538,8 @@ int main(void)
 	ktap_ok(code_remapping_is_told(), "code: remapping");
 	ktap_ok(code_tables_stay_in_step(), "code: out of step");
 	ktap_ok(code_top_entries(), "code: level-4 tables");
+	ktap_ok(shrinking(), "the host takes shadow pages");
+	ktap_ok(all_vms_are_bounded(), "a bound for all VMs");
 	ktap_ok(creation_survives(false), "creation without memory");
 	ktap_ok(creation_survives(true), "creation without memory, two views");
 	ktap_ok(faults_survive(), "faults without memory");

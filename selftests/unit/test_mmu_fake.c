@@ -29,6 +29,7 @@ static u8 *new_frame(void)
 void fake_reset(void)
 {
 	fake_free();
+	fake.page_limit = 1 << 20;
 	fake.fail_alloc = -1;
 	for (int i = 0; i < FAKE_GFNS; i++)
 		fake.page[i].frame = new_frame();
@@ -285,6 +286,11 @@ int umbra_host_watch(struct umbra_mmu *mmu)
 
 void umbra_host_unwatch(struct umbra_mmu *mmu)
 {
+}
+
+unsigned long umbra_host_page_limit(void)
+{
+	return fake.page_limit;
 }
 
 int umbra_host_check(bool low_roots)

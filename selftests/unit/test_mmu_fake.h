@@ -31,6 +31,7 @@ struct fake {
 	void (*on_dirty)(gfn_t gfn);
 	void (*on_code_written)(gpa_t gpa, unsigned int len);
 	void (*on_code_unmapped)(void);
+	unsigned long page_limit;	/* for all VMs */
 	int fail_alloc;			/* count down, then fail; < 0 never */
 };
 

@@ -15,6 +15,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
@@ -134,6 +135,46 @@ static struct syscore_ops name = {							\
 #include <linux/entry-kvm.h>
 #define umbra_xfer_work(kvm_vcpu)	xfer_to_guest_mode_handle_work(kvm_vcpu)
 #endif
+
+/* 6.7: shrinkers are allocated by their own function. */
+static inline struct shrinker *
+umbra_shrinker_new(const char *name,
+		   unsigned long (*count)(struct shrinker *s, struct shrink_control *sc),
+		   unsigned long (*scan)(struct shrinker *s, struct shrink_control *sc))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker_register(shrinker);
+	return shrinker;
+#else
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+	if (!register_shrinker(shrinker, "%s", name))
+		return shrinker;
+	kfree(shrinker);
+	return NULL;
+#endif
+}
+
+static inline void umbra_shrinker_free(struct shrinker *shrinker)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	shrinker_free(shrinker);
+#else
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+#endif
+}
 
 /* 7.x: the notifier's questions after young pages are answered with bool, not int. */
 #define umbra_young_t \

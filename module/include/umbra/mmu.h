@@ -161,6 +161,10 @@ struct umbra_fault_info {
 	int error;
 };
 
+/* Module life. */
+int umbra_mmu_init(void);
+void umbra_mmu_exit(void);
+
 /*
  * VM and vCPU life.  All may sleep; called with no MMU lock held.
  */
