@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: translation cache
+ *
+ * Guest-kernel code (64-bit mode, CPL 0) rewritten to run at CPL 3.  One cache a
+ * vCPU, used by that vCPU's own thread only, while the vCPU is not executing.
+ * No function here sleeps, allocates or takes a lock.
+ *
+ * A block is the translation of consecutive guest instructions of one page,
+ * entered at its start, with all guest registers and flags in the real ones. It
+ * goes past conditional branches that are not taken.  It leaves through a
+ * jump to another block or through an exit: a HLT, which traps; the monitor
+ * asks soft_tc_where() what it means.  The round of the monitor:
+ *
+ *   SOFT_CALLOUT  emulate the instruction at .rip, go on at the new RIP
+ *   SOFT_CHAIN    go on at .target (a link appears by itself, see below)
+ *   SOFT_MISS     rip = vdata.rip; soft_tc_expect(tc, rip); go on there
+ *   go on at rip: va = soft_tc_lookup() or soft_tc_translate(); run at va
+ *   -ENOSPC       soft_tc_flush(), translate again
+ *   -EFAULT       the first instruction cannot be fetched: emulate it
+ *
+ * Direct branches are linked as soon as both ends exist, whichever came first;
+ * so each block costs at most one SOFT_CHAIN.  Indirect branches, RET among
+ * them, jump through targets[RIP & 0xffff] to a prologue of the block, which
+ * compares the whole RIP with its own and otherwise goes to the next block of
+ * the same slot, at the end to the common SOFT_MISS.
+ */
+#ifndef UMBRA_SOFT_TC_H
+#define UMBRA_SOFT_TC_H
+
+#include "umbra/types.h"
+#include "vdata.h"
+
+struct soft_tc;
+
+#define SOFT_TC_TARGETS		65536	/* entries of targets[] */
+
+/**
+ * struct soft_tc_config - a cache's memory and its guest's features
+ * @buf: the monitor's mapping of the cache
+ * @size: bytes of it, multiple of 64 KiB, at most 1 GiB
+ * @va: where the guest executes it
+ * @vdata_va: struct soft_vdata for the guest, within 2 GiB of @va
+ * @vif_va: struct soft_vif for the guest, within 2 GiB of @va
+ * @targets: the monitor's mapping of targets[SOFT_TC_TARGETS]
+ * @targets_va: the same for the guest, aligned to 512 KiB
+ * @meta: soft_tc_meta_size(@size) bytes for records, aligned to 8, any content
+ * @fsgsbase: RD/WR{FS,GS}BASE run natively (guest CR4.FSGSBASE is set)
+ * @swapgs: SWAPGS in line: the real CR4.FSGSBASE is set
+ * @rdtsc: RDTSC in line
+ * @rdtscp: RDTSCP in line (the guest has it, and so has the processor)
+ * @rdpid: RDPID in line (the guest has it)
+ * @serialize: SERIALIZE in line, by fences (the guest has it)
+ */
+struct soft_tc_config {
+	u8 *buf;
+	u32 size;
+	u64 va;
+	u64 vdata_va;
+	u64 vif_va;
+	u64 *targets;
+	u64 targets_va;
+	void *meta;
+	bool fsgsbase;
+	bool swapgs;
+	bool rdtsc;
+	bool rdtscp;
+	bool rdpid;
+	bool serialize;
+};
+
+/**
+ * enum soft_exit - what the guest's state is at an address of the cache
+ * @SOFT_BOUNDARY: the guest is in front of the instruction at .rip, and
+ *	nothing of that instruction has happened: take events, report faults of
+ *	the instruction here, after reloading the .spilled registers
+ * @SOFT_MIDDLE: the instruction at .rip has changed the guest's state and is
+ *	not complete: single-step until something else; no guest access is left
+ *	that may fault, unless CALL's second store (not a commit) does
+ * @SOFT_CALLOUT: exit: emulate the instruction at .rip; .kind says what it is
+ * @SOFT_CHAIN: exit: go on at .target, which is .rip, too
+ * @SOFT_MISS: exit: go on at vdata.rip; .rip is not set
+ *
+ * The three exits are boundaries, too, with nothing spilled.
+ */
+enum soft_exit {
+	SOFT_BOUNDARY,
+	SOFT_MIDDLE,
+	SOFT_CALLOUT,
+	SOFT_CHAIN,
+	SOFT_MISS,
+};
+
+/* What a SOFT_CALLOUT instruction is; the rest is SOFT_OP_OTHER. */
+enum soft_op {
+	SOFT_OP_OTHER,
+	SOFT_OP_CPUID,
+	SOFT_OP_HLT,
+	SOFT_OP_RDMSR,
+	SOFT_OP_WRMSR,
+	SOFT_OP_MOV_CR,
+	SOFT_OP_MOV_DR,
+	SOFT_OP_IO,		/* IN, OUT, INS, OUTS */
+	SOFT_OP_INVLPG,
+	SOFT_OP_IRET,
+	SOFT_OP_SYSRET,
+	SOFT_OP_POPF,
+	SOFT_OP_MOV_SREG,	/* MOV or POP to a segment register */
+	SOFT_OP_UNDECODED,	/* no such encoding, or cut off by a fault */
+};
+
+/**
+ * struct soft_where - the answer of soft_tc_where()
+ * @exit: enum soft_exit
+ * @op: enum soft_op of a SOFT_CALLOUT
+ * @len: bytes of the guest instruction at @rip; 0: not known
+ * @spilled: bit SOFT_SPILL_x: the guest's register is in vdata.spill[x]
+ * @after_sti: interrupts are blocked until the instruction at @rip has run
+ * @dropped: the block was dropped: look @rip up before going on
+ * @rip: guest RIP
+ * @target: guest RIP where a SOFT_CHAIN goes
+ */
+struct soft_where {
+	u8 exit;
+	u8 op;
+	u8 len;
+	u8 spilled;
+	bool after_sti;
+	bool dropped;
+	u64 rip;
+	u64 target;
+};
+
+/**
+ * struct soft_tc_stats - counters since creation, and what is there now
+ * @blocks: blocks alive now
+ * @bytes: bytes of the cache in use now
+ * @translations: blocks translated
+ * @insns: guest instructions in them
+ * @links: jumps patched
+ * @drops: blocks dropped
+ * @flushes: flushes
+ */
+struct soft_tc_stats {
+	u64 blocks;
+	u64 bytes;
+	u64 translations;
+	u64 insns;
+	u64 links;
+	u64 drops;
+	u64 flushes;
+};
+
+/**
+ * typedef soft_tc_fetch - read guest code
+ * @ctx: the caller's
+ * @gva: linear address
+ * @buf: for the bytes
+ * @len: how many at most; never more than up to the end of @gva's page
+ *
+ * Return: bytes read, or <= 0 when the first of them cannot be fetched.
+ */
+typedef int soft_tc_fetch(void *ctx, u64 gva, u8 *buf, unsigned int len);
+
+size_t soft_tc_meta_size(u32 size);
+int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **tc);
+void soft_tc_features(struct soft_tc *tc, const struct soft_tc_config *config);
+void soft_tc_flush(struct soft_tc *tc);
+u64 soft_tc_lookup(struct soft_tc *tc, u64 rip);
+int soft_tc_translate(struct soft_tc *tc, u64 rip, soft_tc_fetch *fetch,
+		      void *ctx, u64 *va);
+int soft_tc_expect(struct soft_tc *tc, u64 rip);
+int soft_tc_where(struct soft_tc *tc, u64 va, struct soft_where *w);
+void soft_tc_link(struct soft_tc *tc, u64 chain_va, u64 target_va);
+unsigned int soft_tc_drop(struct soft_tc *tc, u64 gva, u64 len);
+void soft_tc_for_each_page(struct soft_tc *tc,
+			   void (*fn)(void *arg, u64 gva), void *arg);
+void soft_tc_stats(const struct soft_tc *tc, struct soft_tc_stats *stats);
+
+#endif
