@@ -498,6 +498,7 @@ static int take_modrm(struct cursor *c, struct emul_insn *in)
 	u32 f = in->op->flags;
 	int ret;
 
+	in->modrm_off = c->pos;
 	ret = take_u8(c, &in->modrm);
 	if (ret)
 		return ret;

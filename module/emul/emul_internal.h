@@ -145,6 +145,7 @@ struct emul_opcode;
  * @opsize: operand size in bytes: 2, 4 or 8
  * @adsize: address size in bytes: 2, 4 or 8
  * @modrm: ModRM byte
+ * @modrm_off: its offset in the bytes
  * @mod: its mod field
  * @reg: its reg field, extended by REX.R
  * @rm: its rm field, extended by REX.B
@@ -185,6 +186,7 @@ struct emul_insn {
 	u8 opsize;
 	u8 adsize;
 	u8 modrm;
+	u8 modrm_off;
 	u8 mod;
 	u8 reg;
 	u8 rm;

@@ -190,8 +190,8 @@ def compile_hosted(header):
 _INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # What the freestanding emulator may see of the module.
-EMUL_HEADERS = {"umbra/emul.h", "umbra/types.h", "umbra/hosted.h", "umbra/compat.h",
-                "umbra/regs.h", "asm/processor-flags.h"}
+EMUL_HEADERS = {"umbra/emul.h", "umbra/decode.h", "umbra/types.h", "umbra/hosted.h",
+                "umbra/compat.h", "umbra/regs.h", "asm/processor-flags.h"}
 
 
 def resolve(path, name):
