@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translation cache, its blocks
+ *
+ * Memory, the ways to find a block (by guest RIP, by guest page, by address in
+ * the cache) and to be rid of blocks.  Branches between blocks are tc_chain.c
+ * and tc_slot.c; what an address means is tc_where.c; making blocks is
+ * translate.c.
+ */
+#include "tc_internal.h"
+
+/* Array sizes by the size of the cache, and the layout of the records. */
+struct tc_layout {
+	u32 blocks, chains, marks, pages, hash, page_hash;
+};
+
+static u32 pow2_below(u32 n)
+{
+	u32 p = 16;
+
+	while (p <= n / 2)
+		p *= 2;
+	return p;
+}
+
+static struct tc_layout layout_of(u32 size)
+{
+	struct tc_layout l = {
+		.blocks = size / 96,
+		.chains = size / 40,
+		.marks = size / 4 * 3,
+		.pages = size / 1024,
+	};
+
+	l.hash = pow2_below(l.blocks);
+	l.page_hash = pow2_below(l.pages);
+	return l;
+}
+
+static size_t round8(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
+/**
+ * soft_tc_meta_size() - memory for a cache's records
+ * @size: bytes of the cache
+ *
+ * Return: bytes for soft_tc_config.meta, about 1.7 times @size.
+ */
+size_t soft_tc_meta_size(u32 size)
+{
+	struct tc_layout l = layout_of(size);
+
+	return round8(sizeof(struct soft_tc)) +
+	       round8(l.blocks * sizeof(struct tc_block)) +
+	       round8(l.chains * sizeof(struct tc_chain)) +
+	       round8(l.pages * sizeof(struct tc_page)) +
+	       round8(l.marks) + round8(l.page_hash * sizeof(u32)) +
+	       2 * round8(l.hash * sizeof(u32)) + (1 << TC_EXPECT_BITS) / 8;
+}
+
+static void *carve(u8 **p, size_t bytes)
+{
+	void *at = *p;
+
+	*p += round8(bytes);
+	return at;
+}
+
+static void place(struct soft_tc *tc)
+{
+	struct tc_layout l = layout_of(tc->c.size);
+	u8 *p = tc->c.meta;
+
+	carve(&p, sizeof(*tc));
+	tc->blocks = carve(&p, l.blocks * sizeof(struct tc_block));
+	tc->chains = carve(&p, l.chains * sizeof(struct tc_chain));
+	tc->pages = carve(&p, l.pages * sizeof(struct tc_page));
+	tc->marks = carve(&p, l.marks);
+	tc->hash = carve(&p, l.hash * sizeof(u32));
+	tc->wait = carve(&p, l.hash * sizeof(u32));
+	tc->page_hash = carve(&p, l.page_hash * sizeof(u32));
+	tc->expect = carve(&p, (1 << TC_EXPECT_BITS) / 8);
+	tc->max_blocks = l.blocks;
+	tc->max_chains = l.chains;
+	tc->max_pages = l.pages;
+	tc->max_marks = l.marks;
+	tc->hash_mask = l.hash - 1;
+	tc->page_mask = l.page_hash - 1;
+}
+
+static bool in_reach(u64 a, u64 b, u32 size)
+{
+	return tc_sext32(a - b) && tc_sext32(a - b - size);
+}
+
+/**
+ * soft_tc_create() - make an empty cache
+ * @config: memory and features; copied
+ * @out: the cache, inside @config->meta; it needs no destruction
+ *
+ * Return: 0; -EINVAL: sizes, alignment or distances do not fit.
+ */
+int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **out)
+{
+	struct soft_tc *tc = config->meta;
+
+	if (!config->size || config->size & 0xffff || config->size > 1u << 30 ||
+	    config->targets_va & (SOFT_TC_TARGETS * sizeof(u64) - 1) ||
+	    !in_reach(config->vdata_va, config->va, config->size) ||
+	    !in_reach(config->vif_va, config->va, config->size))
+		return -EINVAL;
+	memset(tc, 0, sizeof(*tc));
+	tc->c = *config;
+	place(tc);
+	memset(tc->expect, 0, (1 << TC_EXPECT_BITS) / 8);
+	tc_emit_common(tc);
+	soft_tc_flush(tc);
+	tc->stats.flushes = 0;
+	*out = tc;
+	return 0;
+}
+
+/**
+ * soft_tc_features() - change what runs in line
+ * @tc: the cache; flushed when something changed
+ * @config: its bools are taken
+ */
+void soft_tc_features(struct soft_tc *tc, const struct soft_tc_config *config)
+{
+	struct soft_tc_config new_config = tc->c;
+
+	new_config.fsgsbase = config->fsgsbase;
+	new_config.swapgs = config->swapgs;
+	new_config.rdtsc = config->rdtsc;
+	new_config.rdtscp = config->rdtscp;
+	new_config.rdpid = config->rdpid;
+	new_config.serialize = config->serialize;
+	if (new_config.fsgsbase == tc->c.fsgsbase &&
+	    new_config.swapgs == tc->c.swapgs &&
+	    new_config.rdtsc == tc->c.rdtsc &&
+	    new_config.rdtscp == tc->c.rdtscp &&
+	    new_config.rdpid == tc->c.rdpid &&
+	    new_config.serialize == tc->c.serialize)
+		return;
+	tc->c = new_config;
+	soft_tc_flush(tc);
+}
+
+/**
+ * soft_tc_flush() - drop everything and reuse the space
+ * @tc: the cache
+ *
+ * No address of the cache that was given out before means anything afterwards.
+ */
+void soft_tc_flush(struct soft_tc *tc)
+{
+	tc->nr_blocks = 0;
+	tc->nr_chains = 0;
+	tc->nr_marks = 0;
+	tc->nr_pages = 0;
+	tc->used = tc->fixed;
+	memset(tc->hash, 0xff, (tc->hash_mask + 1) * sizeof(u32));
+	memset(tc->wait, 0xff, (tc->hash_mask + 1) * sizeof(u32));
+	memset(tc->page_hash, 0xff, (tc->page_mask + 1) * sizeof(u32));
+	tc_slot_clear(tc);
+	tc->stats.blocks = 0;
+	tc->stats.flushes++;
+}
+
+/* Block of @rip, or TC_NONE. */
+u32 tc_find(struct soft_tc *tc, u64 rip)
+{
+	u32 i = tc->hash[tc_rip_hash(rip) & tc->hash_mask];
+
+	while (i != TC_NONE && tc->blocks[i].rip != rip)
+		i = tc->blocks[i].hash_next;
+	return i;
+}
+
+/**
+ * soft_tc_lookup() - where to run a guest RIP
+ * @tc: the cache
+ * @rip: guest RIP
+ *
+ * Return: address for the guest, or 0: not translated.
+ */
+u64 soft_tc_lookup(struct soft_tc *tc, u64 rip)
+{
+	u32 i = tc_find(tc, rip);
+
+	return i == TC_NONE ? 0 : tc_va(tc, tc->blocks[i].entry);
+}
+
+/* Block with the cache address @va, dropped or not, or TC_NONE. */
+u32 tc_block_at(struct soft_tc *tc, u64 va)
+{
+	u32 lo = 0, hi = tc->nr_blocks, mid;
+	u64 off = va - tc->c.va;
+
+	if (off >= tc->used)
+		return TC_NONE;
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (tc->blocks[mid].start <= off)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || off >= tc->blocks[lo - 1].end)
+		return TC_NONE;
+	return lo - 1;
+}
+
+/* Is there room for one more block of any shape (and its two pages)? */
+bool tc_has_room(const struct soft_tc *tc)
+{
+	return tc->c.size - tc->used >= TC_BLOCK_BYTES &&
+	       tc->nr_blocks < tc->max_blocks &&
+	       tc->max_chains - tc->nr_chains >= TC_BLOCK_CHAINS &&
+	       tc->max_marks - tc->nr_marks >= TC_BLOCK_MARKS &&
+	       tc->max_pages - tc->nr_pages >= 2;
+}
+
+static struct tc_page *find_page(struct soft_tc *tc, u64 gfn)
+{
+	u32 i = tc->page_hash[tc_rip_hash(gfn) & tc->page_mask];
+
+	while (i != TC_NONE && tc->pages[i].gfn != gfn)
+		i = tc->pages[i].next;
+	return i == TC_NONE ? NULL : &tc->pages[i];
+}
+
+static struct tc_page *get_page(struct soft_tc *tc, u64 gfn)
+{
+	struct tc_page *page = find_page(tc, gfn);
+	u32 *head = &tc->page_hash[tc_rip_hash(gfn) & tc->page_mask];
+
+	if (page)
+		return page;
+	page = &tc->pages[tc->nr_pages];
+	*page = (struct tc_page){ .gfn = gfn, .blocks = TC_NONE, .next = *head };
+	*head = tc->nr_pages++;
+	return page;
+}
+
+static u64 first_gfn(const struct tc_block *b)
+{
+	return b->rip >> UMBRA_PAGE_SHIFT;
+}
+
+static u64 last_gfn(const struct tc_block *b)
+{
+	return (b->rip + b->guest_len - 1) >> UMBRA_PAGE_SHIFT;
+}
+
+/* Make a finished block findable; it gets all branches that wait for it. */
+void tc_add_block(struct soft_tc *tc, u32 index)
+{
+	struct tc_block *b = &tc->blocks[index];
+	u32 *head = &tc->hash[tc_rip_hash(b->rip) & tc->hash_mask];
+	struct tc_page *page;
+
+	b->hash_next = *head;
+	*head = index;
+	page = get_page(tc, first_gfn(b));
+	b->page_next[0] = page->blocks;
+	page->blocks = index;
+	b->page_next[1] = TC_NONE;
+	if (last_gfn(b) != first_gfn(b)) {
+		page = get_page(tc, last_gfn(b));
+		b->page_next[1] = page->blocks;
+		page->blocks = index;
+	}
+	tc_link_waiting(tc, index);
+	if (b->flags & TC_BLOCK_PROLOGUE)
+		tc_slot_add(tc, index);
+	tc->stats.blocks++;
+}
+
+static void unhash(struct soft_tc *tc, u32 index)
+{
+	struct tc_block *b = &tc->blocks[index];
+	u32 *at = &tc->hash[tc_rip_hash(b->rip) & tc->hash_mask];
+
+	while (*at != index)
+		at = &tc->blocks[*at].hash_next;
+	*at = b->hash_next;
+}
+
+/* Which link of block @b is in the list of page @gfn. */
+static u32 *page_link(struct tc_block *b, u64 gfn)
+{
+	return &b->page_next[first_gfn(b) != gfn];
+}
+
+static void unpage(struct soft_tc *tc, u32 index, u64 gfn)
+{
+	struct tc_page *page = find_page(tc, gfn);
+	u32 *at = &page->blocks;
+
+	while (*at != index)
+		at = page_link(&tc->blocks[*at], gfn);
+	*at = *page_link(&tc->blocks[index], gfn);
+}
+
+static void drop_block(struct soft_tc *tc, u32 index)
+{
+	struct tc_block *b = &tc->blocks[index];
+	u32 i;
+
+	tc_unlink_all(tc, index);
+	for (i = 0; i < b->nr_chains; i++)
+		tc_chain_cut(tc, b->chains + i);
+	if (b->thunk != TC_NONE) {
+		tc_slot_remove(tc, b->thunk);
+		tc->blocks[b->thunk].flags |= TC_BLOCK_DROPPED;
+	}
+	tc_slot_remove(tc, index);
+	unhash(tc, index);
+	unpage(tc, index, first_gfn(b));
+	if (last_gfn(b) != first_gfn(b))
+		unpage(tc, index, last_gfn(b));
+	b->flags |= TC_BLOCK_DROPPED;
+	tc->stats.blocks--;
+	tc->stats.drops++;
+}
+
+/* Drop the blocks of a page that touch [gva, last]. */
+static unsigned int drop_page(struct soft_tc *tc, struct tc_page *page, u64 gva,
+			      u64 last)
+{
+	unsigned int n = 0;
+	u64 gfn = page->gfn;
+	u32 i, next;
+
+	for (i = page->blocks; i != TC_NONE; i = next) {
+		struct tc_block *b = &tc->blocks[i];
+
+		next = *page_link(b, gfn);
+		if (b->rip > last || b->rip + b->guest_len - 1 < gva)
+			continue;
+		drop_block(tc, i);
+		n++;
+	}
+	return n;
+}
+
+/**
+ * soft_tc_drop() - drop the blocks made of some guest code
+ * @tc: the cache
+ * @gva: first linear address
+ * @len: bytes; up to the end of the address space at most
+ *
+ * Branches that lead to the blocks become exits again.  The code of the blocks
+ * stays until the next flush, so that an address in them can be asked for.
+ *
+ * Return: blocks dropped.
+ */
+unsigned int soft_tc_drop(struct soft_tc *tc, u64 gva, u64 len)
+{
+	u64 last = gva + len - 1;
+	u64 gfn = gva >> UMBRA_PAGE_SHIFT, end = last >> UMBRA_PAGE_SHIFT;
+	struct tc_page *page;
+	unsigned int n = 0;
+	u32 i;
+
+	if (!len)
+		return 0;
+	if (last < gva) {
+		last = ~0ull;
+		end = last >> UMBRA_PAGE_SHIFT;
+	}
+	if (end - gfn >= tc->nr_pages) {
+		for (i = 0; i < tc->nr_pages; i++)
+			if (tc->pages[i].gfn >= gfn && tc->pages[i].gfn <= end)
+				n += drop_page(tc, &tc->pages[i], gva, last);
+		return n;
+	}
+	for (; gfn <= end; gfn++) {
+		page = find_page(tc, gfn);
+		if (page)
+			n += drop_page(tc, page, gva, last);
+	}
+	return n;
+}
+
+/**
+ * soft_tc_for_each_page() - visit the guest pages with translations
+ * @tc: the cache
+ * @fn: gets the linear address of the page; may drop blocks, not flush
+ * @arg: for @fn
+ */
+void soft_tc_for_each_page(struct soft_tc *tc,
+			   void (*fn)(void *arg, u64 gva), void *arg)
+{
+	u32 i;
+
+	for (i = 0; i < tc->nr_pages; i++)
+		if (tc->pages[i].blocks != TC_NONE)
+			fn(arg, tc->pages[i].gfn << UMBRA_PAGE_SHIFT);
+}
+
+/**
+ * soft_tc_stats() - counters
+ * @tc: the cache
+ * @stats: result
+ */
+void soft_tc_stats(const struct soft_tc *tc, struct soft_tc_stats *stats)
+{
+	*stats = tc->stats;
+	stats->bytes = tc->used;
+}
+
+static u32 expect_bit(u64 rip)
+{
+	return (rip ^ (rip >> TC_EXPECT_BITS)) & ((1u << TC_EXPECT_BITS) - 1);
+}
+
+/* An indirect branch will probably lead to @rip. */
+void tc_set_expected(struct soft_tc *tc, u64 rip)
+{
+	u32 bit = expect_bit(rip);
+
+	tc->expect[bit / 8] |= 1 << (bit % 8);
+}
+
+/* Does an indirect branch probably lead to @rip? */
+bool tc_expected(const struct soft_tc *tc, u64 rip)
+{
+	u32 bit = expect_bit(rip);
+
+	return tc->expect[bit / 8] >> (bit % 8) & 1;
+}
+
+/**
+ * soft_tc_expect() - an indirect branch leads somewhere
+ * @tc: the cache
+ * @rip: guest RIP where it goes
+ *
+ * Lets the next indirect branch find the block of @rip by itself, be it there
+ * already or be it translated later.  To be called at each SOFT_MISS.
+ *
+ * Return: 0, or -ENOSPC: flush.
+ */
+int soft_tc_expect(struct soft_tc *tc, u64 rip)
+{
+	u32 i = tc_find(tc, rip), thunk;
+
+	tc_set_expected(tc, rip);
+	if (i == TC_NONE)
+		return 0;
+	if (tc->blocks[i].flags & TC_BLOCK_PROLOGUE) {
+		tc_slot_add(tc, i);
+		return 0;
+	}
+	if (tc->blocks[i].thunk == TC_NONE) {
+		if (!tc_has_room(tc))
+			return -ENOSPC;
+		thunk = tc_emit_thunk(tc, i);
+		tc->blocks[i].thunk = thunk;
+	}
+	tc_slot_add(tc, tc->blocks[i].thunk);
+	return 0;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: translation cache internals
+ *
+ * The records behind the cache, all in arrays that are sized when it is made:
+ *
+ *   block   one translation; found by guest RIP (hash), by guest page (list),
+ *           by cache address (the array is sorted by it)
+ *   chain   one direct branch out of a block: linked to a block, or waiting for
+ *           its target to be translated
+ *   mark    two bytes for a run of host code: its length, what the guest's
+ *           state is in it
+ *   page    the blocks with bytes in one guest page
+ *
+ * Space is given out upward and reused only by soft_tc_flush().
+ */
+#ifndef UMBRA_SOFT_TC_INTERNAL_H
+#define UMBRA_SOFT_TC_INTERNAL_H
+
+#include "tc.h"
+
+#define TC_NONE		0xffffffffu
+#define TC_CUT		0xfffffffeu	/* tc_chain.to: its block was dropped */
+#define TC_AFTER_STI	0xfffffffdu	/* tc_chain.to: always exits, after STI */
+
+/* What one block may take at most; less than that left is -ENOSPC. */
+#define TC_BLOCK_INSNS	64
+#define TC_BLOCK_BYTES	8192
+#define TC_BLOCK_CHAINS	(TC_BLOCK_INSNS + 4)
+#define TC_BLOCK_MARKS	2560
+
+/* Blocks in a slot of targets[]; the oldest goes when there are more. */
+#define TC_SLOT_MAX	8
+
+#define TC_EXPECT_BITS	20
+
+/* Where the displacement of a prologue's jump to the next one is. */
+#define TC_PROLOGUE_JMP		17
+#define TC_PROLOGUE_LONG_JMP	38
+
+#define TC_BLOCK_DROPPED	BIT(0)
+#define TC_BLOCK_THUNK		BIT(1)	/* a prologue alone, for another block */
+#define TC_BLOCK_PROLOGUE	BIT(2)	/* starts with a prologue */
+#define TC_BLOCK_LONG		BIT(3)	/* with that for any RIP */
+#define TC_BLOCK_SLOT		BIT(4)	/* in the list of its slot of targets[] */
+#define TC_BLOCK_CALLOUT	BIT(5)	/* ends with SOFT_CALLOUT */
+
+/**
+ * struct tc_block - a translation
+ * @rip: guest RIP of its start
+ * @start: offset in the cache; a prologue comes first
+ * @entry: offset of the body
+ * @end: offset of its end
+ * @callout: offset of the SOFT_CALLOUT exit
+ * @marks: offset of its first mark
+ * @nr_marks: bytes of marks
+ * @guest_len: bytes of guest code that the translation depends on
+ * @nr_chains: direct branches out of it
+ * @chains: index of the first, the others follow
+ * @in: first chain that is linked to this block
+ * @hash_next: next block in the hash
+ * @page_next: next block of the page of @rip, and of the page after it
+ * @slot_next: next block with a prologue in the slot of targets[]
+ * @thunk: block with the prologue made later
+ * @flags: TC_BLOCK_* bits
+ * @op: enum soft_op of the exit
+ */
+struct tc_block {
+	u64 rip;
+	u32 start;
+	u32 entry;
+	u32 end;
+	u32 callout;
+	u32 marks;
+	u16 nr_marks;
+	u16 guest_len;
+	u32 nr_chains;
+	u32 chains;
+	u32 in;
+	u32 hash_next;
+	u32 page_next[2];
+	u32 slot_next;
+	u32 thunk;
+	u8 flags;
+	u8 op;
+};
+
+/**
+ * struct tc_chain - a direct branch out of a block
+ * @target: guest RIP
+ * @patch: offset of the displacement that leads there
+ * @stub: offset of the exit; @patch - 1 when the exit itself becomes the jump
+ * @to: block it is linked to; TC_NONE: waits; TC_CUT and TC_AFTER_STI: in no list
+ * @next: next in the list of @to, or of those that wait in the same hash bucket
+ * @prev: the one before, TC_NONE: the head
+ */
+struct tc_chain {
+	u64 target;
+	u32 patch;
+	u32 stub;
+	u32 to;
+	u32 next;
+	u32 prev;
+};
+
+/**
+ * struct tc_page - a guest page with blocks
+ * @gfn: linear address >> 12
+ * @blocks: first block
+ * @next: next page in the hash
+ */
+struct tc_page {
+	u64 gfn;
+	u32 blocks;
+	u32 next;
+};
+
+/*
+ * A mark is two bytes:
+ *
+ *     7      6..0        7..4      3..0
+ *   middle  length     spilled   insn length
+ *
+ * The length counts host bytes.  With an instruction length (1..15) it is the
+ * start of a guest instruction, and TC_MARK_STI stands where the spilled
+ * registers would.  With 0 it continues the instruction before.
+ */
+#define TC_MARK_MIDDLE	0x80
+#define TC_MARK_STI	0x10
+
+/**
+ * struct soft_tc - a translation cache
+ * @c: as configured
+ * @blocks: records, @nr_blocks of @max_blocks
+ * @chains: records, @nr_chains of @max_chains
+ * @marks: bytes, @nr_marks of @max_marks
+ * @pages: records, @nr_pages of @max_pages
+ * @hash: heads of blocks by RIP
+ * @wait: heads of waiting chains by target
+ * @page_hash: heads of pages by number
+ * @expect: bit map by hashed RIP: an indirect branch leads there
+ * @hash_mask: size of @hash and @wait, less 1
+ * @page_mask: size of @page_hash, less 1
+ * @used: bytes of the cache in use
+ * @fixed: of these, the common code in front
+ * @miss: offset of the common SOFT_MISS code
+ * @miss_hlt: offset of its HLT
+ * @stats: counters
+ */
+struct soft_tc {
+	struct soft_tc_config c;
+	struct tc_block *blocks;
+	struct tc_chain *chains;
+	u8 *marks;
+	struct tc_page *pages;
+	u32 *hash;
+	u32 *wait;
+	u32 *page_hash;
+	u8 *expect;
+	u32 nr_blocks, max_blocks;
+	u32 nr_chains, max_chains;
+	u32 nr_marks, max_marks;
+	u32 nr_pages, max_pages;
+	u32 hash_mask;
+	u32 page_mask;
+	u32 used;
+	u32 fixed;
+	u32 miss;
+	u32 miss_hlt;
+	struct soft_tc_stats stats;
+};
+
+static inline u64 tc_va(const struct soft_tc *tc, u32 off)
+{
+	return tc->c.va + off;
+}
+
+static inline u32 tc_rip_hash(u64 rip)
+{
+	return (rip ^ (rip >> 17)) * 0x9e3779b1u >> 7;
+}
+
+static inline bool tc_sext32(u64 v)
+{
+	return (u64)(s64)(s32)v == v;
+}
+
+/* tc.c */
+u32 tc_find(struct soft_tc *tc, u64 rip);
+u32 tc_block_at(struct soft_tc *tc, u64 va);
+bool tc_has_room(const struct soft_tc *tc);
+void tc_add_block(struct soft_tc *tc, u32 index);
+void tc_set_expected(struct soft_tc *tc, u64 rip);
+bool tc_expected(const struct soft_tc *tc, u64 rip);
+
+/* tc_chain.c */
+void tc_chain_wait(struct soft_tc *tc, u32 chain);
+void tc_chain_cut(struct soft_tc *tc, u32 chain);
+void tc_chain_link(struct soft_tc *tc, u32 chain, u32 block);
+void tc_link_waiting(struct soft_tc *tc, u32 block);
+void tc_unlink_all(struct soft_tc *tc, u32 block);
+
+/* tc_slot.c */
+void tc_slot_add(struct soft_tc *tc, u32 block);
+void tc_slot_remove(struct soft_tc *tc, u32 block);
+void tc_slot_clear(struct soft_tc *tc);
+
+/* translate.c */
+void tc_emit_common(struct soft_tc *tc);
+u32 tc_emit_thunk(struct soft_tc *tc, u32 block);
+
+#endif

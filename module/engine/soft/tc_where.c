@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translation cache, what an address means
+ *
+ * A trap, a fault or an interrupt comes with an address in the cache.  Here it
+ * becomes a guest RIP and what state the guest's instruction is in.
+ */
+#include "tc_internal.h"
+
+/* The run of host code at offset @off of the block, by its marks. */
+static void read_marks(struct soft_tc *tc, const struct tc_block *b, u32 off,
+		       struct soft_where *w)
+{
+	const u8 *m = tc->marks + b->marks, *end = m + b->nr_marks;
+	u32 pos = b->start;
+
+	w->rip = b->rip;
+	for (; m < end; m += 2) {
+		if (m[1] & 0xf) {
+			w->rip += w->len;
+			w->len = m[1] & 0xf;
+			w->spilled = 0;
+			w->after_sti = m[1] & TC_MARK_STI;
+		} else {
+			w->spilled = m[1] >> 4;
+		}
+		w->exit = m[0] & TC_MARK_MIDDLE ? SOFT_MIDDLE : SOFT_BOUNDARY;
+		pos += m[0] & ~TC_MARK_MIDDLE;
+		if (off < pos)
+			return;
+	}
+}
+
+/* An exit to another block, or the jump that it became. */
+static bool read_chain(struct soft_tc *tc, const struct tc_block *b, u32 off,
+		       struct soft_where *w)
+{
+	const struct tc_chain *c;
+	u32 i;
+
+	for (i = b->chains; i < b->chains + b->nr_chains; i++) {
+		c = &tc->chains[i];
+		if (c->stub != off)
+			continue;
+		w->exit = tc->c.buf[off] == 0xf4 ? SOFT_CHAIN : SOFT_BOUNDARY;
+		w->rip = c->target;
+		w->target = c->target;
+		w->after_sti = c->to == TC_AFTER_STI;
+		return true;
+	}
+	return false;
+}
+
+static void read_common(struct soft_tc *tc, u32 off, struct soft_where *w)
+{
+	if (off == tc->miss_hlt) {
+		w->exit = SOFT_MISS;
+		return;
+	}
+	w->exit = SOFT_MIDDLE;
+	w->spilled = BIT(SOFT_SPILL_RCX);
+}
+
+/**
+ * soft_tc_where() - what an address of the cache means
+ * @tc: the cache
+ * @va: address where the guest stopped
+ * @w: result
+ *
+ * Return: 0; -ENOENT: no code there.
+ */
+int soft_tc_where(struct soft_tc *tc, u64 va, struct soft_where *w)
+{
+	const struct tc_block *b;
+	u64 off = va - tc->c.va;
+	u32 i;
+
+	memset(w, 0, sizeof(*w));
+	if (off <= tc->miss_hlt) {
+		read_common(tc, off, w);
+		return 0;
+	}
+	i = tc_block_at(tc, va);
+	if (i == TC_NONE)
+		return -ENOENT;
+	b = &tc->blocks[i];
+	w->dropped = b->flags & TC_BLOCK_DROPPED;
+	if (read_chain(tc, b, off, w))
+		return 0;
+	read_marks(tc, b, off, w);
+	if (b->flags & TC_BLOCK_CALLOUT && off == b->callout) {
+		w->exit = SOFT_CALLOUT;
+		w->op = b->op;
+	}
+	return 0;
+}

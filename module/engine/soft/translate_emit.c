@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translator, host instructions and marks
+ *
+ * Bytes into the cache, and into the marks what the guest's state is there.
+ */
+#include "translate_internal.h"
+
+void emit_u8(struct tc_build *b, u8 v)
+{
+	b->tc->c.buf[b->pos++] = v;
+}
+
+void emit_bytes(struct tc_build *b, const void *bytes, unsigned int n)
+{
+	memcpy(b->tc->c.buf + b->pos, bytes, n);
+	b->pos += n;
+}
+
+void emit_u16(struct tc_build *b, u16 v)
+{
+	emit_bytes(b, &v, sizeof(v));
+}
+
+void emit_u32(struct tc_build *b, u32 v)
+{
+	emit_bytes(b, &v, sizeof(v));
+}
+
+void emit_u64(struct tc_build *b, u64 v)
+{
+	emit_bytes(b, &v, sizeof(v));
+}
+
+/* Opcode bytes @op, then ModRM [RIP + rel32] for @va; @imm bytes follow. */
+void emit_rip(struct tc_build *b, const void *op, unsigned int n, u8 reg, u64 va,
+	      unsigned int imm)
+{
+	emit_bytes(b, op, n);
+	emit_u8(b, (reg & 7) << 3 | 5);
+	emit_u32(b, va - tc_va(b->tc, b->pos + 4 + imm));
+}
+
+static u8 rex_w_reg(u8 reg)
+{
+	return 0x48 | (reg >= 8 ? UMBRA_REX_R : 0);
+}
+
+/* MOV reg, [va] */
+void emit_load(struct tc_build *b, u8 reg, u64 va)
+{
+	emit_rip(b, (u8 []){ rex_w_reg(reg), 0x8b }, 2, reg, va, 0);
+}
+
+/* MOV [va], reg */
+void emit_store(struct tc_build *b, u8 reg, u64 va)
+{
+	emit_rip(b, (u8 []){ rex_w_reg(reg), 0x89 }, 2, reg, va, 0);
+}
+
+/* Spill slots 0..3 are RAX, RCX, RDX, RSP; their numbers differ for the last. */
+static u8 spill_reg(u8 spill)
+{
+	return spill == SOFT_SPILL_RSP ? UMBRA_RSP : spill;
+}
+
+void emit_spill(struct tc_build *b, u8 spill)
+{
+	emit_store(b, spill_reg(spill), VDATA(b, spill) + 8 * spill);
+}
+
+void emit_reload(struct tc_build *b, u8 spill)
+{
+	emit_load(b, spill_reg(spill), VDATA(b, spill) + 8 * spill);
+}
+
+/* MOV reg, imm, the shortest form. */
+void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm)
+{
+	u8 rex_b = reg >= 8 ? UMBRA_REX_B : 0;
+
+	if (imm <= 0xffffffff) {
+		if (rex_b)
+			emit_u8(b, 0x40 | rex_b);
+		emit_u8(b, 0xb8 | (reg & 7));
+		emit_u32(b, imm);
+	} else if (tc_sext32(imm)) {
+		emit_bytes(b, (u8 []){ 0x48 | rex_b, 0xc7, 0xc0 | (reg & 7) }, 3);
+		emit_u32(b, imm);
+	} else {
+		emit_bytes(b, (u8 []){ 0x48 | rex_b, 0xb8 | (reg & 7) }, 2);
+		emit_u64(b, imm);
+	}
+}
+
+/* End the open run, if it has any bytes. */
+void emit_mark_close(struct tc_build *b)
+{
+	u32 n = b->pos - b->run;
+	u8 *at = b->tc->marks + b->tc->nr_marks;
+
+	if (!n)
+		return;
+	at[0] = b->mark[0] | n;
+	at[1] = b->mark[1];
+	b->tc->nr_marks += 2;
+	b->run = b->pos;
+}
+
+/* From here on it is the guest instruction at b->rip, not begun. */
+void emit_mark_insn(struct tc_build *b)
+{
+	emit_mark_close(b);
+	b->mark[0] = 0;
+	b->mark[1] = b->in.len | (b->after_sti ? TC_MARK_STI : 0);
+	b->after_sti = false;
+}
+
+/* From here on it is inside the instruction; @middle: TC_MARK_MIDDLE or 0. */
+void emit_mark(struct tc_build *b, u8 middle, u8 spilled)
+{
+	emit_mark_close(b);
+	b->mark[0] = middle;
+	b->mark[1] = spilled << 4;
+}
+
+u64 tc_vdata(const struct tc_build *b, size_t off)
+{
+	return b->tc->c.vdata_va + off;
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translator, branches and exits
+ *
+ * Direct branches become chains (tc_chain.c).  Indirect ones leave their target
+ * in vdata.rip and jump through targets[]; the prologue over there compares
+ * (tc_slot.c).  RET, the most frequent of all, is nine instructions:
+ *
+ *	pop [vdata.rip]			; the only one that may fault
+ *	mov [vdata.spill.rcx], rcx
+ *	mov rcx, targets >> 3
+ *	mov cx, [vdata.rip]
+ *	jmp [rcx * 8]
+ *   prologue:
+ *	mov rcx, [vdata.rip]
+ *	lea rcx, [rcx - RIP]
+ *	jrcxz over
+ *	jmp next prologue, or miss
+ *   over:
+ *	mov rcx, [vdata.spill.rcx]
+ *
+ * targets[] is aligned to its size, so that 16 bits of RIP merged into its
+ * address are an index, without arithmetic and without touching a flag.
+ */
+#include "translate_internal.h"
+
+#define X86_HLT		0xf4
+
+static struct tc_chain *new_chain(struct tc_build *b, u64 target)
+{
+	struct tc_block *block = &b->tc->blocks[b->block];
+	struct tc_chain *c = &b->tc->chains[b->tc->nr_chains++];
+
+	block->nr_chains++;
+	*c = (struct tc_chain){ .target = target, .to = TC_NONE };
+	return c;
+}
+
+/* An exit to @target, which can become a jump unless it follows STI. */
+void emit_chain(struct tc_build *b, u64 target, bool link)
+{
+	struct tc_chain *c = new_chain(b, target);
+
+	if (!link)
+		c->to = TC_AFTER_STI;
+	c->stub = b->pos;
+	c->patch = b->pos + 1;
+	emit_u8(b, X86_HLT);
+	emit_u32(b, 0);
+}
+
+static u64 next_rip(const struct tc_build *b)
+{
+	return b->rip + b->in.len;
+}
+
+/* Jcc rel32 to an exit that comes after the block. */
+void emit_jcc(struct tc_build *b)
+{
+	struct tc_chain *c = new_chain(b, next_rip(b) + b->in.imm);
+
+	emit_u8(b, 0x0f);
+	emit_u8(b, 0x80 | (b->in.opcode & 0xf));
+	c->patch = b->pos;
+	emit_u32(b, 0);
+}
+
+/* The exits of the block's Jcc. */
+void emit_late_exits(struct tc_build *b)
+{
+	struct tc_block *block = &b->tc->blocks[b->block];
+	struct tc_chain *c = &b->tc->chains[block->chains];
+	u32 i, rel;
+
+	emit_mark(b, 0, 0);
+	for (i = 0; i < block->nr_chains; i++, c++) {
+		if (c->stub)
+			continue;
+		c->stub = b->pos;
+		rel = c->stub - (c->patch + 4);
+		memcpy(b->tc->c.buf + c->patch, &rel, sizeof(rel));
+		emit_u8(b, X86_HLT);
+	}
+}
+
+/* LOOPcc and JRCXZ reach 127 bytes only: over a jump to the exit next to it. */
+void emit_loop(struct tc_build *b)
+{
+	if (b->in.asz)
+		emit_u8(b, 0x67);
+	emit_bytes(b, (u8 []){ b->in.opcode, 2 }, 2);
+	emit_mark(b, TC_MARK_MIDDLE, 0);
+	emit_bytes(b, (u8 []){ 0xeb, 5 }, 2);
+	emit_mark(b, 0, 0);
+	emit_chain(b, next_rip(b) + b->in.imm, true);
+}
+
+/*
+ * Push the guest's return address.  Where PUSH cannot, it is stored below the
+ * stack pointer first: that can be done again after a fault.
+ */
+static void emit_push_return(struct tc_build *b)
+{
+	u64 ret = next_rip(b);
+
+	tc_set_expected(b->tc, ret);
+	if (tc_sext32(ret)) {
+		emit_u8(b, 0x68);
+		emit_u32(b, ret);
+		return;
+	}
+	emit_bytes(b, (u8 []){ 0xc7, 0x44, 0x24, 0xf8 }, 4);
+	emit_u32(b, ret);
+	emit_bytes(b, (u8 []){ 0xc7, 0x44, 0x24, 0xfc }, 4);
+	emit_u32(b, ret >> 32);
+	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x64, 0x24, 0xf8 }, 5);
+}
+
+void emit_call(struct tc_build *b)
+{
+	emit_push_return(b);
+	emit_mark(b, 0, 0);
+	emit_chain(b, next_rip(b) + b->in.imm, true);
+}
+
+/* Go where vdata.rip says; RCX is spilled. */
+static void emit_dispatch(struct tc_build *b)
+{
+	emit_mov_imm(b, UMBRA_RCX, b->tc->c.targets_va >> 3);
+	emit_rip(b, (u8 []){ 0x66, 0x8b }, 2, UMBRA_RCX, VDATA(b, rip), 0);
+	emit_bytes(b, (u8 []){ 0xff, 0x24, 0xcd, 0, 0, 0, 0 }, 7);
+}
+
+void emit_ret(struct tc_build *b)
+{
+	u16 bytes = b->in.opcode == 0xc2 ? b->in.imm : 0;
+
+	emit_rip(b, (u8 []){ 0x8f }, 1, 0, VDATA(b, rip), 0);
+	emit_mark(b, TC_MARK_MIDDLE, 0);
+	if (bytes) {
+		emit_bytes(b, (u8 []){ 0x48, 0x8d, 0xa4, 0x24 }, 4);
+		emit_u32(b, bytes);
+	}
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+	emit_dispatch(b);
+}
+
+/* JMP and CALL through a register or memory; nothing is done before CALL's push. */
+void emit_indirect(struct tc_build *b, bool call)
+{
+	u8 middle = call ? TC_MARK_MIDDLE : 0;
+
+	if (b->in.mod == 3) {
+		emit_store(b, b->in.rm, VDATA(b, rip));
+		if (call) {
+			emit_push_return(b);
+			emit_mark(b, middle, 0);
+		}
+		emit_spill(b, SOFT_SPILL_RCX);
+	} else {
+		emit_spill(b, SOFT_SPILL_RCX);
+		emit_mark(b, 0, SPILL(RCX));
+		emit_load_operand(b, UMBRA_RCX);
+		emit_store(b, UMBRA_RCX, VDATA(b, rip));
+		if (call)
+			emit_push_return(b);
+	}
+	emit_mark(b, middle, SPILL(RCX));
+	emit_dispatch(b);
+}
+
+void emit_callout(struct tc_build *b, u8 op)
+{
+	struct tc_block *block = &b->tc->blocks[b->block];
+
+	block->callout = b->pos;
+	block->flags |= TC_BLOCK_CALLOUT;
+	block->op = op;
+	emit_u8(b, X86_HLT);
+}
+
+/* RCX -= RIP of the block, where a disp32 cannot say it. */
+static void emit_subtract_long(struct tc_build *b, u64 rip)
+{
+	emit_spill(b, SOFT_SPILL_RDX);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX) | SPILL(RDX));
+	emit_bytes(b, (u8 []){ 0x48, 0xba }, 2);
+	emit_u64(b, -rip);
+	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x0c, 0x11 }, 4);
+	emit_reload(b, SOFT_SPILL_RDX);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+}
+
+/* Where an indirect branch comes in: RCX is spilled, vdata.rip is the target. */
+void emit_prologue(struct tc_build *b, struct tc_block *block)
+{
+	u64 rip = block->rip;
+
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+	block->start = b->pos;
+	block->flags |= TC_BLOCK_PROLOGUE;
+	emit_load(b, UMBRA_RCX, VDATA(b, rip));
+	if (tc_sext32(-rip)) {
+		emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x89 }, 3);
+		emit_u32(b, -rip);
+	} else {
+		block->flags |= TC_BLOCK_LONG;
+		emit_subtract_long(b, rip);
+	}
+	emit_bytes(b, (u8 []){ 0xe3, 5, 0xe9 }, 3);
+	emit_u32(b, b->tc->miss - (b->pos + 4));
+	emit_reload(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, 0);
+}

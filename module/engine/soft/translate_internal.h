@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: translator internals
+ *
+ * A block under construction, and the few host instructions that translations
+ * are made of.  None of them but those that the guest's instruction is changes
+ * a flag.
+ */
+#ifndef UMBRA_SOFT_TRANSLATE_INTERNAL_H
+#define UMBRA_SOFT_TRANSLATE_INTERNAL_H
+
+#include "umbra/decode.h"
+#include "umbra/regs.h"
+#include "tc_internal.h"
+
+#define SPILL(r)	BIT(SOFT_SPILL_##r)
+
+/**
+ * struct tc_build - a block under construction
+ * @tc: the cache
+ * @block: index of its record
+ * @pos: offset in the cache where the next byte goes
+ * @run: offset where the open mark's run began
+ * @mark: the open mark
+ * @rip: guest RIP of the instruction being translated
+ * @code: its bytes
+ * @in: its shape
+ * @insns: instructions translated
+ * @after_sti: the instruction before was STI
+ */
+struct tc_build {
+	struct soft_tc *tc;
+	u32 block;
+	u32 pos;
+	u32 run;
+	u8 mark[2];
+	u64 rip;
+	const u8 *code;
+	struct umbra_insn in;
+	unsigned int insns;
+	bool after_sti;
+};
+
+/* What becomes of an instruction. */
+enum tc_action {
+	TC_COPY,
+	TC_CALLOUT,
+	TC_JMP,
+	TC_JCC,
+	TC_LOOP,
+	TC_CALL,
+	TC_RET,
+	TC_JMP_IND,
+	TC_CALL_IND,
+	TC_LEA,
+	TC_CLI,
+	TC_STI,
+	TC_PUSHF,
+	TC_SWAPGS,
+	TC_RDTSC,
+	TC_RDTSCP,
+	TC_RDPID,
+	TC_MOV_SREG,
+	TC_SERIALIZE,
+};
+
+/* translate_class.c */
+u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op);
+
+/* translate_emit.c */
+void emit_u8(struct tc_build *b, u8 v);
+void emit_u16(struct tc_build *b, u16 v);
+void emit_u32(struct tc_build *b, u32 v);
+void emit_u64(struct tc_build *b, u64 v);
+void emit_bytes(struct tc_build *b, const void *bytes, unsigned int n);
+void emit_rip(struct tc_build *b, const void *op, unsigned int n, u8 reg, u64 va,
+	      unsigned int imm);
+void emit_load(struct tc_build *b, u8 reg, u64 va);
+void emit_store(struct tc_build *b, u8 reg, u64 va);
+void emit_spill(struct tc_build *b, u8 spill);
+void emit_reload(struct tc_build *b, u8 spill);
+void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm);
+void emit_mark_insn(struct tc_build *b);
+void emit_mark(struct tc_build *b, u8 middle, u8 spilled);
+void emit_mark_close(struct tc_build *b);
+u64 tc_vdata(const struct tc_build *b, size_t off);
+
+#define VDATA(b, field)	tc_vdata(b, offsetof(struct soft_vdata, field))
+
+/* translate_copy.c */
+int emit_copy(struct tc_build *b);
+void emit_lea(struct tc_build *b);
+void emit_load_operand(struct tc_build *b, u8 reg);
+
+/* translate_flow.c */
+void emit_chain(struct tc_build *b, u64 target, bool link);
+void emit_jcc(struct tc_build *b);
+void emit_loop(struct tc_build *b);
+void emit_call(struct tc_build *b);
+void emit_ret(struct tc_build *b);
+void emit_indirect(struct tc_build *b, bool call);
+void emit_callout(struct tc_build *b, u8 op);
+void emit_prologue(struct tc_build *b, struct tc_block *block);
+void emit_late_exits(struct tc_build *b);
+
+/* translate_system.c */
+void emit_system(struct tc_build *b, u8 action);
+
+#endif

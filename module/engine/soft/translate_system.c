@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translator, sensitive instructions in line
+ *
+ * Instructions that work on virtual state without leaving the cache.  The rule
+ * for all of them: what may fault comes before anything that the guest can
+ * see, and no flag is touched (MOV, LEA, MOVZX, JRCXZ leave them alone).
+ */
+#include "translate_internal.h"
+
+#define IF_ON	0x200
+
+/* CLI, STI: one store.  STI's traps while an interrupt waits for it. */
+static void emit_set_iff(struct tc_build *b, u16 iff)
+{
+	emit_rip(b, (u8 []){ 0x66, 0xc7 }, 2, 0, b->tc->c.vif_va, 2);
+	emit_u16(b, iff);
+}
+
+/*
+ * The real IF is always set.  While the virtual one is, PUSHF is itself;
+ * else the flags are pushed into vdata, and from there, without IF, to the guest.
+ *
+ * The direct PUSHF of this sequence shows TF when it is single-stepped.  The
+ * monitor never steps over it to finish an instruction: up to its end
+ * nothing has been done.
+ */
+static void emit_pushf(struct tc_build *b)
+{
+	u64 image = VDATA(b, flags);
+	u32 off, end;
+
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, SPILL(RCX));
+	emit_rip(b, (u8 []){ 0x0f, 0xb7 }, 2, UMBRA_RCX, b->tc->c.vif_va, 0);
+	emit_bytes(b, (u8 []){ 0xe3, 0 }, 2);
+	off = b->pos;
+	emit_reload(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, 0);
+	emit_u8(b, 0x9c);
+	emit_mark(b, TC_MARK_MIDDLE, 0);
+	emit_bytes(b, (u8 []){ 0xeb, 0 }, 2);
+	end = b->pos;
+
+	b->tc->c.buf[off - 1] = b->pos - off;
+	emit_mark(b, 0, SPILL(RCX));
+	emit_spill(b, SOFT_SPILL_RSP);
+	emit_mark(b, 0, SPILL(RCX) | SPILL(RSP));
+	emit_rip(b, (u8 []){ 0x48, 0x8d }, 2, UMBRA_RSP, image + 8, 0);
+	emit_u8(b, 0x9c);
+	emit_reload(b, SOFT_SPILL_RSP);
+	emit_mark(b, 0, SPILL(RCX));
+	emit_rip(b, (u8 []){ 0x0f, 0xb6 }, 2, UMBRA_RCX, image + 1, 0);
+	emit_bytes(b, (u8 []){ 0x8d, 0x49, (u8)-(IF_ON >> 8) }, 3);
+	emit_rip(b, (u8 []){ 0x88 }, 1, UMBRA_RCX, image + 1, 0);
+	emit_reload(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, 0);
+	emit_rip(b, (u8 []){ 0xff }, 1, 6, image, 0);
+	b->tc->c.buf[end - 1] = b->pos - end;
+}
+
+/* WRGSBASE cannot fault: the monitor keeps kernel_gs_base canonical. */
+static void emit_swapgs(struct tc_build *b)
+{
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_spill(b, SOFT_SPILL_RAX);
+	emit_mark(b, 0, SPILL(RAX) | SPILL(RCX));
+	emit_bytes(b, (u8 []){ 0xf3, 0x48, 0x0f, 0xae, 0xc9 }, 5);
+	emit_load(b, UMBRA_RAX, VDATA(b, kernel_gs_base));
+	emit_bytes(b, (u8 []){ 0xf3, 0x48, 0x0f, 0xae, 0xd8 }, 5);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RAX) | SPILL(RCX));
+	emit_store(b, UMBRA_RCX, VDATA(b, kernel_gs_base));
+	emit_reload(b, SOFT_SPILL_RAX);
+	emit_reload(b, SOFT_SPILL_RCX);
+}
+
+/*
+ * EDX:EAX to memory and back is how 32 and 32 bits become 64 without a shift,
+ * and LEA adds.  RDTSCP waits for the instructions before it (SDM Vol. 2B).
+ */
+static void emit_rdtsc(struct tc_build *b, bool rdtscp)
+{
+	u64 low = VDATA(b, scratch), high = low + 4;
+
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, SPILL(RCX));
+	if (rdtscp)
+		emit_bytes(b, (u8 []){ 0x0f, 0xae, 0xe8 }, 3);
+	emit_bytes(b, (u8 []){ 0x0f, 0x31 }, 2);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+	emit_rip(b, (u8 []){ 0x89 }, 1, UMBRA_RAX, low, 0);
+	emit_rip(b, (u8 []){ 0x89 }, 1, UMBRA_RDX, high, 0);
+	emit_load(b, UMBRA_RAX, low);
+	emit_load(b, UMBRA_RCX, VDATA(b, tsc_offset));
+	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x04, 0x08 }, 4);
+	emit_store(b, UMBRA_RAX, low);
+	emit_rip(b, (u8 []){ 0x8b }, 1, UMBRA_RAX, low, 0);
+	emit_rip(b, (u8 []){ 0x8b }, 1, UMBRA_RDX, high, 0);
+	if (rdtscp)
+		emit_rip(b, (u8 []){ 0x8b }, 1, UMBRA_RCX, VDATA(b, tsc_aux), 0);
+	else
+		emit_reload(b, SOFT_SPILL_RCX);
+}
+
+static u8 rex_r(u8 reg)
+{
+	return 0x40 | (reg >= 8 ? UMBRA_REX_R : 0);
+}
+
+/* MOV reg, Sreg: zero-extended, or 16 bits alone (SDM Vol. 2B, MOV). */
+static void emit_mov_sreg(struct tc_build *b)
+{
+	u64 sel = VDATA(b, sel) + 2 * (b->in.reg & 7);
+	u8 reg = b->in.rm;
+
+	if (b->in.opsize == 2)
+		emit_rip(b, (u8 []){ 0x66, rex_r(reg), 0x8b }, 3, reg, sel, 0);
+	else
+		emit_rip(b, (u8 []){ rex_r(reg), 0x0f, 0xb7 }, 3, reg, sel, 0);
+}
+
+/* Translate one of the sensitive instructions that run in line. */
+void emit_system(struct tc_build *b, u8 action)
+{
+	switch (action) {
+	case TC_CLI:
+		emit_set_iff(b, 0);
+		break;
+	case TC_STI:
+		emit_set_iff(b, IF_ON);
+		break;
+	case TC_PUSHF:
+		emit_pushf(b);
+		break;
+	case TC_SWAPGS:
+		emit_swapgs(b);
+		break;
+	case TC_RDTSC:
+	case TC_RDTSCP:
+		emit_rdtsc(b, action == TC_RDTSCP);
+		break;
+	case TC_RDPID:
+		emit_rip(b, (u8 []){ rex_r(b->in.rm), 0x8b }, 2, b->in.rm,
+			 VDATA(b, tsc_aux), 0);
+		break;
+	case TC_MOV_SREG:
+		emit_mov_sreg(b);
+		break;
+	case TC_SERIALIZE:
+		/* MFENCE, LFENCE: changed code is noticed elsewhere */
+		emit_bytes(b, (u8 []){ 0x0f, 0xae, 0xf0, 0x0f, 0xae, 0xe8 }, 6);
+		break;
+	}
+}
