@@ -44,6 +44,12 @@ asm(".text\n"
     "	push %rbx\n	push %rbp\n	push %r12\n"
     "	push %r13\n	push %r14\n	push %r15\n"
     "	mov %rsp, (%rsi)\n"
+    "	pxor %xmm0, %xmm0\n	pxor %xmm1, %xmm1\n	pxor %xmm2, %xmm2\n"
+    "	pxor %xmm3, %xmm3\n	pxor %xmm4, %xmm4\n	pxor %xmm5, %xmm5\n"
+    "	pxor %xmm6, %xmm6\n	pxor %xmm7, %xmm7\n	pxor %xmm8, %xmm8\n"
+    "	pxor %xmm9, %xmm9\n	pxor %xmm10, %xmm10\n	pxor %xmm11, %xmm11\n"
+    "	pxor %xmm12, %xmm12\n	pxor %xmm13, %xmm13\n	pxor %xmm14, %xmm14\n"
+    "	pxor %xmm15, %xmm15\n"
     "	mov %rdi, %rsp\n"
     "	lea 17*8(%rsp), %rsp\n"
     "	popfq\n"
@@ -200,14 +206,25 @@ static void ended(struct run *run, struct guest *g, int sig, u64 addr)
 	run->g = *g;
 }
 
+static void note_step(struct run *run, const struct guest *g)
+{
+	run->guest_steps++;
+	run->g = *g;
+	run->g.flags &= GUEST_FLAGS;
+	if (run->on_step)
+		run->on_step(run);
+}
+
 static void handle_native(struct run *run, struct guest *g, int sig, ucontext_t *uc)
 {
 	if (sig == SIGTRAP && run->mode == RUN_NATIVE_STEPS) {
-		run->guest_steps++;
-		run->g = *g;
-		run->g.flags &= GUEST_FLAGS;
-		if (run->on_step)
-			run->on_step(run);
+		note_step(run, g);
+		/* POPF would end the stepping */
+		while (*(u8 *)g->rip == 0x9d) {
+			emulate(run, g, (u8 *)g->rip);
+			put_regs(uc, g);
+			note_step(run, g);
+		}
 		return;
 	}
 	ended(run, g, sig, 0);

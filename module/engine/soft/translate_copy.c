@@ -64,11 +64,29 @@ static u8 implicit_regs(const struct umbra_insn *in)
 	return 0;
 }
 
+/* Is ModRM.reg a part of the opcode? */
+static bool reg_is_opcode(const struct umbra_insn *in)
+{
+	u8 op = in->opcode;
+
+	if (in->enc != UMBRA_ENC_LEGACY)
+		return false;
+	if (in->map == 2)
+		return op == 0xae || op == 0xba || (op >= 0x18 && op <= 0x1f);
+	if (in->map != 1)
+		return false;
+	return (op >= 0x80 && op <= 0x83) || op == 0x8f || op >= 0xc0;
+}
+
 static u8 pick_scratch(const struct umbra_insn *in)
 {
-	u32 used = implicit_regs(in) | 1u << in->reg | 1u << in->vvvv;
+	u32 used = implicit_regs(in);
 	u8 i;
 
+	if (!reg_is_opcode(in))
+		used |= 1u << in->reg;
+	if (in->enc != UMBRA_ENC_LEGACY)
+		used |= 1u << in->vvvv;
 	for (i = SOFT_SPILL_RAX; i <= SOFT_SPILL_RDX; i++)
 		if (!(used & 1u << i))
 			return i;
