@@ -33,10 +33,34 @@ static bool functions(void)
 	return good;
 }
 
+/* Host instructions for each guest instruction, when all is translated. */
+static bool cost(void)
+{
+	u64 guest = 0, host = 0;
+	const struct code *c;
+
+	for (c = codes; c->name; c++) {
+		struct run n = { .mode = RUN_NATIVE_STEPS };
+		struct run t = { .mode = RUN_STEPS };
+
+		same_result(c, "cost");
+		env_call(&n, (u64)c->fn, c->arg / 4, 3, 5);
+		env_call(&t, (u64)c->fn, c->arg / 4, 3, 5);
+		ktap_note("%s: %llu host instructions for %llu: %.2f; exits %llu %llu",
+			  c->name, t.host_steps, n.guest_steps,
+			  (double)t.host_steps / n.guest_steps, t.chains, t.misses);
+		guest += n.guest_steps;
+		host += t.host_steps;
+	}
+	ktap_note("all: %.3f", (double)host / guest);
+	return host * 10 <= guest * 15;
+}
+
 int main(void)
 {
 	env_init(HOLE_TC_SIZE);
-	ktap_plan(1);
+	ktap_plan(2);
 	ktap_ok(functions(), "compiled functions");
+	ktap_ok(cost(), "at most 1.5 host instructions for each one of the guest");
 	ktap_exit();
 }
