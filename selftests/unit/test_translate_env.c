@@ -28,7 +28,6 @@ unsigned int fetch_limit;
 static struct run *current;
 static u64 end_stack;
 static u8 *code_end;
-static u64 prev_va;
 
 /* gregs in the order of ModRM */
 static const int greg[16] = {
@@ -124,7 +123,7 @@ static void finish(ucontext_t *uc)
 }
 
 /* Go on at a guest RIP: where that is. */
-static u64 place_of(struct run *run, u64 rip)
+u64 env_place(struct run *run, u64 rip)
 {
 	u64 va = 0;
 	int ret = soft_tc_translate(tc, rip, env_fetch, NULL, &va);
@@ -187,7 +186,7 @@ static bool monitor(struct run *run, struct guest *g, const struct soft_where *w
 	default:
 		return false;
 	}
-	g->rip = place_of(run, g->rip);
+	g->rip = env_place(run, g->rip);
 	return g->rip;
 }
 
@@ -231,11 +230,12 @@ static void handle_native(struct run *run, struct guest *g, int sig, ucontext_t 
 	finish(uc);
 }
 
-static void handle_step(struct run *run, struct guest *g)
+static void handle_step(struct run *run, struct guest *g, ucontext_t *uc)
 {
 	run->host_steps++;
-	if (run->on_host_step)
-		run->on_host_step(run, g->rip);
+	run->g = *g;
+	if (run->on_host_step && run->on_host_step(run, g->rip))
+		put_regs(uc, &run->g);
 }
 
 static void handle_translated(struct run *run, struct guest *g, int sig,
@@ -244,8 +244,7 @@ static void handle_translated(struct run *run, struct guest *g, int sig,
 	struct soft_where w;
 
 	if (sig == SIGTRAP && run->mode == RUN_STEPS) {
-		run->g = *g;
-		handle_step(run, g);
+		handle_step(run, g, uc);
 		return;
 	}
 	if (soft_tc_where(tc, g->rip, &w)) {
@@ -255,11 +254,8 @@ static void handle_translated(struct run *run, struct guest *g, int sig,
 	}
 	if (sig == SIGSEGV && monitor(run, g, &w)) {
 		put_regs(uc, g);
-		if (run->mode == RUN_STEPS) {
-			run->g = *g;
-			if (run->on_host_step)
-				run->on_host_step(run, g->rip);
-		}
+		if (run->mode == RUN_STEPS)
+			handle_step(run, g, uc);
 		return;
 	}
 	if (w.exit != SOFT_BOUNDARY && w.exit != SOFT_CALLOUT)
@@ -286,19 +282,16 @@ static void handler(int sig, siginfo_t *info, void *context)
 		g.rip = run->g.rip;
 		g.gpr[4] = run->g.gpr[4];
 		if (run->mode == RUN_TRANSLATED || run->mode == RUN_STEPS)
-			g.rip = place_of(run, g.rip);
+			g.rip = env_place(run, g.rip);
 		if (run->mode == RUN_NATIVE_STEPS || run->mode == RUN_STEPS)
 			g.flags |= X86_TF;
 		put_regs(uc, &g);
 		if (!g.rip)
 			finish(uc);
-		prev_va = g.rip;
-		run->g = g;
-		run->g.flags &= GUEST_FLAGS;
-		if (run->mode == RUN_NATIVE_STEPS && run->on_step)
-			run->on_step(run);
-		if (run->mode == RUN_STEPS && run->on_host_step)
-			run->on_host_step(run, g.rip);
+		if (run->mode == RUN_NATIVE_STEPS)
+			note_step(run, &g);
+		if (run->mode == RUN_STEPS)
+			handle_step(run, &g, uc);
 		return;
 	}
 	if (in_cache(g.rip))

@@ -41,7 +41,8 @@ enum run_mode {
  * @g: registers before and after
  * @mode: enum run_mode
  * @on_step: the guest is at @g
- * @on_host_step: the processor is at @va with @g, not unspilled
+ * @on_host_step: the processor is at @va with @g, not unspilled; true: @g was
+ *	changed, go on there
  * @arg: for them
  * @signal: the fault that ended it, 0: HLT
  * @fault_addr: for SIGSEGV
@@ -56,7 +57,7 @@ struct run {
 	struct guest g;
 	enum run_mode mode;
 	void (*on_step)(struct run *run);
-	void (*on_host_step)(struct run *run, u64 va);
+	bool (*on_host_step)(struct run *run, u64 va);
 	void *arg;
 	int signal;
 	u64 fault_addr;
@@ -80,6 +81,7 @@ void env_new_cache(u32 tc_size);
 void *env_map(u64 addr, u64 len);
 void env_run(struct run *run);
 void env_unspill(struct guest *g, u8 spilled);
+u64 env_place(struct run *run, u64 rip);
 int env_fetch(void *ctx, u64 gva, u8 *buf, unsigned int len);
 u64 env_call(struct run *run, u64 fn, u64 a, u64 b, u64 c);
 

@@ -27,7 +27,7 @@ struct memory {
 
 static struct memory start, native, translated;
 static struct guest *trace;
-static unsigned int traced, at;
+static unsigned int traced, at, interrupts;
 static char what[200];
 static unsigned int shown;
 
@@ -111,19 +111,36 @@ static bool equal(const struct guest *a, const struct guest *b)
 	       !memcmp(a->gpr, b->gpr, sizeof(a->gpr));
 }
 
+/*
+ * An event: the guest's registers are taken as they are said to be, the scratch
+ * of the translation is lost, and the guest comes back by its RIP.
+ */
+static bool interrupt(struct run *run, const struct soft_where *w, struct guest *g)
+{
+	if (w->exit != SOFT_BOUNDARY || gen_below(w->spilled ? 3 : 20))
+		return false;
+	memset(vdata->spill, 0x5a, sizeof(vdata->spill));
+	vdata->rip = 0x5a5a5a5a;
+	g->rip = env_place(run, g->rip);
+	run->g = *g;
+	interrupts++;
+	return true;
+}
+
 /* A host instruction is about to run: where is the guest? */
-static void check_step(struct run *run, u64 va)
+static bool check_step(struct run *run, u64 va)
 {
 	struct guest g = run->g;
 	struct soft_where w;
+	u64 flags = g.flags;
 	unsigned int i;
 
 	if (soft_tc_where(tc, va, &w)) {
 		complain("no code", va, 0);
-		return;
+		return false;
 	}
 	if (w.exit == SOFT_MIDDLE)
-		return;
+		return false;
 	env_unspill(&g, w.spilled);
 	g.rip = w.exit == SOFT_MISS ? vdata->rip : w.rip;
 	g.flags &= GUEST_FLAGS;
@@ -131,9 +148,11 @@ static void check_step(struct run *run, u64 va)
 	for (i = at; i < at + 4 && i < traced; i++)
 		if (equal(&trace[i], &g)) {
 			at = i;
-			return;
+			g.flags = flags;
+			return interrupt(run, &w, &g);
 		}
 	complain("not at a boundary", va, w.rip);
+	return false;
 }
 
 static bool run_pair(u64 base, unsigned int offset, const struct guest *g, bool steps)
@@ -201,8 +220,9 @@ int main(int argc, char **argv)
 	env_map(LOW, 0x30000);
 	env_map(HIGH, 0x30000);
 	trace = calloc(TRACE, sizeof(*trace));
-	ktap_plan(2);
+	ktap_plan(3);
 	ktap_ok(many(seed, n, false), "random programs");
 	ktap_ok(many(seed + n, n / 10, true), "random programs, step by step");
+	ktap_ok(interrupts, "%u interrupts in them", interrupts);
 	ktap_exit();
 }
