@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translation cache: links, drops, full
+ *
+ * The cache as its owner sees it: which branches are linked, what a drop takes
+ * away and what is left, pages, a cache that is too small, slots of targets[]
+ * that many blocks share.
+ */
+#include "ktap.h"
+#include "test_translate_code.h"
+#include "test_translate_env.h"
+
+#define CODE	0x20000000ull
+#define FAR	0x30000000ull
+#define STACK	0x20010800ull
+
+static bool good;
+
+#define CHECK(cond)							\
+	do {								\
+		if (!(cond)) {						\
+			ktap_note("line %d: %s", __LINE__, #cond);	\
+			good = false;					\
+		}							\
+	} while (0)
+
+static void put(u64 at, const void *code, unsigned int n)
+{
+	memcpy((void *)at, code, n);
+}
+
+#define PUT(at, ...) \
+	put(at, (u8 []){ __VA_ARGS__ }, sizeof((u8 []){ __VA_ARGS__ }))
+
+/* A fresh cache and nothing but INT3 to translate. */
+static void fresh(void)
+{
+	good = true;
+	env_new_cache(HOLE_TC_SIZE);
+	memset((void *)CODE, 0xcc, 0x4000);
+	fetch_limit = 0;
+}
+
+static struct run go(u64 rip)
+{
+	struct run run = { .mode = RUN_TRANSLATED };
+
+	run.g.gpr[4] = STACK;
+	run.g.rip = rip;
+	env_run(&run);
+	CHECK(!run.problem && !run.signal);
+	return run;
+}
+
+static struct soft_tc_stats stats(void)
+{
+	struct soft_tc_stats s;
+
+	soft_tc_stats(tc, &s);
+	return s;
+}
+
+static u64 translate(u64 rip)
+{
+	u64 va = 0;
+	int ret = soft_tc_translate(tc, rip, env_fetch, NULL, &va);
+
+	return ret ? 0 : va;
+}
+
+/* xor eax, eax; jmp 1f; 1: inc eax; cmp eax, 3; jb 1b; hlt */
+static void put_loop(void)
+{
+	PUT(CODE, 0x31, 0xc0, 0xe9, 0xf9, 0x00, 0x00, 0x00);
+	PUT(CODE + 0x100, 0xff, 0xc0, 0x83, 0xf8, 0x03, 0x72, 0xf9, 0xf4);
+}
+
+static bool links(void)
+{
+	struct run run;
+
+	fresh();
+	put_loop();
+	run = go(CODE);
+	CHECK(run.g.gpr[0] == 3);
+	CHECK(run.chains == 1);
+	CHECK(stats().blocks == 2 && stats().links == 2);
+	run = go(CODE);
+	CHECK(run.chains == 0 && run.g.gpr[0] == 3);
+	/* the other order: the target is there first */
+	fresh();
+	put_loop();
+	CHECK(translate(CODE + 0x100) && translate(CODE));
+	run = go(CODE);
+	CHECK(run.chains == 0 && run.g.gpr[0] == 3);
+	return good;
+}
+
+static bool drops(void)
+{
+	struct soft_where w;
+	struct run run;
+	u64 va;
+
+	fresh();
+	put_loop();
+	go(CODE);
+	va = soft_tc_lookup(tc, CODE + 0x100);
+	CHECK(va && !soft_tc_where(tc, va, &w) && !w.dropped);
+	CHECK(soft_tc_drop(tc, CODE + 0x108, 0x100) == 0);
+	CHECK(soft_tc_drop(tc, CODE + 7, 0xf9) == 0);
+	CHECK(soft_tc_drop(tc, CODE + 0x107, 1) == 1);
+	CHECK(!soft_tc_lookup(tc, CODE + 0x100) && soft_tc_lookup(tc, CODE));
+	CHECK(!soft_tc_where(tc, va, &w) && w.dropped && w.rip == CODE + 0x100);
+	CHECK(stats().blocks == 1 && stats().drops == 1);
+	/* mov eax, 7; hlt */
+	PUT(CODE + 0x100, 0xb8, 7, 0, 0, 0, 0xf4);
+	run = go(CODE);
+	CHECK(run.chains == 1 && run.g.gpr[0] == 7);
+	run = go(CODE);
+	CHECK(run.chains == 0 && run.g.gpr[0] == 7);
+	CHECK(soft_tc_drop(tc, 0, ~0ull) == 2);
+	CHECK(stats().blocks == 0);
+	run = go(CODE);
+	CHECK(run.g.gpr[0] == 7);
+	return good;
+}
+
+static bool link_by_hand(void)
+{
+	struct soft_where w;
+	u64 from, to;
+
+	fresh();
+	put_loop();
+	from = translate(CODE) + 2;
+	CHECK(!soft_tc_where(tc, from, &w) && w.exit == SOFT_CHAIN &&
+	      w.target == CODE + 0x100);
+	to = translate(CODE + 0x102);
+	soft_tc_link(tc, from, to);
+	CHECK(!soft_tc_where(tc, from, &w) && w.exit == SOFT_CHAIN);
+	to = translate(CODE + 0x100);
+	soft_tc_link(tc, from, to);
+	CHECK(!soft_tc_where(tc, from, &w) && w.exit == SOFT_BOUNDARY &&
+	      w.rip == CODE + 0x100);
+	return good;
+}
+
+/* An instruction across pages is a block; a drop in either page takes it. */
+static bool across_pages(void)
+{
+	struct soft_where w;
+	struct run run;
+	u64 va;
+
+	fresh();
+	/* nop; mov rax, imm64, six bytes of it in the next page; hlt */
+	PUT(CODE + 0xffb, 0x90, 0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 0xf4);
+	run = go(CODE + 0xffb);
+	CHECK(run.g.gpr[0] == 0x0807060504030201);
+	CHECK(run.chains == 2 && stats().blocks == 3);
+	CHECK(soft_tc_drop(tc, CODE + 0x1000, 1) == 1);
+	CHECK(!soft_tc_lookup(tc, CODE + 0xffc) && soft_tc_lookup(tc, CODE + 0xffb));
+	run = go(CODE + 0xffb);
+	CHECK(run.chains == 1);
+	CHECK(soft_tc_drop(tc, CODE, 0x1000) == 2);
+	/* the second page cannot be fetched: only that instruction is affected */
+	fetch_limit = (CODE >> 12) + 1;
+	va = translate(CODE + 0xffb);
+	CHECK(va && !soft_tc_where(tc, va + 1, &w) && w.exit == SOFT_CHAIN &&
+	      w.rip == CODE + 0xffc);
+	CHECK(soft_tc_translate(tc, CODE + 0xffc, env_fetch, NULL, &va) == -EFAULT);
+	CHECK(soft_tc_translate(tc, CODE + 0x1000, env_fetch, NULL, &va) == -EFAULT);
+	CHECK(stats().blocks == 2);
+	fetch_limit = 0;
+	return good;
+}
+
+static unsigned int pages_seen;
+
+static void see_page(void *arg, u64 gva)
+{
+	pages_seen |= 1 << ((gva - CODE) >> 12);
+	if (arg)
+		soft_tc_drop(tc, gva, 0x1000);
+}
+
+static bool pages(void)
+{
+	fresh();
+	memset((void *)CODE, 0x90, 0x4000);
+	translate(CODE);
+	translate(CODE + 0x2000);
+	pages_seen = 0;
+	soft_tc_for_each_page(tc, see_page, NULL);
+	CHECK(pages_seen == 5);
+	soft_tc_for_each_page(tc, see_page, tc);
+	pages_seen = 0;
+	soft_tc_for_each_page(tc, see_page, NULL);
+	CHECK(pages_seen == 0 && stats().blocks == 0);
+	return good;
+}
+
+/* Blocks have bounds, whatever the code is. */
+static bool bounds(void)
+{
+	struct soft_where w;
+	u64 rip, va;
+
+	fresh();
+	memset((void *)CODE, 0x90, 0x1000);
+	translate(CODE);
+	CHECK(stats().insns == 63);
+	memset((void *)CODE + 0x1000, 0xfb, 0x1000);
+	translate(CODE + 0x1000);
+	CHECK(stats().insns == 63 + 64);
+	/* PUSHF is the longest of all, Jcc has the most exits */
+	memset((void *)CODE + 0x2000, 0x9c, 0x1000);
+	CHECK(translate(CODE + 0x2000));
+	for (rip = CODE + 0x3000; rip < CODE + 0x4000; rip += 2)
+		PUT(rip, 0x74, 0x10);
+	CHECK(translate(CODE + 0x3000));
+	CHECK(stats().bytes < 4 * 8192);
+	CHECK(soft_tc_where(tc, HOLE_TC + stats().bytes, &w) == -ENOENT);
+	CHECK(soft_tc_where(tc, HOLE_TC - 1, &w) == -ENOENT);
+	CHECK(soft_tc_where(tc, CODE, &w) == -ENOENT);
+	for (va = HOLE_TC + 16; va < HOLE_TC + stats().bytes; va++)
+		CHECK(!soft_tc_where(tc, va, &w));
+	return good;
+}
+
+/*
+ * Call twelve functions whose RIPs are equal in the low 16 bits:
+ * mov ecx, 1; call; ... ; hlt.  Each is: add eax, ecx; ret.
+ */
+static bool slots(void)
+{
+	bool all = true;
+	struct run run;
+	unsigned int i, n;
+	u8 *p;
+
+	for (n = 2; n <= 12; n += 5) {
+		fresh();
+		p = (u8 *)CODE;
+		*p++ = 0x31;
+		*p++ = 0xc0;
+		for (i = 0; i < n; i++) {
+			u32 target = FAR + i * 0x10000;
+
+			PUT(FAR + i * 0x10000, 0x83, 0xc0, i + 1, 0xc3);
+			*p++ = 0xb9;
+			memcpy(p, &target, 4);
+			p += 4;
+			*p++ = 0xff;
+			*p++ = 0xd1;
+		}
+		*p = 0xf4;
+		run = go(CODE);
+		CHECK(run.misses > n && run.g.gpr[0] == n * (n + 1) / 2);
+		run = go(CODE);
+		CHECK(n > 8 ? run.misses > 0 : run.misses == 0);
+		CHECK(run.g.gpr[0] == n * (n + 1) / 2);
+		/* one goes, the others stay */
+		CHECK(soft_tc_drop(tc, FAR + 0x10000, 0x1000) == 1);
+		run = go(CODE);
+		CHECK(run.g.gpr[0] == n * (n + 1) / 2);
+		CHECK(n > 8 || run.misses == 1);
+		all = all && good;
+	}
+	return all;
+}
+
+/* A block that was there before anybody expected it gets its prologue later. */
+static bool late_prologue(void)
+{
+	struct soft_where w;
+	struct run run;
+
+	fresh();
+	/* call 1f; hlt; 1: mov eax, 5; pop rcx; jmp rcx, which goes to the HLT */
+	PUT(CODE, 0xe8, 1, 0, 0, 0, 0xf4, 0xb8, 5, 0, 0, 0, 0x59, 0xff, 0xe1);
+	translate(CODE + 5);
+	run = go(CODE);
+	CHECK(run.misses == 1 && run.g.gpr[0] == 5);
+	run = go(CODE);
+	CHECK(run.misses == 0 && run.g.gpr[0] == 5);
+	CHECK(soft_tc_drop(tc, CODE + 5, 1) == 1);
+	CHECK(!soft_tc_where(tc, tc_config.targets[(CODE + 5) & 0xffff], &w) &&
+	      w.exit == SOFT_MIDDLE);
+	run = go(CODE);
+	CHECK(run.misses == 1 && run.g.gpr[0] == 5);
+	run = go(CODE);
+	CHECK(run.misses == 0);
+	return good;
+}
+
+/* Everything in a cache of 64 KiB, which is full all the time. */
+static bool small_cache(void)
+{
+	const struct code *c;
+	u64 want, got;
+
+	fresh();
+	env_new_cache(0x10000);
+	for (c = codes; c->name; c++) {
+		struct run run = { .mode = RUN_TRANSLATED };
+		unsigned int i;
+
+		for (i = 0; i < 20; i++) {
+			memset((void *)CODE, 0x9c, 0x1000);
+			if (!translate(CODE + 64 * i))
+				soft_tc_flush(tc);
+		}
+		want = c->fn(c->arg, 3, 5);
+		got = env_call(&run, (u64)c->fn, c->arg, 3, 5);
+		CHECK(got == want && !run.problem && !run.signal);
+	}
+	CHECK(stats().flushes > 10);
+	return good;
+}
+
+static bool refusals(void)
+{
+	struct soft_tc_config c;
+	struct soft_tc *t;
+
+	fresh();
+	c = tc_config;
+	c.size = 0x8000;
+	CHECK(soft_tc_create(&c, &t) == -EINVAL);
+	c = tc_config;
+	c.targets_va += 0x1000;
+	CHECK(soft_tc_create(&c, &t) == -EINVAL);
+	c = tc_config;
+	c.vdata_va = c.va + (1ull << 32);
+	CHECK(soft_tc_create(&c, &t) == -EINVAL);
+	return good;
+}
+
+int main(void)
+{
+	unsigned int i;
+
+	env_init(HOLE_TC_SIZE);
+	env_map(CODE, 0x20000);
+	for (i = 0; i < 12; i++)
+		env_map(FAR + i * 0x10000, 0x1000);
+	ktap_plan(10);
+	ktap_ok(links(), "links");
+	ktap_ok(link_by_hand(), "links on request");
+	ktap_ok(drops(), "drops");
+	ktap_ok(across_pages(), "instructions across pages");
+	ktap_ok(pages(), "pages with translations");
+	ktap_ok(bounds(), "bounds of a block");
+	ktap_ok(slots(), "slots that blocks share");
+	ktap_ok(late_prologue(), "a prologue made later");
+	ktap_ok(small_cache(), "a cache that is too small");
+	ktap_ok(refusals(), "what cannot work is refused");
+	ktap_exit();
+}
