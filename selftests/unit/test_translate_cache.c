@@ -192,11 +192,11 @@ static bool pages(void)
 	translate(CODE);
 	translate(CODE + 0x2000);
 	pages_seen = 0;
-	soft_tc_for_each_page(tc, see_page, NULL);
+	soft_tc_visit_pages(tc, see_page, NULL);
 	CHECK(pages_seen == 5);
-	soft_tc_for_each_page(tc, see_page, tc);
+	soft_tc_visit_pages(tc, see_page, tc);
 	pages_seen = 0;
-	soft_tc_for_each_page(tc, see_page, NULL);
+	soft_tc_visit_pages(tc, see_page, NULL);
 	CHECK(pages_seen == 0 && stats().blocks == 0);
 	return good;
 }

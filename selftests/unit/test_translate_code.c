@@ -35,16 +35,26 @@ static noinline u64 fib(u64 n, u64 b, u64 c)
 static noinline u64 table_switch(u64 op, u64 a, u64 b)
 {
 	switch (op) {
-	case 0: return a + b;
-	case 1: return a - b;
-	case 2: return a * b;
-	case 3: return a ^ b;
-	case 4: return a | b;
-	case 5: return a & (b + 7);
-	case 6: return a << (b & 31);
-	case 7: return a >> (b & 31);
-	case 8: return ~a;
-	case 9: return b ? a / b : 5;
+	case 0:
+		return a + b;
+	case 1:
+		return a - b;
+	case 2:
+		return a * b;
+	case 3:
+		return a ^ b;
+	case 4:
+		return a | b;
+	case 5:
+		return a & (b + 7);
+	case 6:
+		return a << (b & 31);
+	case 7:
+		return a >> (b & 31);
+	case 8:
+		return ~a;
+	case 9:
+		return b ? a / b : 5;
 	}
 	return a;
 }

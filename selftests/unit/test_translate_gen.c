@@ -358,6 +358,7 @@ static void bmi(void)
 
 static void string_op(void)
 {
+	static const u8 ops[] = { 0xa4, 0xa5, 0xaa, 0xa6, 0xae, 0xac };
 	u64 n = gen_below(5);
 
 	b1(0x49);			/* lea rdi, [r15 + x] */
@@ -371,7 +372,7 @@ static void string_op(void)
 	b1(0xb9);
 	b4(n);
 	b1(gen_below(2) ? 0xf3 : 0xf2);
-	b1((const u8 []){ 0xa4, 0xa5, 0xaa, 0xa6, 0xae, 0xac }[gen_below(6)]);
+	b1(ops[gen_below(sizeof(ops))]);
 }
 
 /* A forward jump over a few instructions that follow; fixed when they are there. */

@@ -390,13 +390,12 @@ unsigned int soft_tc_drop(struct soft_tc *tc, u64 gva, u64 len)
 }
 
 /**
- * soft_tc_for_each_page() - visit the guest pages with translations
+ * soft_tc_visit_pages() - visit the guest pages with translations
  * @tc: the cache
  * @fn: gets the linear address of the page; may drop blocks, not flush
  * @arg: for @fn
  */
-void soft_tc_for_each_page(struct soft_tc *tc,
-			   void (*fn)(void *arg, u64 gva), void *arg)
+void soft_tc_visit_pages(struct soft_tc *tc, soft_tc_visit *fn, void *arg)
 {
 	u32 i;
 

@@ -162,6 +162,13 @@ struct soft_tc_stats {
  */
 typedef int soft_tc_fetch(void *ctx, u64 gva, u8 *buf, unsigned int len);
 
+/**
+ * typedef soft_tc_visit - visit a guest page
+ * @arg: the caller's
+ * @gva: linear address of the page
+ */
+typedef void soft_tc_visit(void *arg, u64 gva);
+
 size_t soft_tc_meta_size(u32 size);
 int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **tc);
 void soft_tc_features(struct soft_tc *tc, const struct soft_tc_config *config);
@@ -173,8 +180,7 @@ int soft_tc_expect(struct soft_tc *tc, u64 rip);
 int soft_tc_where(struct soft_tc *tc, u64 va, struct soft_where *w);
 void soft_tc_link(struct soft_tc *tc, u64 chain_va, u64 target_va);
 unsigned int soft_tc_drop(struct soft_tc *tc, u64 gva, u64 len);
-void soft_tc_for_each_page(struct soft_tc *tc,
-			   void (*fn)(void *arg, u64 gva), void *arg);
+void soft_tc_visit_pages(struct soft_tc *tc, soft_tc_visit *fn, void *arg);
 void soft_tc_stats(const struct soft_tc *tc, struct soft_tc_stats *stats);
 
 #endif

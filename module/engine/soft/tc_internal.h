@@ -131,14 +131,22 @@ struct tc_page {
 /**
  * struct soft_tc - a translation cache
  * @c: as configured
- * @blocks: records, @nr_blocks of @max_blocks
- * @chains: records, @nr_chains of @max_chains
- * @marks: bytes, @nr_marks of @max_marks
- * @pages: records, @nr_pages of @max_pages
+ * @blocks: records
+ * @chains: records
+ * @marks: bytes
+ * @pages: records
  * @hash: heads of blocks by RIP
  * @wait: heads of waiting chains by target
  * @page_hash: heads of pages by number
  * @expect: bit map by hashed RIP: an indirect branch leads there
+ * @nr_blocks: blocks in use
+ * @max_blocks: blocks there are
+ * @nr_chains: chains in use
+ * @max_chains: chains there are
+ * @nr_marks: bytes of marks in use
+ * @max_marks: bytes of marks there are
+ * @nr_pages: pages in use
+ * @max_pages: pages there are
  * @hash_mask: size of @hash and @wait, less 1
  * @page_mask: size of @page_hash, less 1
  * @used: bytes of the cache in use
