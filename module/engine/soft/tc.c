@@ -196,6 +196,83 @@ u64 soft_tc_lookup(struct soft_tc *tc, u64 rip)
 	return i == TC_NONE ? 0 : tc_va(tc, tc->blocks[i].entry);
 }
 
+static struct tc_page *find_page(struct soft_tc *tc, u64 gfn)
+{
+	u32 i = tc->page_hash[tc_rip_hash(gfn) & tc->page_mask];
+
+	while (i != TC_NONE && tc->pages[i].gfn != gfn)
+		i = tc->pages[i].next;
+	return i == TC_NONE ? NULL : &tc->pages[i];
+}
+
+static u64 first_gfn(const struct tc_block *b)
+{
+	return b->rip >> UMBRA_PAGE_SHIFT;
+}
+
+static u64 last_gfn(const struct tc_block *b)
+{
+	return (b->rip + b->guest_len - 1) >> UMBRA_PAGE_SHIFT;
+}
+
+/* Which link of block @b is in the list of page @gfn. */
+static u32 *page_link(struct tc_block *b, u64 gfn)
+{
+	return &b->page_next[first_gfn(b) != gfn];
+}
+
+/* Where the instruction at @rip begins inside a block, or 0. */
+static u64 inside(struct soft_tc *tc, const struct tc_block *b, u64 rip)
+{
+	const u8 *m = tc->marks + b->marks, *end = m + b->nr_marks;
+	u32 pos = b->start;
+	u64 at = b->rip;
+	u8 len = 0;
+
+	for (; m < end; m += 2) {
+		if (m[1] & 0xf) {
+			at += len;
+			len = m[1] & 0xf;
+			/* after STI the address itself blocks interrupts */
+			if (at == rip && !(m[1] & TC_MARK_STI))
+				return tc_va(tc, pos);
+		}
+		pos += m[0] & ~TC_MARK_MIDDLE;
+	}
+	return 0;
+}
+
+/**
+ * soft_tc_resume() - where to run a guest RIP, in a block or at its start
+ * @tc: the cache
+ * @rip: guest RIP
+ *
+ * For going on where an event or a fault had stopped the guest: most such RIPs
+ * are inside a block, and come back once.  Not for the exits of
+ * branches, which are linked to the starts of blocks only.
+ *
+ * Return: address for the guest, or 0: translate.
+ */
+u64 soft_tc_resume(struct soft_tc *tc, u64 rip)
+{
+	struct tc_page *page = find_page(tc, rip >> UMBRA_PAGE_SHIFT);
+	u64 va = soft_tc_lookup(tc, rip);
+	struct tc_block *b;
+	u32 i;
+
+	if (va || !page)
+		return va;
+	for (i = page->blocks; i != TC_NONE; i = *page_link(b, page->gfn)) {
+		b = &tc->blocks[i];
+		if (rip - b->rip >= b->guest_len)
+			continue;
+		va = inside(tc, b, rip);
+		if (va)
+			return va;
+	}
+	return 0;
+}
+
 /* Block with the cache address @va, dropped or not, or TC_NONE. */
 u32 tc_block_at(struct soft_tc *tc, u64 va)
 {
@@ -226,15 +303,6 @@ bool tc_has_room(const struct soft_tc *tc)
 	       tc->max_pages - tc->nr_pages >= 2;
 }
 
-static struct tc_page *find_page(struct soft_tc *tc, u64 gfn)
-{
-	u32 i = tc->page_hash[tc_rip_hash(gfn) & tc->page_mask];
-
-	while (i != TC_NONE && tc->pages[i].gfn != gfn)
-		i = tc->pages[i].next;
-	return i == TC_NONE ? NULL : &tc->pages[i];
-}
-
 static struct tc_page *get_page(struct soft_tc *tc, u64 gfn)
 {
 	struct tc_page *page = find_page(tc, gfn);
@@ -246,16 +314,6 @@ static struct tc_page *get_page(struct soft_tc *tc, u64 gfn)
 	*page = (struct tc_page){ .gfn = gfn, .blocks = TC_NONE, .next = *head };
 	*head = tc->nr_pages++;
 	return page;
-}
-
-static u64 first_gfn(const struct tc_block *b)
-{
-	return b->rip >> UMBRA_PAGE_SHIFT;
-}
-
-static u64 last_gfn(const struct tc_block *b)
-{
-	return (b->rip + b->guest_len - 1) >> UMBRA_PAGE_SHIFT;
 }
 
 /* Make a finished block findable; it gets all branches that wait for it. */
@@ -290,12 +348,6 @@ static void unhash(struct soft_tc *tc, u32 index)
 	while (*at != index)
 		at = &tc->blocks[*at].hash_next;
 	*at = b->hash_next;
-}
-
-/* Which link of block @b is in the list of page @gfn. */
-static u32 *page_link(struct tc_block *b, u64 gfn)
-{
-	return &b->page_next[first_gfn(b) != gfn];
 }
 
 static void unpage(struct soft_tc *tc, u32 index, u64 gfn)

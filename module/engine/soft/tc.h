@@ -16,6 +16,7 @@
  *   SOFT_CHAIN    go on at .target (a link appears by itself, see below)
  *   SOFT_MISS     rip = vdata.rip; soft_tc_expect(tc, rip); go on there
  *   go on at rip: va = soft_tc_lookup() or soft_tc_translate(); run at va
+ *   an event or a fault came between: soft_tc_resume() before soft_tc_translate()
  *   -ENOSPC       soft_tc_flush(), translate again
  *   -EFAULT       the first instruction cannot be fetched: emulate it
  *
@@ -76,12 +77,16 @@ struct soft_tc_config {
  *	the instruction here, after reloading the .spilled registers
  * @SOFT_MIDDLE: the instruction at .rip has changed the guest's state and is
  *	not complete: single-step until something else; no guest access is left
- *	that may fault, unless CALL's second store (not a commit) does
+ *	that may fault
  * @SOFT_CALLOUT: exit: emulate the instruction at .rip; .kind says what it is
  * @SOFT_CHAIN: exit: go on at .target, which is .rip, too
  * @SOFT_MISS: exit: go on at vdata.rip; .rip is not set
  *
  * The three exits are boundaries, too, with nothing spilled.
+ *
+ * A PUSHF that is single-stepped shows TF.  The monitor has no reason to: it steps
+ * only out of SOFT_MIDDLE, and up to its end PUSHF is SOFT_BOUNDARY.  Who steps the
+ * guest's instructions for their own sake emulates them.
  */
 enum soft_exit {
 	SOFT_BOUNDARY,
@@ -174,6 +179,7 @@ int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **tc);
 void soft_tc_features(struct soft_tc *tc, const struct soft_tc_config *config);
 void soft_tc_flush(struct soft_tc *tc);
 u64 soft_tc_lookup(struct soft_tc *tc, u64 rip);
+u64 soft_tc_resume(struct soft_tc *tc, u64 rip);
 int soft_tc_translate(struct soft_tc *tc, u64 rip, soft_tc_fetch *fetch,
 		      void *ctx, u64 *va);
 int soft_tc_expect(struct soft_tc *tc, u64 rip);
