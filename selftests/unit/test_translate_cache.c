@@ -7,8 +7,10 @@
  * that many blocks share.
  */
 #include "ktap.h"
+#include "tc_internal.h"
 #include "test_translate_code.h"
 #include "test_translate_env.h"
+#include "test_translate_gen.h"
 
 #define CODE	0x20000000ull
 #define FAR	0x30000000ull
@@ -320,6 +322,49 @@ static bool small_cache(void)
 	return good;
 }
 
+/* Marks cover a block exactly, and each byte of it means something. */
+static void check_block(const struct tc_block *b)
+{
+	struct soft_where w;
+	u32 sum = 0, i;
+
+	for (i = 0; i < b->nr_marks; i += 2)
+		sum += tc->marks[b->marks + i] & ~TC_MARK_MIDDLE;
+	CHECK(sum == b->end - b->start);
+	CHECK(b->end - b->start <= TC_BLOCK_BYTES && b->nr_marks <= TC_BLOCK_MARKS);
+	CHECK(b->nr_chains <= TC_BLOCK_CHAINS);
+	for (i = b->start; i < b->end; i++) {
+		CHECK(!soft_tc_where(tc, HOLE_TC + i, &w));
+		CHECK(w.exit == SOFT_CHAIN || w.rip - b->rip <= b->guest_len ||
+		      w.rip == w.target);
+	}
+}
+
+/* Whatever the bytes are, the records are in order; good instructions prevail. */
+static bool random_bytes(void)
+{
+	static const u8 starts[] = { 0x0f, 0x48, 0x41, 0xc4, 0xc5, 0x62, 0x66, 0xf3, 0xff,
+				     0x67, 0x9c, 0xfb, 0x74, 0xe2, 0x8b, 0x8d };
+	unsigned int i, j, before;
+	u8 *p = (u8 *)CODE;
+
+	fresh();
+	gen_seed(1);
+	for (i = 0; i < 20000 && good; i++) {
+		for (j = 0; j < 512; j++)
+			p[j] = gen_below(4) ? gen_random() : starts[gen_below(16)];
+		soft_tc_drop(tc, CODE, 512);
+		before = tc->nr_blocks;
+		if (!translate(CODE + gen_below(256))) {
+			soft_tc_flush(tc);
+			continue;
+		}
+		CHECK(tc->nr_blocks == before + 1);
+		check_block(&tc->blocks[before]);
+	}
+	return good;
+}
+
 static bool refusals(void)
 {
 	struct soft_tc_config c;
@@ -346,13 +391,14 @@ int main(void)
 	env_map(CODE, 0x20000);
 	for (i = 0; i < 12; i++)
 		env_map(FAR + i * 0x10000, 0x1000);
-	ktap_plan(10);
+	ktap_plan(11);
 	ktap_ok(links(), "links");
 	ktap_ok(link_by_hand(), "links on request");
 	ktap_ok(drops(), "drops");
 	ktap_ok(across_pages(), "instructions across pages");
 	ktap_ok(pages(), "pages with translations");
 	ktap_ok(bounds(), "bounds of a block");
+	ktap_ok(random_bytes(), "random bytes");
 	ktap_ok(slots(), "slots that blocks share");
 	ktap_ok(late_prologue(), "a prologue made later");
 	ktap_ok(small_cache(), "a cache that is too small");

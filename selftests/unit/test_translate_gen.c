@@ -378,12 +378,18 @@ static void string_op(void)
 /* A forward jump over a few instructions that follow; fixed when they are there. */
 static void jump(void)
 {
+	static const u8 ignored[] = { 0x2e, 0x3e, 0xf2, 0x48, 0x67 };
 	unsigned int kind = gen_below(8);
 	u8 *at;
 
 	if (g.fixes == ARRAY_SIZE(g.fix_jump))
 		return;
+	/* prefixes that branches ignore; LOOP and JRCXZ heed 67 */
+	if (!gen_below(4))
+		b1(ignored[gen_below(kind ? 5 : 2)]);
 	if (kind == 0) {
+		if (!gen_below(4))
+			b1(0x67);
 		b1(0xe0 + gen_below(4));
 		at = g.p;
 		b1(0);
@@ -465,6 +471,8 @@ static void call(unsigned int self)
 		b1(0x89);
 		b1(0x47);
 		b1(slot);
+		if (!gen_below(4))
+			b1(0x3e);
 		if (gen_below(2)) {
 			b1(0xff);
 			b1(0x15);
@@ -489,6 +497,8 @@ static void call(unsigned int self)
 		b1(0xe1);
 		return;
 	}
+	if (!gen_below(4))
+		b1(gen_below(2) ? 0x2e : 0x67);
 	b1(0xe8);
 	b4(target - ((u64)g.p + 4));
 }

@@ -27,4 +27,4 @@ build/soft:
 
 -include $(wildcard build/soft/*.d)
 
-build/test_translate_random: build/soft/test_translate_gen.o
+build/test_translate_random build/test_translate_cache: build/soft/test_translate_gen.o
