@@ -7,13 +7,15 @@
  * strings are pseudo-random, and structured: prefixes, every opcode of every
  * map, every ModRM, so that rare corners come up in every run.
  *
- * Where the two may differ is listed in differs(), with the reason.
+ * Where the two may differ is listed in differs(), with the reason.  In 64-bit mode
+ * umbra_insn_decode() has to find ModRM and displacement in the same places.
  *
  *   test_decode [STRINGS [SEED]]
  */
 #include <Zydis/Zydis.h>
 
 #include "ktap.h"
+#include "umbra/decode.h"
 #include "umbra/emul.h"
 
 #define SHOWN	20
@@ -150,6 +152,26 @@ static void show(unsigned int m, const u8 *buf, int ours, int theirs,
 	       theirs ? ZydisMnemonicGetString(zi->mnemonic) : "");
 }
 
+/* Are the parts of a valid instruction where Zydis finds them? */
+static bool same_shape(const u8 *buf, const ZydisDecodedInstruction *zi)
+{
+	bool modrm = zi->attributes & ZYDIS_ATTRIB_HAS_MODRM;
+	struct umbra_insn in;
+
+	if (umbra_insn_decode(&in, buf, UMBRA_INSN_MAX) || in.len != zi->length)
+		return false;
+	if (!modrm || !in.has_modrm)
+		return !in.rip_relative;
+	if (in.modrm_off != zi->raw.modrm.offset)
+		return false;
+	/* MOV CR and DR: the mod field is ignored */
+	if (in.mod == 3)
+		return true;
+	return in.disp_off == zi->raw.disp.offset &&
+	       in.disp_len * 8 == zi->raw.disp.size &&
+	       in.rip_relative == (zi->raw.modrm.mod == 0 && zi->raw.modrm.rm == 5);
+}
+
 static void compare(unsigned int m, const u8 *buf, struct tally *t)
 {
 	ZydisDecodedInstruction zi;
@@ -161,8 +183,11 @@ static void compare(unsigned int m, const u8 *buf, struct tally *t)
 	theirs = zydis_len(m, buf, &zi);
 	t->strings++;
 	t->valid += theirs != 0;
-	if (ours == theirs)
+	if (ours == theirs) {
+		if (modes[m] == 64 && ours && !same_shape(buf, &zi) && t->wrong++ < SHOWN)
+			show(m, buf, ours, theirs, &zi);
 		return;
+	}
 	if (differs(m, buf, ours, theirs)) {
 		t->excused++;
 		return;
