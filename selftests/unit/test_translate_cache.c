@@ -322,6 +322,30 @@ static bool small_cache(void)
 	return good;
 }
 
+/* What is sure to come is translated with a block: one exit for all of it. */
+static bool following(void)
+{
+	struct run run;
+
+	tc_config.single = false;
+	fresh();
+	tc_config.single = true;
+	/* call 1f; inc eax; jmp 2f; ... 1: mov eax, 5; ret; 2: hlt */
+	PUT(CODE, 0xe8, 0xfb, 0, 0, 0, 0xff, 0xc0, 0xe9, 0xf4, 1, 0, 0);
+	PUT(CODE + 0x100, 0xb8, 5, 0, 0, 0, 0xc3);
+	PUT(CODE + 0x200, 0xf4);
+	run = go(CODE);
+	CHECK(run.g.gpr[0] == 6 && run.chains == 0 && run.misses == 0);
+	CHECK(stats().blocks == 4);
+	/* what cannot be fetched is not missed */
+	fresh();
+	PUT(CODE, 0xe9, 0xfb, 0x0f, 0, 0);
+	fetch_limit = (CODE >> 12) + 1;
+	CHECK(translate(CODE) && stats().blocks == 1);
+	fetch_limit = 0;
+	return good;
+}
+
 /* Marks cover a block exactly, and each byte of it means something. */
 static void check_block(const struct tc_block *b)
 {
@@ -388,10 +412,11 @@ int main(void)
 	unsigned int i;
 
 	env_init(HOLE_TC_SIZE);
+	tc_config.single = true;
 	env_map(CODE, 0x20000);
 	for (i = 0; i < 12; i++)
 		env_map(FAR + i * 0x10000, 0x1000);
-	ktap_plan(11);
+	ktap_plan(12);
 	ktap_ok(links(), "links");
 	ktap_ok(link_by_hand(), "links on request");
 	ktap_ok(drops(), "drops");
@@ -399,6 +424,7 @@ int main(void)
 	ktap_ok(pages(), "pages with translations");
 	ktap_ok(bounds(), "bounds of a block");
 	ktap_ok(random_bytes(), "random bytes");
+	ktap_ok(following(), "what comes next is translated along");
 	ktap_ok(slots(), "slots that blocks share");
 	ktap_ok(late_prologue(), "a prologue made later");
 	ktap_ok(small_cache(), "a cache that is too small");

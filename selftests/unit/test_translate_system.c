@@ -339,6 +339,7 @@ int main(void)
 {
 	env_init(HOLE_TC_SIZE);
 	env_map(CODE, 0x20000);
+	tc_config.single = true;
 	tc_config.swapgs = getauxval(AT_HWCAP2) & 2;
 	env_new_cache(HOLE_TC_SIZE);
 	ktap_plan(9);

@@ -52,6 +52,7 @@ struct soft_tc;
  * @rdtscp: RDTSCP in line (the guest has it, and so has the processor)
  * @rdpid: RDPID in line (the guest has it)
  * @serialize: SERIALIZE in line, by fences (the guest has it)
+ * @single: translate the block that is asked for and nothing else
  */
 struct soft_tc_config {
 	u8 *buf;
@@ -68,6 +69,7 @@ struct soft_tc_config {
 	bool rdtscp;
 	bool rdpid;
 	bool serialize;
+	bool single;
 };
 
 /**

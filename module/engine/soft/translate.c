@@ -6,11 +6,17 @@
  * decode, classify, emit.  A block ends where the guest's control goes
  * elsewhere for sure, at an exit, at a page's end, or when it is long enough.
  * It goes on after a conditional branch: not taken, that costs nothing then.
+ *
+ * Where a block is sure to lead, and where its CALL will return to, is translated
+ * with it, some blocks far: each would otherwise cost an exit to the monitor.
  */
 #include "translate_internal.h"
 
 /* A block is not continued after a Jcc beyond this many instructions. */
 #define INSNS_WITH_JCC	40
+
+/* Blocks translated in one go, at most. */
+#define FOLLOW_MAX	12
 
 /**
  * struct source - guest code as it is fetched
@@ -36,7 +42,8 @@ static unsigned int left_in_page(u64 gva)
 /* Bytes at @gva in the buffer, up to the page's end; fetched as needed. */
 static unsigned int source_at(struct source *s, u64 gva, const u8 **bytes)
 {
-	unsigned int want = left_in_page(gva), off = gva - s->gva;
+	unsigned int want = left_in_page(gva);
+	u64 off = gva - s->gva;
 	int got;
 
 	if (off >= s->len || s->len - off < min_t(unsigned int, want, 15)) {
@@ -114,7 +121,8 @@ static bool emit_insn(struct tc_build *b)
 		emit_callout(b, op);
 		return true;
 	case TC_JMP:
-		emit_chain(b, b->rip + b->in.len + b->in.imm, true);
+		b->follow[b->nr_follow++] = b->rip + b->in.len + b->in.imm;
+		emit_chain(b, b->follow[0], true);
 		return true;
 	case TC_JCC:
 		emit_jcc(b);
@@ -174,6 +182,7 @@ static int emit_insns(struct tc_build *b, struct source *s)
 	}
 	if (!b->insns)
 		return -EFAULT;
+	b->follow[b->nr_follow++] = b->rip;
 	emit_mark(b, 0, 0);
 	emit_chain(b, b->rip, !b->after_sti);
 	return 0;
@@ -233,6 +242,52 @@ static void settle_chains(struct tc_build *b)
 	}
 }
 
+static int translate_block(struct tc_build *b, struct source *s, struct soft_tc *tc,
+			   u64 rip)
+{
+	struct tc_block *block = &tc->blocks[tc->nr_blocks];
+	int ret;
+
+	if (!tc_has_room(tc))
+		return -ENOSPC;
+	build_begin(b, tc, rip);
+	if (tc_expected(tc, rip))
+		emit_prologue(b, block);
+	block->entry = b->pos;
+	ret = emit_insns(b, s);
+	if (ret) {
+		build_drop(b);
+		return ret;
+	}
+	emit_late_exits(b);
+	block->guest_len = b->rip - rip;
+	build_end(b);
+	settle_chains(b);
+	tc_add_block(tc, b->block);
+	tc->stats.translations++;
+	tc->stats.insns += b->insns;
+	return 0;
+}
+
+/* Translate what comes after the block in @b; what cannot be fetched is left. */
+static void follow(struct tc_build *b, struct source *s, struct soft_tc *tc)
+{
+	u64 queue[FOLLOW_MAX];
+	unsigned int n = 0, i, done = 0;
+
+	for (;;) {
+		for (i = 0; i < b->nr_follow && n < FOLLOW_MAX; i++)
+			queue[n++] = b->follow[i];
+		b->nr_follow = 0;
+		if (done == n)
+			return;
+		if (tc_find(tc, queue[done]) == TC_NONE &&
+		    translate_block(b, s, tc, queue[done]) == -ENOSPC)
+			return;
+		done++;
+	}
+}
+
 /**
  * soft_tc_translate() - translate the block at a guest RIP
  * @tc: the cache
@@ -241,6 +296,9 @@ static void settle_chains(struct tc_build *b)
  * @ctx: for @fetch
  * @va: address where the guest runs it
  *
+ * May translate other blocks, too, which the guest will run after this one;
+ * that @fetch fails for one of those is no failure.
+ *
  * Return: 0; -EFAULT: the first instruction cannot be fetched; -ENOSPC: the
  * cache is full and wants a flush.
  */
@@ -248,33 +306,18 @@ int soft_tc_translate(struct soft_tc *tc, u64 rip, soft_tc_fetch *fetch,
 		      void *ctx, u64 *va)
 {
 	struct source s = { .fetch = fetch, .ctx = ctx, .gva = rip };
-	struct tc_block *block;
 	struct tc_build b;
 	int ret;
 
 	*va = soft_tc_lookup(tc, rip);
 	if (*va)
 		return 0;
-	if (!tc_has_room(tc))
-		return -ENOSPC;
-	build_begin(&b, tc, rip);
-	block = &tc->blocks[b.block];
-	if (tc_expected(tc, rip))
-		emit_prologue(&b, block);
-	block->entry = b.pos;
-	ret = emit_insns(&b, &s);
-	if (ret) {
-		build_drop(&b);
+	ret = translate_block(&b, &s, tc, rip);
+	if (ret)
 		return ret;
-	}
-	emit_late_exits(&b);
-	block->guest_len = b.rip - rip;
-	build_end(&b);
-	settle_chains(&b);
-	tc_add_block(tc, b.block);
-	tc->stats.translations++;
-	tc->stats.insns += b.insns;
-	*va = tc_va(tc, block->entry);
+	*va = tc_va(tc, tc->blocks[b.block].entry);
+	if (!tc->c.single)
+		follow(&b, &s, tc);
 	return 0;
 }
 

@@ -104,6 +104,7 @@ static void emit_push_return(struct tc_build *b)
 	u64 ret = next_rip(b);
 
 	tc_set_expected(b->tc, ret);
+	b->follow[b->nr_follow++] = ret;
 	if (tc_sext32(ret)) {
 		emit_u8(b, 0x68);
 		emit_u32(b, ret);
@@ -118,9 +119,12 @@ static void emit_push_return(struct tc_build *b)
 
 void emit_call(struct tc_build *b)
 {
+	u64 target = next_rip(b) + b->in.imm;
+
+	b->follow[b->nr_follow++] = target;
 	emit_push_return(b);
 	emit_mark(b, 0, 0);
-	emit_chain(b, next_rip(b) + b->in.imm, true);
+	emit_chain(b, target, true);
 }
 
 /* Go where vdata.rip says; RCX is spilled. */

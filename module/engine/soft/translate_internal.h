@@ -27,6 +27,8 @@
  * @in: its shape
  * @insns: instructions translated
  * @after_sti: the instruction before was STI
+ * @follow: guest RIPs that are run next, almost for sure
+ * @nr_follow: how many
  */
 struct tc_build {
 	struct soft_tc *tc;
@@ -39,6 +41,8 @@ struct tc_build {
 	struct umbra_insn in;
 	unsigned int insns;
 	bool after_sti;
+	u64 follow[2];
+	unsigned int nr_follow;
 };
 
 /* What becomes of an instruction. */
