@@ -83,8 +83,9 @@ static u8 pick_scratch(const struct umbra_insn *in)
 	u32 used = implicit_regs(in);
 	u8 i;
 
+	/* 4..7 may be AH, CH, DH, BH */
 	if (!reg_is_opcode(in))
-		used |= 1u << in->reg;
+		used |= 1u << in->reg | 1u << (in->reg & 3);
 	if (in->enc != UMBRA_ENC_LEGACY)
 		used |= 1u << in->vvvv;
 	for (i = SOFT_SPILL_RAX; i <= SOFT_SPILL_RDX; i++)
