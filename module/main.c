@@ -26,6 +26,11 @@ static bool kvm_node;
 module_param(kvm_node, bool, 0444);
 MODULE_PARM_DESC(kvm_node, "also make /dev/kvm, for clients that know no other name");
 
+/* For debugging the emulator; see core/soft.c. */
+bool umbra_force_emulation;
+module_param_named(force_emulation, umbra_force_emulation, bool, 0644);
+MODULE_PARM_DESC(force_emulation, "new VMs execute every instruction by the emulator (debug)");
+
 /* CR4.FRED (Intel SDM Vol. 3A, chapter 8): older headers have no name for it. */
 #define CR4_FRED	BIT_ULL(32)
 

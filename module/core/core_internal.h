@@ -29,6 +29,9 @@ void umbra_device_exit(void);
 /* caps.c */
 long umbra_cap_check(struct umbra_vm *vm, unsigned long cap);
 
+/* main.c: module parameter, for VMs to come */
+extern bool umbra_force_emulation;
+
 /* vm.c: the VM behind its fd, or NULL for another kind of file */
 int umbra_vm_create_fd(void);
 

@@ -116,7 +116,10 @@ static int translate(struct umbra_emul *e, gva_t gva, unsigned int acc, gpa_t *g
 	err = umbra_mmu_translate(to_vcpu(e)->mmu, gva, acc, gpa, &e->fault);
 	if (!err)
 		return UMBRA_EMUL_OK;
-	return err == -EFAULT ? UMBRA_EMUL_FAULT : fail(e, err);
+	if (err == -EFAULT)
+		return UMBRA_EMUL_FAULT;
+	/* The caller's memory is gone; KVM_RUN says so by -EFAULT. */
+	return fail(e, err == -EIO ? -EFAULT : err);
 }
 
 static unsigned int rest_of_page(gva_t gva, unsigned int len)
@@ -331,6 +334,7 @@ static int emul_write_cr(struct umbra_emul *e, unsigned int cr, u64 val)
 	int err = 0;
 
 	trace_umbra_cr(vcpu->id, true, cr, val);
+	vcpu->look_again = true;
 	switch (cr) {
 	case 0:
 		err = umbra_cr0_write(vcpu, val);
@@ -377,6 +381,7 @@ static int emul_write_msr(struct umbra_emul *e, u32 index, u64 val)
 {
 	int err = umbra_msr_write(to_vcpu(e), index, val, false);
 
+	to_vcpu(e)->look_again = true;
 	sync_msrs(e);
 	return gp_result(e, err);
 }
@@ -518,11 +523,12 @@ static int unhandled(struct umbra_vcpu *vcpu, gpa_t written)
 	if (written != UMBRA_INVALID_GPA &&
 	    umbra_mmu_unprotect(vcpu->vm->mmu, gpa_to_gfn(written)))
 		return 1;
-	/* A guest's user program must not be able to stop its machine. */
-	if (vcpu->regs.cpl == 3) {
+	/* A guest's user program must not be able to stop its machine... */
+	if (vcpu->regs.cpl == 3 && !vcpu->vm->force_emulation) {
 		umbra_queue_fault(vcpu, &ud);
 		return 1;
 	}
+	/* ...but who forces emulation wants to know what is missing. */
 	pr_debug("umbra: cannot emulate %*ph: %s\n", vcpu->emul.insn_len, vcpu->emul.insn,
 		 vcpu->emul.reason ?: "?");
 	return umbra_exit_emulation(vcpu, vcpu->emul.insn, vcpu->emul.insn_len);
@@ -532,6 +538,11 @@ static int deliver_fault(struct umbra_vcpu *vcpu)
 {
 	const struct umbra_fault *f = &vcpu->emul.fault;
 
+	/* As an intercepted #BP: RIP is at the instruction. */
+	if (f->vector == BP_VECTOR && f->soft && (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)) {
+		vcpu->regs.rip -= vcpu->emul.insn_len;
+		return umbra_debug_exit(vcpu, BP_VECTOR, 0);
+	}
 	/* The single-step trap after a committed instruction (emulate.c of emul). */
 	if (f->vector == DB_VECTOR && (f->addr & DR_STEP) && umbra_debug_stepping(vcpu))
 		return umbra_debug_exit(vcpu, DB_VECTOR, DR_STEP);
@@ -559,6 +570,9 @@ int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 	ret = umbra_emulate(e);
 	vcpu->stat.emulated++;
 	trace_umbra_emulate(rip, e->insn_len, e->insn, ret);
+	/* Also one that faults (SDM Vol. 3A 6.7.1). */
+	if (e->iret && ret != UMBRA_EMUL_IO)
+		vcpu->nmi_masked = false;
 
 	if (ret == UMBRA_EMUL_IO) {
 		/* Come back to this very instruction. */
@@ -577,7 +591,8 @@ int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 	case UMBRA_EMUL_SHUTDOWN:
 		return umbra_exit_shutdown(vcpu);
 	case UMBRA_EMUL_ERROR:
-		return e->error;
+		/* The guest's tables change under our eyes. */
+		return e->error == -EAGAIN ? 1 : e->error;
 	default:
 		return unhandled(vcpu, written);
 	}

@@ -6,7 +6,8 @@
  * interrupted by an exit), vcpu->exception (raised by core or the emulator),
  * nmi_queued, and the interrupt controllers (or irq_queued, when userspace has
  * them).  Before each entry one of them goes to the engine; after each exit the
- * engine gives back what did not arrive.  How it is delivered is the engine's.
+ * engine gives back what did not arrive.  How it is delivered is the engine's;
+ * where no hardware does it, soft.c delivers before the guest goes on.
  */
 #include "event_internal.h"
 
@@ -18,6 +19,7 @@
 #include "guest_debug_internal.h"
 #include "ioctl_internal.h"
 #include "umbra/irqchip.h"
+#include "umbra/soft.h"
 #include "umbra/trace.h"
 
 /* General detect (SDM Vol. 3B 17.2.4): off while the handler runs. */
@@ -198,13 +200,24 @@ static int irq_ack(struct umbra_vcpu *vcpu)
 	return umbra_irq_ack(vcpu);
 }
 
-static void inject(struct umbra_vcpu *vcpu, const struct umbra_event *event)
+static u32 can_take(struct umbra_vcpu *vcpu)
 {
-	trace_umbra_inject(vcpu->id, event->kind, event->vector, event->error_code);
-	vcpu->vm->engine->inject(vcpu, event);
+	if (umbra_soft_events(vcpu))
+		return umbra_soft_can_take(vcpu);
+	return vcpu->vm->engine->can_take(vcpu);
 }
 
-static void inject_exception(struct umbra_vcpu *vcpu)
+/* Get (@set < 0) or set NMI blocking. */
+static bool nmi_masked(struct umbra_vcpu *vcpu, int set)
+{
+	if (!umbra_soft_events(vcpu))
+		return vcpu->vm->engine->nmi_masked(vcpu, set);
+	if (set >= 0)
+		vcpu->nmi_masked = set;
+	return vcpu->nmi_masked;
+}
+
+static struct umbra_event take_exception(struct umbra_vcpu *vcpu)
 {
 	struct umbra_event event = vcpu->exception;
 
@@ -213,65 +226,95 @@ static void inject_exception(struct umbra_vcpu *vcpu)
 		deliver_payload(vcpu, event.vector, vcpu->exception_addr);
 	vcpu->exception_payload = false;
 	vcpu->stat.inject_exception++;
-	inject(vcpu, &event);
+	return event;
 }
 
-static void inject_interrupt(struct umbra_vcpu *vcpu)
+static struct umbra_event take_interrupt(struct umbra_vcpu *vcpu)
 {
 	struct umbra_event event = { .kind = UMBRA_EVENT_INTR };
 	int vector = irq_ack(vcpu);
 
 	if (vector < 0)
-		return;
+		return (struct umbra_event){ .kind = UMBRA_EVENT_NONE };
 	event.vector = vector;
 	vcpu->stat.inject_irq++;
-	inject(vcpu, &event);
+	return event;
 }
 
-static void inject_nmi(struct umbra_vcpu *vcpu)
+static struct umbra_event take_nmi(struct umbra_vcpu *vcpu)
 {
-	struct umbra_event event = { .kind = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
-
 	atomic_dec(&vcpu->nmi_queued);
 	vcpu->stat.inject_nmi++;
-	inject(vcpu, &event);
+	return (struct umbra_event){ .kind = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
 }
 
-/* The first of: exception, interrupted delivery, NMI, interrupt.  True when one went in. */
-static bool inject_one(struct umbra_vcpu *vcpu, u32 can)
+/* The first of: exception, interrupted delivery, NMI, interrupt; else kind NONE. */
+static struct umbra_event take_event(struct umbra_vcpu *vcpu)
 {
+	u32 can = umbra_debug_blocks_irq(vcpu) ? 0 : can_take(vcpu);
 	struct umbra_event event = vcpu->event;
 
 	/*
 	 * An exception during the delivery of an interrupt goes first; the
 	 * interrupt was acknowledged and follows it.
 	 */
-	if (vcpu->exception.kind) {
-		inject_exception(vcpu);
-		return true;
-	}
+	if (vcpu->exception.kind)
+		return take_exception(vcpu);
 	if (event.kind) {
 		vcpu->event.kind = UMBRA_EVENT_NONE;
-		inject(vcpu, &event);
-		return true;
+		return event;
 	}
-	if ((can & UMBRA_TAKE_NMI) && atomic_read(&vcpu->nmi_queued)) {
-		inject_nmi(vcpu);
-		return true;
-	}
-	if ((can & UMBRA_TAKE_INTR) && irq_pending(vcpu)) {
-		inject_interrupt(vcpu);
-		return true;
-	}
-	return false;
+	if ((can & UMBRA_TAKE_NMI) && atomic_read(&vcpu->nmi_queued))
+		return take_nmi(vcpu);
+	if ((can & UMBRA_TAKE_INTR) && irq_pending(vcpu))
+		return take_interrupt(vcpu);
+	return (struct umbra_event){ .kind = UMBRA_EVENT_NONE };
 }
 
-void umbra_event_prepare(struct umbra_vcpu *vcpu)
+/*
+ * In software one event follows another at once: what faults on its way, and
+ * what comes through a trap gate.  Bounded, because a level-triggered line can
+ * go on for ever; the rest waits for the next round.
+ */
+static int deliver_events(struct umbra_vcpu *vcpu)
 {
-	const struct umbra_engine *engine = vcpu->vm->engine;
-	u32 want = 0;
+	unsigned int i;
+	int ret = 1;
 
-	inject_one(vcpu, umbra_debug_blocks_irq(vcpu) ? 0 : engine->can_take(vcpu));
+	for (i = 0; ret > 0 && i < 8; i++) {
+		struct umbra_event event = take_event(vcpu);
+
+		if (!event.kind)
+			break;
+		trace_umbra_inject(vcpu->id, event.kind, event.vector, event.error_code);
+		ret = umbra_event_deliver_soft(vcpu, &event);
+		if (test_bit(UMBRA_REQ_SHUTDOWN, &vcpu->requests))
+			break;
+	}
+	return ret;
+}
+
+static void inject_event(struct umbra_vcpu *vcpu)
+{
+	struct umbra_event event = take_event(vcpu);
+
+	if (!event.kind)
+		return;
+	trace_umbra_inject(vcpu->id, event.kind, event.vector, event.error_code);
+	vcpu->vm->engine->inject(vcpu, &event);
+}
+
+int umbra_event_prepare(struct umbra_vcpu *vcpu)
+{
+	u32 want = 0;
+	int ret = 1;
+
+	if (umbra_soft_events(vcpu))
+		ret = deliver_events(vcpu);
+	else
+		inject_event(vcpu);
+	if (ret <= 0)
+		return ret;
 
 	if (atomic_read(&vcpu->nmi_queued))
 		want |= UMBRA_TAKE_NMI;
@@ -280,13 +323,18 @@ void umbra_event_prepare(struct umbra_vcpu *vcpu)
 		want |= UMBRA_TAKE_INTR;
 	if (umbra_debug_blocks_irq(vcpu))
 		want = 0;
-	engine->want_window(vcpu, want);
+	vcpu->want = want;
+	if (!vcpu->vm->force_emulation)
+		vcpu->vm->engine->want_window(vcpu, want);
+	return 1;
 }
 
 void umbra_event_cancel(struct umbra_vcpu *vcpu)
 {
 	struct umbra_event event = { .kind = UMBRA_EVENT_NONE };
 
+	if (umbra_soft_events(vcpu))
+		return;
 	vcpu->vm->engine->cancel_event(vcpu, &event);
 	if (!event.kind)
 		return;
@@ -305,7 +353,7 @@ bool umbra_event_wakes(struct umbra_vcpu *vcpu)
 		return true;
 	if (!atomic_read(&vcpu->nmi_queued) && !irq_pending(vcpu))
 		return false;
-	can = vcpu->vm->engine->can_take(vcpu);
+	can = can_take(vcpu);
 	if ((can & UMBRA_TAKE_NMI) && atomic_read(&vcpu->nmi_queued))
 		return true;
 	return (can & UMBRA_TAKE_INTR) && irq_pending(vcpu);
@@ -315,7 +363,7 @@ bool umbra_event_ready_for_user_irq(struct umbra_vcpu *vcpu)
 {
 	if (vcpu->irq_queued >= 0 || vcpu->event.kind || vcpu->exception.kind)
 		return false;
-	return vcpu->vm->engine->can_take(vcpu) & UMBRA_TAKE_INTR;
+	return can_take(vcpu) & UMBRA_TAKE_INTR;
 }
 
 void umbra_event_clear(struct umbra_vcpu *vcpu)
@@ -325,6 +373,7 @@ void umbra_event_clear(struct umbra_vcpu *vcpu)
 	vcpu->irq_queued = -1;
 	atomic_set(&vcpu->nmi_queued, 0);
 	clear_bit(UMBRA_REQ_SHUTDOWN, &vcpu->requests);
+	nmi_masked(vcpu, 0);
 }
 
 /* KVM_INTERRUPT: only without an in-kernel PIC (KVM api.rst 4.16). */
@@ -392,7 +441,7 @@ UMBRA_VCPU_IOCTL(get_vcpu_events)
 		ev->interrupt.shadow |= KVM_X86_SHADOW_INT_MOV_SS;
 	ev->nmi.injected = vcpu->event.kind == UMBRA_EVENT_NMI;
 	ev->nmi.pending = atomic_read(&vcpu->nmi_queued);
-	ev->nmi.masked = vcpu->vm->engine->nmi_masked(vcpu, -1);
+	ev->nmi.masked = nmi_masked(vcpu, -1);
 	ev->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
 	if (vcpu->vm->exception_payload)
 		ev->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
@@ -465,7 +514,7 @@ UMBRA_VCPU_IOCTL(set_vcpu_events)
 	}
 	if (ev->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		atomic_set(&vcpu->nmi_queued, min_t(int, ev->nmi.pending, 2));
-	vcpu->vm->engine->nmi_masked(vcpu, ev->nmi.masked ? 1 : 0);
+	nmi_masked(vcpu, ev->nmi.masked ? 1 : 0);
 	if (ev->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
 		vcpu->sipi_vector = ev->sipi_vector;
 	umbra_request(vcpu, UMBRA_REQ_EVENT);

@@ -11,15 +11,17 @@
 #include "umbra/vcpu.h"
 
 /**
- * umbra_event_prepare() - give the engine what it shall deliver at the next entry
+ * umbra_event_prepare() - what the guest takes before it goes on
  * @vcpu: the vCPU
  *
  * Chooses by priority: interrupted delivery or exception, NMI, interrupt; asks
  * for a window for what has to wait.  Must be paired with umbra_event_cancel()
- * after the run, or instead of it.
- * Context: vCPU thread; SRCU read side held.
+ * after the run, or instead of it.  Where core delivers events (soft.h) they
+ * are delivered here.
+ * Context: vCPU thread; SRCU read side held; may sleep.
+ * Return: 1: go on; 0: to userspace, kvm_run is filled; negative errno.
  */
-void umbra_event_prepare(struct umbra_vcpu *vcpu);
+int umbra_event_prepare(struct umbra_vcpu *vcpu);
 
 /**
  * umbra_event_cancel() - take back what was not delivered

@@ -53,6 +53,8 @@ static int kernel_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 add
 	enum umbra_bus_kind bus = mmio ? UMBRA_BUS_MMIO : UMBRA_BUS_PIO;
 	int err;
 
+	/* An interrupt controller may be among the devices. */
+	vcpu->look_again = true;
 	if (mmio && vcpu->lapic && umbra_lapic_mmio(vcpu, addr, len, data, write))
 		err = 0;
 	else if (write)

@@ -99,7 +99,6 @@ void umbra_vcpu_reset(struct umbra_vcpu *vcpu, bool init)
 	umbra_regs_get(vcpu, init ? UMBRA_REGS_ALL : 0);
 	reset_regs(vcpu, init);
 	umbra_event_clear(vcpu);
-	vcpu->vm->engine->nmi_masked(vcpu, 0);
 	vcpu->complete = NULL;
 	vcpu->io.n = 0;
 	if (!init) {

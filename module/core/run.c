@@ -30,6 +30,7 @@
 #include "mp_internal.h"
 #include "umbra/compat.h"
 #include "umbra/irqchip.h"
+#include "umbra/soft.h"
 #include "umbra/trace.h"
 #include "work_internal.h"
 
@@ -135,6 +136,23 @@ static bool enter(struct umbra_vcpu *vcpu, struct umbra_exit *exit, int *idx)
 	return entered;
 }
 
+/* One round in software.  SRCU is let go between two rounds, as around an entry. */
+static int emulate_step(struct umbra_vcpu *vcpu, int *idx)
+{
+	int ret;
+
+	srcu_read_unlock(&vcpu->vm->srcu, *idx);
+	*idx = srcu_read_lock(&vcpu->vm->srcu);
+	umbra_regs_get(vcpu, UMBRA_REGS_ALL);
+	ret = umbra_event_prepare(vcpu);
+	if (ret <= 0)
+		return ret;
+	ret = umbra_emulate_run(vcpu, UMBRA_EMULATE_BATCH);
+	/* Returns what was to be delivered by an engine that does not run. */
+	umbra_event_cancel(vcpu);
+	return ret;
+}
+
 /* One round of the loop for a vCPU that may run. */
 static int run_step(struct umbra_vcpu *vcpu, int *idx)
 {
@@ -143,10 +161,14 @@ static int run_step(struct umbra_vcpu *vcpu, int *idx)
 
 	if (vcpu->lapic)
 		umbra_lapic_sync_timer(vcpu);
+	if (unlikely(umbra_must_emulate(vcpu)))
+		return emulate_step(vcpu, idx);
 	err = load_root(vcpu);
 	if (err)
 		return err;
-	umbra_event_prepare(vcpu);
+	err = umbra_event_prepare(vcpu);
+	if (err <= 0)
+		return err;
 	if (!enter(vcpu, &exit, idx))
 		return 1;
 	umbra_exit_note(vcpu, &exit);

@@ -84,6 +84,7 @@ static struct umbra_vm *alloc_vm(void)
 	xa_init(&vm->vcpus);
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	vm->engine = umbra_engine_current();
+	vm->force_emulation = READ_ONCE(umbra_force_emulation);
 	vm->pid = task_pid_nr(current);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);

@@ -30,6 +30,7 @@ int emul_begin(struct umbra_emul *e)
 	e->insn_len = 0;
 	e->reason = NULL;
 	e->error = 0;
+	e->iret = false;
 	e->watched = 0;
 	return UMBRA_EMUL_OK;
 }

@@ -31,6 +31,19 @@ void emul_sp_set(struct umbra_emul *e, u64 sp)
 	emul_gpr_set(e, UMBRA_RSP, emul_stack_size(e), sp);
 }
 
+/* Item by item, as the processor pushes: the first that faults tells the address. */
+static int push_items(struct umbra_emul *e, u64 sp, const void *buf,
+		      unsigned int count, unsigned int n)
+{
+	u64 m = emul_mask(emul_stack_size(e));
+	int ret = UMBRA_EMUL_OK;
+
+	while (count-- && !ret)
+		ret = emul_write_unit(e, UMBRA_SS, (sp + count * n) & m,
+				      (const u8 *)buf + count * n, n, n);
+	return ret;
+}
+
 /**
  * emul_push_block() - push several items, lowest address first in @buf
  * @e: the emulation
@@ -38,23 +51,20 @@ void emul_sp_set(struct umbra_emul *e, u64 sp)
  * @count: how many; 64 bytes at most
  * @n: size of one, bytes
  *
- * One write unless the stack wraps within the block, so that either all of it
- * is there or the fault is reported before anything is.
+ * One write unless the stack wraps within the block or part of it is not there.
  */
 int emul_push_block(struct umbra_emul *e, const void *buf, unsigned int count,
 		    unsigned int n)
 {
-	unsigned int len = count * n, i;
 	u64 m = emul_mask(emul_stack_size(e));
+	unsigned int len = count * n;
 	u64 sp = (e->r.gpr[UMBRA_RSP] - len) & m;
-	int ret = UMBRA_EMUL_OK;
+	int ret = UMBRA_EMUL_FAULT;
 
 	if (likely(sp + len - 1 <= m && sp + len - 1 >= sp))
 		ret = emul_write_unit(e, UMBRA_SS, sp, buf, len, n);
-	else
-		for (i = count; i-- && !ret; )
-			ret = emul_write_unit(e, UMBRA_SS, (sp + i * n) & m,
-					      (const u8 *)buf + i * n, n, n);
+	if (unlikely(ret == UMBRA_EMUL_FAULT))
+		ret = push_items(e, sp, buf, count, n);
 	if (!ret)
 		emul_sp_set(e, sp);
 	return ret;

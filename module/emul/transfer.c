@@ -617,6 +617,7 @@ int emul_op_iret(struct umbra_emul *e, struct emul_insn *in)
 	in->keep_rf = true;
 	if (emul_v86(e) && emul_iopl(e) < 3)
 		return emul_gp(e);
+	e->iret = true;
 	if (emul_prot(e) && !emul_v86(e) && (e->r.rflags & X86_EFLAGS_NT)) {
 		if (emul_lma(e))
 			return emul_gp(e);

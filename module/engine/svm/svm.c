@@ -76,6 +76,7 @@ static void set_tsc_offset(struct umbra_vcpu *vcpu, u64 offset)
 
 const struct umbra_engine umbra_engine_svm = {
 	.name			= "svm",
+	.delivers_events	= true,
 	.probe			= umbra_svm_probe,
 	.enable			= umbra_svm_enable,
 	.disable		= umbra_svm_disable,

@@ -158,6 +158,7 @@ struct umbra_emul_ops {
  * @insn_len: how many of @insn were decoded (bytes)
  * @reason: static string after UMBRA_EMUL_UNHANDLED
  * @error: negative errno after UMBRA_EMUL_ERROR
+ * @iret: an IRET was tried: NMIs are no longer blocked
  * @watched: the emulator's own: data breakpoints that the instruction met
  */
 struct umbra_emul {
@@ -171,6 +172,7 @@ struct umbra_emul {
 	u8 insn_len;
 	const char *reason;
 	int error;
+	bool iret;
 	u8 watched;
 };
 

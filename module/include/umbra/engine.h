@@ -133,6 +133,9 @@ struct umbra_event {
 /**
  * struct umbra_engine - a CPU engine
  * @name: "svm", "soft", …
+ * @delivers_events: inject() and its relatives exist.  When false core delivers
+ *	events in software before each entry (soft.h), and inject, cancel_event,
+ *	can_take and nmi_masked are not called; want_window is
  * @probe: can it run here?  0 or -errno with a pr_info that says why not.
  *	Changes nothing
  * @enable: take the hardware on all CPUs (first VM is created); -EBUSY when
@@ -164,9 +167,13 @@ struct umbra_event {
  * @run: enter the guest and come back.  Interrupts are off on entry and on
  *	return; guest FPU state is loaded.  Fills @exit
  * @handle_host_event: with preemption still off, after run(): host interrupts are enabled by core just after; here NMI/MCE work
+ * @must_emulate: NULL, or: does core have to emulate the code at RIP?  Asked
+ *	before each entry and between emulated instructions, with all registers
+ *	available when it was true before
  */
 struct umbra_engine {
 	const char *name;
+	bool delivers_events;
 	int (*probe)(void);
 	int (*enable)(void);
 	void (*disable)(void);
@@ -190,6 +197,7 @@ struct umbra_engine {
 	void (*set_tsc_offset)(struct umbra_vcpu *vcpu, u64 offset);
 	void (*run)(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
 	void (*handle_host_event)(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
+	bool (*must_emulate)(struct umbra_vcpu *vcpu);
 };
 
 /* The engines that are built in; named only here and in core/engine.c. */

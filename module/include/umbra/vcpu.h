@@ -141,6 +141,9 @@ struct umbra_pio_string {
  * @exception_payload: @exception_addr is not in CR2 or DR6 yet
  * @event: event whose delivery was interrupted: re-injected first
  * @nmi_queued: NMIs to deliver, 0..2; atomic
+ * @nmi_masked: until IRET, where core delivers events (soft.h)
+ * @want: UMBRA_TAKE_* that wait until the guest can take them
+ * @look_again: the emulator may have changed what decides on events
  * @irq_queued: KVM_INTERRUPT vector without an irqchip, -1 none
  * @smi_pending: never set; SMM is not offered
  * @intercept_exceptions: bitmap of exception vectors that must exit
@@ -214,6 +217,9 @@ struct umbra_vcpu {
 	bool exception_payload;
 	struct umbra_event event;
 	atomic_t nmi_queued;
+	bool nmi_masked;
+	u32 want;
+	bool look_again;
 	int irq_queued;
 	u32 intercept_exceptions;
 	u32 guest_debug;

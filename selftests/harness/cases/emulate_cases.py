@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Whole guests on the emulator alone: the module parameter force_emulation."""
+
+import os
+
+import bedlib
+import ktap
+from registry import case
+
+TESTS = os.path.join(bedlib.ROOT, "selftests")
+# What guests do, not how the engine counts it.
+PROGRAMS = ("vcpu/clock_test", "vcpu/cpuid_test", "vcpu/debug_test", "vcpu/event_test",
+            "vcpu/io_test", "vcpu/mode_test", "vcpu/msr_test",
+            "irq/ipi_test", "irq/lapic_test", "irq/pic_test", "irq/startup_test",
+            "irq/timer_test", "irq/wakeup_test",
+            "mmu/paging_random_test", "hostile/guest_test", "abi/lifetime_test")
+
+
+@case("emulate/tests", engines=("svm",), weight=60)
+def forced_tests(t):
+    "The tests of what guests see have the same results when every instruction is emulated."
+    with t.bed(params="force_emulation=1", cpus=2) as bed:
+        for name in PROGRAMS:
+            result = bed.run([os.path.join(TESTS, name)], timeout=90,
+                             env={"UMBRA_DEVICE": t.device})
+            t.results += ktap.judge(result.output.decode(), result.status)
