@@ -20,6 +20,7 @@
 #include <asm/processor-flags.h>
 
 #include "clock_internal.h"
+#include "core_internal.h"
 #include "cr_internal.h"
 #include "fpu_internal.h"
 #include "ioctl_internal.h"
@@ -136,6 +137,14 @@ static void mask_features(struct kvm_cpuid_entry2 *e)
 			continue;
 		reg = reg_of(e, w->reg);
 		*reg = (*reg & w->host) | w->always;
+	}
+	/*
+	 * Guest kernels at CPL 3 have no accesses of another kind than their user
+	 * code's; and IRET, what kernels serialize with otherwise, costs an exit there.
+	 */
+	if (e->function == 7 && e->index == 0 && umbra_engine_current()->guests_at_cpl3) {
+		e->ebx &= ~F(SMAP);
+		e->edx |= F(SERIALIZE);
 	}
 }
 

@@ -523,6 +523,10 @@ static int unhandled(struct umbra_vcpu *vcpu, gpa_t written)
 	if (written != UMBRA_INVALID_GPA &&
 	    umbra_mmu_unprotect(vcpu->vm->mmu, gpa_to_gfn(written)))
 		return 1;
+	if (vcpu->otherwise) {
+		umbra_queue_fault(vcpu, vcpu->otherwise);
+		return 1;
+	}
 	/* A guest's user program must not be able to stop its machine... */
 	if (vcpu->regs.cpl == 3 && !vcpu->vm->force_emulation) {
 		umbra_queue_fault(vcpu, &ud);

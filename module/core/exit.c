@@ -163,8 +163,22 @@ static int exit_page_fault(struct umbra_vcpu *vcpu, const struct umbra_exit *exi
 		set_hint(vcpu, &exit->fault, info.gpa);
 		return umbra_emulate_insn(vcpu, info.gpa);
 	default:
+		/* The address is the guest's by its tables, and the engine's in truth. */
+		if (info.error == -EOPNOTSUPP)
+			return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 		return host_error(vcpu, info.error);
 	}
+}
+
+/* By the guest's own tables the instruction may be right. */
+static int exit_judge(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	int ret;
+
+	vcpu->otherwise = &exit->fault;
+	ret = umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	vcpu->otherwise = NULL;
+	return ret;
 }
 
 static int exit_exception(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
@@ -324,6 +338,7 @@ static const struct exit_row rows[UMBRA_NR_EXITS] = {
 	ROW(INVLPG,	"invlpg",	exit_invlpg,	 exit_invlpg),
 	ROW(DESC,	"desc",		exit_desc,	 exit_emulate),
 	ROW(INSN,	"insn",		exit_insn,	 exit_emulate),
+	ROW(JUDGE,	"judge",	exit_insn,	 exit_judge),
 	ROW(HYPERCALL,	"hypercall",	exit_hypercall,	 exit_emulate),
 	ROW(IRQ_WINDOW,	"irq_window",	exit_irq_window, exit_nothing),
 	ROW(NMI_WINDOW,	"nmi_window",	exit_nmi_window, exit_nothing),

@@ -52,6 +52,7 @@ UMBRA_VCPU_IOCTL(set_regs)
 	struct umbra_regs *r = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
 	const struct kvm_regs *k = arg;
 
+	vcpu->user_sets++;
 	r->gpr[UMBRA_RAX] = k->rax;
 	r->gpr[UMBRA_RBX] = k->rbx;
 	r->gpr[UMBRA_RCX] = k->rcx;
@@ -209,6 +210,7 @@ UMBRA_VCPU_IOCTL(set_sregs)
 	if (set_apic_base(vcpu, k->apic_base))
 		return -EINVAL;
 
+	vcpu->user_sets++;
 	umbra_regs_mut(vcpu, UMBRA_REGS_SEG | UMBRA_REGS_TABLE | UMBRA_REGS_CR);
 	r->cr0 = (k->cr0 & UMBRA_CR0_BITS) | X86_CR0_ET;
 	r->cr2 = k->cr2;

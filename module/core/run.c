@@ -22,6 +22,7 @@
 
 #include "clock_internal.h"
 #include "cr_internal.h"
+#include "emulate_internal.h"
 #include "event_internal.h"
 #include "exit_internal.h"
 #include "fpu_internal.h"
@@ -62,6 +63,9 @@ static int load_root(struct umbra_vcpu *vcpu)
 	hpa_t root;
 	int err;
 
+	if (vcpu->vm->two_views)
+		umbra_mmu_set_view(vcpu->mmu, vcpu->regs.cpl == 3 ? UMBRA_VIEW_USER :
+				   UMBRA_VIEW_KERNEL);
 	err = umbra_mmu_load(vcpu->mmu, &root, &fresh);
 	if (!err)
 		vcpu->vm->engine->set_root(vcpu, root, fresh);
@@ -153,6 +157,14 @@ static int emulate_step(struct umbra_vcpu *vcpu, int *idx)
 	return ret;
 }
 
+/* Return: 1: enter the guest; 0: emulate an instruction instead; negative errno. */
+static int prepare_engine(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_engine *engine = vcpu->vm->engine;
+
+	return engine->prepare ? engine->prepare(vcpu) : 1;
+}
+
 /* One round of the loop for a vCPU that may run. */
 static int run_step(struct umbra_vcpu *vcpu, int *idx)
 {
@@ -163,12 +175,14 @@ static int run_step(struct umbra_vcpu *vcpu, int *idx)
 		umbra_lapic_sync_timer(vcpu);
 	if (unlikely(umbra_must_emulate(vcpu)))
 		return emulate_step(vcpu, idx);
-	err = load_root(vcpu);
-	if (err)
-		return err;
 	err = umbra_event_prepare(vcpu);
 	if (err <= 0)
 		return err;
+	err = load_root(vcpu) ?: prepare_engine(vcpu);
+	if (err <= 0) {
+		umbra_event_cancel(vcpu);
+		return err ?: umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	}
 	if (!enter(vcpu, &exit, idx))
 		return 1;
 	umbra_exit_note(vcpu, &exit);

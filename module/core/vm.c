@@ -57,12 +57,30 @@ static void mmu_mark_dirty(void *vm, struct umbra_memslot *slot, gfn_t gfn)
 	umbra_memslot_mark_dirty(slot, gfn);
 }
 
+static void mmu_code_written(void *opaque, gpa_t gpa, unsigned int len)
+{
+	struct umbra_vm *vm = opaque;
+
+	if (vm->engine->code_changed)
+		vm->engine->code_changed(vm, gpa);
+}
+
+static void mmu_code_unmapped(void *opaque)
+{
+	struct umbra_vm *vm = opaque;
+
+	if (vm->engine->code_changed)
+		vm->engine->code_changed(vm, UMBRA_INVALID_GPA);
+}
+
 static const struct umbra_mmu_ops mmu_ops = {
 	.slots = mmu_slots,
 	.read_guest = mmu_read_guest,
 	.flush_remote = mmu_flush_remote,
 	.reload_roots = mmu_reload_roots,
 	.mark_dirty = mmu_mark_dirty,
+	.code_written = mmu_code_written,
+	.code_unmapped = mmu_code_unmapped,
 };
 
 /* Creation, in the order in which free_vm() goes backward. */
@@ -140,6 +158,7 @@ static int create_processor(struct umbra_vm *vm)
 	err = vm->engine->vm_create(vm, &config);
 	if (err)
 		goto put_engine;
+	vm->two_views = config.two_views;
 	vm->mmu = umbra_mmu_create(vm, &mmu_ops, &config);
 	if (IS_ERR(vm->mmu)) {
 		err = PTR_ERR(vm->mmu);

@@ -33,6 +33,9 @@ struct umbra_vcpu;
  * @UMBRA_EXIT_INVLPG: INVLPG, INVLPGA, INVPCID
  * @UMBRA_EXIT_DESC: SGDT, LGDT, SIDT, LIDT, SLDT, LLDT, STR, LTR
  * @UMBRA_EXIT_INSN: any other privileged or intercepted instruction: emulate
+ * @UMBRA_EXIT_JUDGE: an exception by which the engine may have noticed an
+ *	instruction that the real processor refuses, or another one: emulate; if the
+ *	emulator does not know the instruction, umbra_exit.fault is the guest's
  * @UMBRA_EXIT_HYPERCALL: VMCALL, VMMCALL
  * @UMBRA_EXIT_IRQ_WINDOW: an interrupt can be injected now
  * @UMBRA_EXIT_NMI_WINDOW: an NMI can be injected now (IRET done)
@@ -59,6 +62,7 @@ enum umbra_exit_reason {
 	UMBRA_EXIT_INVLPG,
 	UMBRA_EXIT_DESC,
 	UMBRA_EXIT_INSN,
+	UMBRA_EXIT_JUDGE,
 	UMBRA_EXIT_HYPERCALL,
 	UMBRA_EXIT_IRQ_WINDOW,
 	UMBRA_EXIT_NMI_WINDOW,
@@ -76,7 +80,7 @@ enum umbra_exit_reason {
  * @reason: enum umbra_exit_reason
  * @hw_reason: the processor's own code, for traces and KVM_EXIT_UNKNOWN
  * @insn_len: length of the instruction at RIP when the hardware tells, else 0
- * @fault: PAGE_FAULT, EXCEPTION
+ * @fault: PAGE_FAULT, EXCEPTION, JUDGE
  * @io: IO: port, size in bytes, direction, string and REP forms
  * @msr_write: MSR
  * @op: operands of INVLPG (gva: linear address) and of MOV to and from a control
@@ -133,6 +137,7 @@ struct umbra_event {
 /**
  * struct umbra_engine - a CPU engine
  * @name: "svm", "soft", …
+ * @guests_at_cpl3: guest kernels run at CPL 3: no SMAP; SERIALIZE is emulated
  * @delivers_events: inject() and its relatives exist.  When false core delivers
  *	events in software before each entry (soft.h), and inject, cancel_event,
  *	can_take and nmi_masked are not called; want_window is
@@ -164,8 +169,14 @@ struct umbra_event {
  * @configure: intercepts changed: vcpu->intercept_* (exceptions for
  *	guest debug, debug registers, MSR pass-through, CPUID)
  * @set_tsc_offset: guest TSC = host TSC + @offset
+ * @prepare: NULL, or: decide what the next run() does and get ready for it, in a
+ *	context that may sleep, SRCU read side held; 1: enter the guest; 0: the engine
+ *	cannot run this, emulate; negative errno.  Called right before each entry
  * @run: enter the guest and come back.  Interrupts are off on entry and on
  *	return; guest FPU state is loaded.  Fills @exit
+ * @code_changed: NULL, or: a frame that the engine protected with
+ *	umbra_mmu_code_protect() was written, or (@gpa UMBRA_INVALID_GPA) mappings
+ *	of such frames may have changed; any context, MMU lock may be held
  * @handle_host_event: with preemption still off, after run(): host interrupts are enabled by core just after; here NMI/MCE work
  * @must_emulate: NULL, or: does core have to emulate the code at RIP?  Asked
  *	before each entry and between emulated instructions, with all registers
@@ -173,6 +184,7 @@ struct umbra_event {
  */
 struct umbra_engine {
 	const char *name;
+	bool guests_at_cpl3;
 	bool delivers_events;
 	int (*probe)(void);
 	int (*enable)(void);
@@ -195,13 +207,16 @@ struct umbra_engine {
 	bool (*nmi_masked)(struct umbra_vcpu *vcpu, int set);
 	void (*configure)(struct umbra_vcpu *vcpu);
 	void (*set_tsc_offset)(struct umbra_vcpu *vcpu, u64 offset);
+	int (*prepare)(struct umbra_vcpu *vcpu);
 	void (*run)(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
+	void (*code_changed)(struct umbra_vm *vm, gpa_t gpa);
 	void (*handle_host_event)(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
 	bool (*must_emulate)(struct umbra_vcpu *vcpu);
 };
 
 /* The engines that are built in; named only here and in core/engine.c. */
 extern const struct umbra_engine umbra_engine_svm;
+extern const struct umbra_engine umbra_engine_soft;
 
 /**
  * umbra_engine_select() - choose the engine by the module parameter

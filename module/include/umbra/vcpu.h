@@ -177,6 +177,8 @@ struct umbra_pio_string {
  * @mcg_ctl: MSR
  * @mc: MCi_CTL/STATUS/ADDR/MISC of each bank
  * @msr_misc: small MSRs without a field of their own; core/msr.c
+ * @user_sets: how often userspace set registers; it may have written guest code before
+ * @otherwise: the guest's exception if the emulator does not know the instruction
  * @io: log of accesses for the instruction in flight
  * @hint: of the page fault that is being emulated
  * @string: REP INS or REP OUTS in flight; core/pio_string.c
@@ -248,6 +250,8 @@ struct umbra_vcpu {
 	u64 mcg_cap, mcg_status, mcg_ctl;
 	u64 *mc;
 	u64 msr_misc[16];
+	u64 user_sets;
+	const struct umbra_fault *otherwise;
 	struct umbra_io_log io;
 	struct umbra_hint hint;
 	struct umbra_pio_string string;

@@ -68,6 +68,7 @@ struct umbra_irqfds;
  * @x2apic_flags: KVM_CAP_X2APIC_API bits
  * @disabled_exits: KVM_CAP_X86_DISABLE_EXITS bits
  * @exception_payload: KVM_CAP_EXCEPTION_PAYLOAD enabled
+ * @two_views: the engine wants umbra_mmu_set_view() to follow the CPL
  * @force_emulation: core emulates everything; fixed at creation
  * @manual_dirty: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 enabled; under @slots_lock
  * @dead: a bug of ours hit this VM: every ioctl returns -EIO
@@ -106,6 +107,7 @@ struct umbra_vm {
 	u64 x2apic_flags;
 	u64 disabled_exits;
 	bool exception_payload;
+	bool two_views;
 	bool manual_dirty;
 	bool force_emulation;
 	bool dead;
