@@ -19,6 +19,7 @@
 /* In the order in which "auto" tries them. */
 static const struct umbra_engine *const engines[] = {
 	&umbra_engine_svm,
+	&umbra_engine_soft,
 };
 
 static const struct umbra_engine *current_engine;

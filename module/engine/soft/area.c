@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: the hole
+ *
+ * Memory and page tables of a vCPU's hole, made once with the vCPU.  Three
+ * address spaces lead there, by one entry of their level-4 tables each:
+ *
+ *   intermediate  --->  user tree:    switcher		supervisor only
+ *   user view     --->  user tree
+ *   kernel view   --->  kernel tree:  switcher, translated code and its data
+ *
+ * No module may get executable memory from the kernel; here the engine's own
+ * page tables make pages executable, and the kernel's mapping of them stays as
+ * it is.  The host's tables are never touched.  The intermediate address space
+ * is a copy of the host's top-level table: below it all is shared, so that
+ * whatever the host maps later is there as well.  In the kernel half top-level
+ * entries come and go with hot-plugged memory only.
+ *
+ * On hosts with five levels the hole's level-4 entry is in a table that the
+ * host uses itself (for the top 256 TiB, where the kernel's text is); the
+ * intermediate space has a copy of that, too.
+ */
+#define pr_fmt(fmt) "umbra: soft: " fmt
+
+#include "soft_internal.h"
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include <asm/desc.h>
+#include <asm/io.h>
+#include <asm/processor.h>
+#include <asm/special_insns.h>
+#include <asm/trapnr.h>
+
+#define PTE_P		BIT_ULL(0)
+#define PTE_W		BIT_ULL(1)
+#define PTE_U		BIT_ULL(2)
+#define PTE_A		BIT_ULL(5)
+#define PTE_D		BIT_ULL(6)
+#define PTE_NX		BIT_ULL(63)
+#define PTE_ADDR	0x000ffffffffff000ull
+
+#define RX		(PTE_P | PTE_A)
+#define RO		(PTE_P | PTE_A | PTE_NX)
+#define RW		(PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
+#define LINK		(PTE_P | PTE_W | PTE_A)
+
+#define ENTRIES		512
+
+/* The switcher's code, the same for every vCPU; exists while the engine has users. */
+static void *blob;
+
+/**
+ * umbra_soft_blob_create() - the switcher's code, in memory of its own
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int umbra_soft_blob_create(void)
+{
+	size_t size = umbra_soft_blob_end - umbra_soft_blob;
+
+	if (WARN_ON_ONCE(size > SOFT_CODE_PAGES * PAGE_SIZE))
+		return -ENOMEM;
+	blob = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, get_order(SOFT_CODE_PAGES * PAGE_SIZE));
+	if (!blob)
+		return -ENOMEM;
+	memcpy(blob, umbra_soft_blob, size);
+	return 0;
+}
+
+/**
+ * umbra_soft_blob_destroy() - free it
+ *
+ * Context: no vCPU exists.
+ */
+void umbra_soft_blob_destroy(void)
+{
+	free_pages((unsigned long)blob, get_order(SOFT_CODE_PAGES * PAGE_SIZE));
+	blob = NULL;
+}
+
+static void *new_page(void)
+{
+	return (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+}
+
+/* Addresses in the hole. */
+
+static u64 blob_va(const u8 *label)
+{
+	return SOFT_HOLE + (label - umbra_soft_blob);
+}
+
+static void map(u64 *pt, u64 offset, void *page, u64 bits)
+{
+	pt[(offset >> PAGE_SHIFT) & (ENTRIES - 1)] = virt_to_phys(page) | bits;
+}
+
+static void map_vmalloc(struct soft_area *area, u64 offset, const void *mem, u64 size, u64 bits)
+{
+	u64 at;
+
+	for (at = 0; at < size; at += PAGE_SIZE) {
+		u64 *pt = area->kernel_pt[(offset + at) >> 21];
+		u64 pfn = vmalloc_to_pfn(mem + at);
+
+		pt[((offset + at) >> PAGE_SHIFT) & (ENTRIES - 1)] = pfn << PAGE_SHIFT | bits;
+	}
+}
+
+/* The switcher, in the first table of a tree. */
+static void map_switcher(const struct soft_area *area, u64 *pt)
+{
+	unsigned int i;
+
+	for (i = 0; i < SOFT_CODE_PAGES; i++)
+		map(pt, SOFT_CODE_OFFSET + i * PAGE_SIZE, blob + i * PAGE_SIZE, RX);
+	map(pt, SOFT_FRAME_OFFSET, area->frame, RW);
+	map(pt, SOFT_IDT_OFFSET, area->idt, RO);
+	map(pt, SOFT_GDT_OFFSET, area->gdt, RW);
+	for (i = 0; i < ARRAY_SIZE(area->stacks); i++)
+		map(pt, SOFT_STACKS_OFFSET + i * PAGE_SIZE, area->stacks[i], RW);
+}
+
+static void build_trees(struct soft_area *area)
+{
+	unsigned int i;
+
+	area->user[0][0] = virt_to_phys(area->user[1]) | LINK;
+	area->user[1][0] = virt_to_phys(area->user[2]) | LINK;
+	map_switcher(area, area->user[2]);
+
+	area->kernel[0][0] = virt_to_phys(area->kernel[1]) | LINK | PTE_U;
+	for (i = 0; i < SOFT_NR_TABLES; i++)
+		area->kernel[1][i] = virt_to_phys(area->kernel_pt[i]) | LINK | PTE_U;
+	map_switcher(area, area->kernel_pt[0]);
+	map(area->kernel_pt[0], SOFT_VDATA_OFFSET, area->vdata, RW | PTE_U);
+	map(area->kernel_pt[0], SOFT_VIF_OFFSET, area->vif, RW | PTE_U);
+}
+
+/**
+ * umbra_soft_area_entry() - what a level-4 table has at SOFT_HOLE_INDEX
+ * @area: the vCPU's
+ * @kernel: in the kernel view
+ *
+ * Return: the entry.
+ */
+u64 umbra_soft_area_entry(const struct soft_area *area, bool kernel)
+{
+	if (kernel)
+		return virt_to_phys(area->kernel[0]) | LINK | PTE_U;
+	return virt_to_phys(area->user[0]) | LINK;
+}
+
+/**
+ * umbra_soft_area_vif() - let stores to soft_vif pass, or not
+ * @area: the vCPU's
+ * @writable: they pass
+ *
+ * Context: the vCPU is out of the guest; the next entry loads CR3, which drops
+ * the old translation.
+ */
+void umbra_soft_area_vif(struct soft_area *area, bool writable)
+{
+	map(area->kernel_pt[0], SOFT_VIF_OFFSET, area->vif, (writable ? RW : RO) | PTE_U);
+}
+
+/* Vectors with a stack of their own; the numbers are the host's, see switch.S. */
+static unsigned int ist_of(unsigned int vector)
+{
+	switch (vector) {
+	case X86_TRAP_DF:
+		return 1;
+	case X86_TRAP_NMI:
+		return 2;
+	case X86_TRAP_DB:
+		return 3;
+	case X86_TRAP_MC:
+		return 4;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Gates (SDM Vol. 3A 6.14.1).  DPL 0: INT n of guest code is #GP, and with it
+ * for the emulator to judge.
+ */
+static void build_idt(struct soft_area *area)
+{
+	gate_desc *idt = area->idt;
+	unsigned int i;
+
+	for (i = 0; i < 256; i++) {
+		u64 va = blob_va(umbra_soft_blob_stubs) + i * SOFT_STUB_SIZE;
+
+		idt[i] = (gate_desc){
+			.offset_low = (u16)va,
+			.offset_middle = (u16)(va >> 16),
+			.offset_high = (u32)(va >> 32),
+			.segment = __KERNEL_CS,
+			.bits = { .ist = ist_of(i), .type = GATE_INTERRUPT, .p = 1 },
+		};
+	}
+}
+
+static void build_gdt(struct soft_area *area)
+{
+	u64 *gdt = area->gdt;
+	u64 tss = SOFT_HOLE + SOFT_TSS_OFFSET;
+	struct x86_hw_tss *hw = area->gdt + (SOFT_TSS_OFFSET - SOFT_GDT_OFFSET);
+	unsigned int i;
+
+	/* Available 64-bit TSS, DPL 0 (SDM Vol. 3A 7.2.3). */
+	gdt[SOFT_SEL_TSS >> 3] = (sizeof(*hw) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
+				 ((tss >> 24) & 0xff) << 56;
+	gdt[(SOFT_SEL_TSS >> 3) + 1] = tss >> 32;
+
+	hw->sp0 = SOFT_HOLE + SOFT_FRAME_OFFSET + SF_TOP;
+	for (i = 0; i < ARRAY_SIZE(area->stacks); i++)
+		hw->ist[i] = SOFT_HOLE + SOFT_STACKS_OFFSET + (i + 1) * PAGE_SIZE;
+	/* Beyond the limit: no port is allowed. */
+	hw->io_bitmap_base = sizeof(*hw);
+}
+
+static void build_frame(struct soft_area *area)
+{
+	struct soft_frame *frame = area->frame;
+
+	frame->im_cr3 = virt_to_phys(area->im_pgd);
+	frame->hole_entry = blob_va(umbra_soft_blob_enter);
+	frame->host_resume = (u64)umbra_soft_resume;
+	frame->self = (u64)frame;
+	frame->gdtr.limit = SOFT_GDT_ENTRIES * 8 - 1;
+	frame->gdtr.base = SOFT_HOLE + SOFT_GDT_OFFSET;
+	frame->idtr.limit = 256 * sizeof(gate_desc) - 1;
+	frame->idtr.base = SOFT_HOLE + SOFT_IDT_OFFSET;
+}
+
+/**
+ * umbra_soft_area_refresh() - copy the host's top-level table
+ * @area: the vCPU's
+ *
+ * Context: the thread that will enter; preemption off.
+ */
+void umbra_soft_area_refresh(struct soft_area *area)
+{
+	const u64 *pgd = __va(read_cr3_pa());
+	const u64 *p4d;
+
+	memcpy(area->im_pgd + ENTRIES / 2, pgd + ENTRIES / 2, PAGE_SIZE / 2);
+	if (!area->im_p4d) {
+		area->im_pgd[SOFT_HOLE_INDEX] = umbra_soft_area_entry(area, false);
+		return;
+	}
+	p4d = __va(pgd[ENTRIES - 1] & PTE_ADDR);
+	memcpy(area->im_p4d, p4d, PAGE_SIZE);
+	area->im_p4d[SOFT_HOLE_INDEX] = umbra_soft_area_entry(area, false);
+	area->im_pgd[ENTRIES - 1] = virt_to_phys(area->im_p4d) | (pgd[ENTRIES - 1] & ~PTE_ADDR);
+}
+
+static bool alloc_tables(struct soft_area *area)
+{
+	unsigned int i;
+	bool ok = true;
+
+	for (i = 0; i < ARRAY_SIZE(area->user); i++)
+		ok &= !!(area->user[i] = new_page());
+	for (i = 0; i < ARRAY_SIZE(area->kernel); i++)
+		ok &= !!(area->kernel[i] = new_page());
+	for (i = 0; i < SOFT_NR_TABLES; i++)
+		ok &= !!(area->kernel_pt[i] = new_page());
+	/*
+	 * With page-table isolation the host takes a CR3 with bit 12 set for one
+	 * of user mode.
+	 */
+	area->im_pgd = (u64 *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, 1);
+	ok &= !!area->im_pgd;
+	if (pgtable_l5_enabled())
+		ok &= !!(area->im_p4d = new_page());
+	return ok;
+}
+
+static bool alloc_pages_of(struct soft_area *area)
+{
+	unsigned int i;
+	bool ok = true;
+
+	ok &= !!(area->frame = new_page());
+	ok &= !!(area->idt = new_page());
+	ok &= !!(area->gdt = new_page());
+	for (i = 0; i < ARRAY_SIZE(area->stacks); i++)
+		ok &= !!(area->stacks[i] = new_page());
+	ok &= !!(area->vdata = new_page());
+	ok &= !!(area->vif = new_page());
+	return ok;
+}
+
+/**
+ * umbra_soft_area_create() - memory and tables of a vCPU's hole
+ * @area: zeroed
+ *
+ * Context: may sleep; the switcher's code exists.
+ * Return: 0; -ENOMEM; -EBUSY when the host uses the hole itself.
+ */
+int umbra_soft_area_create(struct soft_area *area)
+{
+	BUILD_BUG_ON(sizeof(struct x86_hw_tss) > PAGE_SIZE - (SOFT_TSS_OFFSET - SOFT_GDT_OFFSET));
+	BUILD_BUG_ON(offsetof(struct soft_frame, gpr) != SF_GPR);
+	BUILD_BUG_ON(offsetof(struct soft_frame, ss) != SF_SS);
+	BUILD_BUG_ON(offsetof(struct soft_frame, nmi) != SF_NMI);
+	BUILD_BUG_ON(offsetof(struct soft_frame, gdtr) != SF_GDTR);
+	BUILD_BUG_ON(offsetof(struct soft_frame, cr2) != SF_CR2);
+	BUILD_BUG_ON(offsetof(struct soft_frame, host_tr) != SF_HOST_TR);
+	BUILD_BUG_ON(offsetof(struct soft_frame, cr3_keep) != SF_CR3_KEEP);
+	BUILD_BUG_ON(SF_TOP % 16);
+
+	if (!alloc_tables(area) || !alloc_pages_of(area)) {
+		umbra_soft_area_destroy(area);
+		return -ENOMEM;
+	}
+	build_trees(area);
+	build_idt(area);
+	build_gdt(area);
+	build_frame(area);
+	return 0;
+}
+
+static void free_cache(struct soft_area *area)
+{
+	vfree(area->targets);
+	vfree(area->tc);
+	vfree(area->meta);
+	area->targets = NULL;
+	area->tc = NULL;
+	area->meta = NULL;
+}
+
+/**
+ * umbra_soft_area_cache() - memory for translations
+ * @area: the vCPU's
+ *
+ * Not before the vCPU has something to translate: it is much.
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int umbra_soft_area_cache(struct soft_area *area)
+{
+	area->targets = __vmalloc(SOFT_TC_TARGETS * 8, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	area->tc = __vmalloc(SOFT_TC_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	area->meta = __vmalloc(soft_tc_meta_size(SOFT_TC_SIZE), GFP_KERNEL_ACCOUNT);
+	if (!area->targets || !area->tc || !area->meta) {
+		free_cache(area);
+		return -ENOMEM;
+	}
+	map_vmalloc(area, SOFT_TARGETS_OFFSET, area->targets, SOFT_TC_TARGETS * 8, RO | PTE_U);
+	map_vmalloc(area, SOFT_TC_OFFSET, area->tc, SOFT_TC_SIZE, RX | PTE_U);
+	return 0;
+}
+
+static void free_one(void *page)
+{
+	free_page((unsigned long)page);
+}
+
+/**
+ * umbra_soft_area_destroy() - free all of it
+ * @area: complete or not
+ *
+ * Context: the vCPU does not run any more.
+ */
+void umbra_soft_area_destroy(struct soft_area *area)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(area->user); i++)
+		free_one(area->user[i]);
+	for (i = 0; i < ARRAY_SIZE(area->kernel); i++)
+		free_one(area->kernel[i]);
+	for (i = 0; i < SOFT_NR_TABLES; i++)
+		free_one(area->kernel_pt[i]);
+	for (i = 0; i < ARRAY_SIZE(area->stacks); i++)
+		free_one(area->stacks[i]);
+	free_pages((unsigned long)area->im_pgd, 1);
+	free_one(area->im_p4d);
+	free_one(area->frame);
+	free_one(area->idt);
+	free_one(area->gdt);
+	free_one(area->vdata);
+	free_one(area->vif);
+	free_cache(area);
+	memset(area, 0, sizeof(*area));
+}

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: guest code and its translations
+ *
+ * Decides what a vCPU can run next, makes the translations that are missing,
+ * and throws away those that are no longer true.  A translation is true while
+ * two things hold for each page it was made from:
+ *
+ *   the bytes     the frame is write-protected; a write to it, by whomever in
+ *		   the guest, is noticed (code_written)
+ *   the mapping   the shadow entry for the address is marked; when the MMU
+ *		   drops or changes it, we are told (code_unmapped)
+ *
+ * Both arrive from any vCPU's thread, so they only leave a note in the VM's log and
+ * kick; each vCPU reads the log before it enters the guest again, when it is
+ * surely not executing in its cache.  A new CR3 is a new mapping, too: kernels
+ * share the upper half between address spaces, so it is enough to compare the
+ * level-4 entries that lead to translated code.
+ *
+ * What userspace writes to guest memory is seen by nobody.  Who replaces code
+ * sets registers as well (a loader, a debugger), and that makes us compare.
+ */
+#include "soft_internal.h"
+
+#include <linux/gfp.h>
+#include <linux/jhash.h>
+#include <linux/vmalloc.h>
+
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+/* Guest addresses have 48 bits. */
+#define CANONICAL_SHIFT	16
+
+/* With more code pages than this all translations are made anew instead. */
+#define MAX_HASHED	256
+
+static bool is_canonical(u64 va)
+{
+	return (u64)((s64)(va << CANONICAL_SHIFT) >> CANONICAL_SHIFT) == va;
+}
+
+static unsigned int top_index(u64 gva)
+{
+	return (gva >> 39) & 511;
+}
+
+/* The first translation is near. */
+static int create_cache(struct soft_vcpu *soft)
+{
+	struct soft_area *area = &soft->area;
+	struct soft_tc_config config = {
+		.size = SOFT_TC_SIZE,
+		.va = SOFT_HOLE + SOFT_TC_OFFSET,
+		.vdata_va = SOFT_HOLE + SOFT_VDATA_OFFSET,
+		.vif_va = SOFT_HOLE + SOFT_VIF_OFFSET,
+		.targets_va = SOFT_HOLE + SOFT_TARGETS_OFFSET,
+		.swapgs = true,
+		.rdtsc = true,
+		.serialize = true,
+	};
+	int err = 0;
+
+	if (!area->tc)
+		err = umbra_soft_area_cache(area);
+	if (!err && !soft->pages)
+		soft->pages = __vmalloc(SOFT_NR_PAGES * sizeof(*soft->pages), GFP_KERNEL_ACCOUNT);
+	if (!soft->copy)
+		soft->copy = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (err || !soft->pages || !soft->copy)
+		return -ENOMEM;
+	config.buf = area->tc;
+	config.targets = area->targets;
+	config.meta = area->meta;
+	return soft_tc_create(&config, &soft->tc);
+}
+
+/* No translations any more. */
+static void flush(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	unsigned int i;
+
+	for (i = 0; i < soft->nr_pages; i++)
+		umbra_mmu_code_release(vcpu->vm->mmu, soft->pages[i].gfn);
+	soft->nr_pages = 0;
+	soft->nr_tops = 0;
+	soft->va = 0;
+	if (soft->tc)
+		soft_tc_flush(soft->tc);
+}
+
+/**
+ * umbra_soft_code_destroy() - the end of a vCPU's translations
+ * @vcpu: the vCPU
+ */
+void umbra_soft_code_destroy(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+
+	flush(vcpu);
+	vfree(soft->pages);
+	free_page((unsigned long)soft->copy);
+	soft->pages = NULL;
+	soft->copy = NULL;
+}
+
+/* The log. */
+
+/**
+ * umbra_soft_code_changed() - what translations were made from changed
+ * @vm: the VM
+ * @gpa: a written frame, or UMBRA_INVALID_GPA: mappings changed
+ *
+ * Context: any, MMU lock may be held.
+ */
+void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa)
+{
+	struct soft_vm *sv = vm->engine_data;
+	unsigned long flags;
+
+	spin_lock_irqsave(&sv->lock, flags);
+	if (gpa == UMBRA_INVALID_GPA)
+		sv->maps++;
+	else
+		sv->gfn[sv->head++ % SOFT_LOG] = gpa_to_gfn(gpa);
+	spin_unlock_irqrestore(&sv->lock, flags);
+	umbra_vm_request(vm, UMBRA_REQ_EVENT, false);
+}
+
+static void forget_page(struct umbra_vcpu *vcpu, unsigned int i)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	struct soft_code_page *page = &soft->pages[i];
+
+	soft_tc_drop(soft->tc, page->gva, PAGE_SIZE);
+	umbra_mmu_code_release(vcpu->vm->mmu, page->gfn);
+	*page = soft->pages[--soft->nr_pages];
+	soft->va = 0;
+}
+
+static void drop_gfn(struct umbra_vcpu *vcpu, gfn_t gfn)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	unsigned int i;
+
+	for (i = soft->nr_pages; i-- > 0;)
+		if (soft->pages[i].gfn == gfn)
+			forget_page(vcpu, i);
+}
+
+/* Where each page's address leads now; what still leads to its frame stays. */
+static void verify(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	struct umbra_fault fault;
+	unsigned int i;
+	gpa_t gpa;
+
+	for (i = soft->nr_pages; i-- > 0;)
+		if (umbra_mmu_code_map(vcpu->mmu, soft->pages[i].gva, &gpa, &fault) ||
+		    gpa_to_gfn(gpa) != soft->pages[i].gfn)
+			forget_page(vcpu, i);
+}
+
+/* The oldest frame that was written and this vCPU has not heard of.  False: none. */
+static bool next_written(struct soft_vm *sv, struct soft_vcpu *soft, gfn_t *gfn, bool *lost)
+{
+	bool more;
+
+	spin_lock_irq(&sv->lock);
+	*lost = sv->head - soft->seen > SOFT_LOG;
+	if (*lost)
+		soft->seen = sv->head;
+	more = soft->seen != sv->head;
+	if (more)
+		*gfn = sv->gfn[soft->seen++ % SOFT_LOG];
+	spin_unlock_irq(&sv->lock);
+	return more;
+}
+
+static void read_written(struct umbra_vcpu *vcpu, struct soft_vm *sv)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	bool lost = false;
+	gfn_t gfn;
+
+	if (likely(READ_ONCE(sv->head) == soft->seen))
+		return;
+	while (next_written(sv, soft, &gfn, &lost))
+		drop_gfn(vcpu, gfn);
+	if (lost)
+		flush(vcpu);
+}
+
+/* The address space may be another one. */
+static void check_space(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	bool changed = false;
+	unsigned int i;
+	u64 entry;
+
+	for (i = 0; i < soft->nr_tops; i++) {
+		if (umbra_mmu_top_entry(vcpu->mmu, soft->tops[i].index, &entry) &&
+		    entry == soft->tops[i].entry)
+			continue;
+		soft->tops[i].entry = entry;
+		changed = true;
+	}
+	if (changed)
+		verify(vcpu);
+	/* Where the guest has something of its own the engine must not show itself. */
+	if (!umbra_mmu_top_entry(vcpu->mmu, SOFT_HOLE_INDEX, &entry))
+		entry = 0;
+	soft->hole_taken = entry;
+}
+
+static u32 hash_frame(struct umbra_vcpu *vcpu, gfn_t gfn)
+{
+	u32 *copy = to_soft(vcpu)->copy;
+
+	if (umbra_guest_read(vcpu->vm, gfn_to_gpa(gfn), copy, PAGE_SIZE))
+		memset(copy, 0, PAGE_SIZE);
+	return jhash2(copy, PAGE_SIZE / sizeof(*copy), 0);
+}
+
+/* Userspace set registers; it may have put other code into memory before. */
+static void check_bytes(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	unsigned int i;
+
+	if (soft->nr_pages > MAX_HASHED) {
+		flush(vcpu);
+		return;
+	}
+	for (i = soft->nr_pages; i-- > 0;)
+		if (hash_frame(vcpu, soft->pages[i].gfn) != soft->pages[i].hash)
+			forget_page(vcpu, i);
+}
+
+/* What the translations depend on, and who may have changed it. */
+static void check_code(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	struct soft_vm *sv = vcpu->vm->engine_data;
+	u64 maps = READ_ONCE(sv->maps);
+
+	if (unlikely(vcpu->user_sets != soft->user_sets)) {
+		soft->user_sets = vcpu->user_sets;
+		check_bytes(vcpu);
+		soft->cr3 = ~0ull;
+	}
+	read_written(vcpu, sv);
+	if (unlikely(maps != soft->seen_maps)) {
+		soft->seen_maps = maps;
+		verify(vcpu);
+		soft->cr3 = ~0ull;
+	}
+	if (vcpu->regs.cr3 != soft->cr3) {
+		soft->cr3 = vcpu->regs.cr3;
+		check_space(vcpu);
+	}
+}
+
+static int add_top(struct umbra_vcpu *vcpu, u64 gva)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	unsigned int i, index = top_index(gva);
+	u64 entry;
+
+	for (i = 0; i < soft->nr_tops; i++)
+		if (soft->tops[i].index == index)
+			return 0;
+	if (soft->nr_tops == SOFT_NR_TOPS)
+		return -ENOSPC;
+	if (!umbra_mmu_top_entry(vcpu->mmu, index, &entry))
+		return -EFAULT;
+	soft->tops[soft->nr_tops++] = (struct soft_top){ .index = index, .entry = entry };
+	return 0;
+}
+
+/*
+ * From now on we hear of changes to the page, its mapping and its bytes; only
+ * then the bytes are read.
+ * Return: 0; -ENOSPC: flush; others: no code there.
+ */
+static int add_page(struct umbra_vcpu *vcpu, u64 gva, gpa_t *gpa)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	u64 page = gva & PAGE_MASK;
+	struct umbra_fault fault;
+	unsigned int i;
+	int err;
+
+	err = umbra_mmu_code_map(vcpu->mmu, gva, gpa, &fault);
+	if (err)
+		return err;
+	for (i = 0; i < soft->nr_pages; i++)
+		if (soft->pages[i].gva == page)
+			return soft->pages[i].gfn == gpa_to_gfn(*gpa) ? 0 : -EAGAIN;
+	if (soft->nr_pages == SOFT_NR_PAGES)
+		return -ENOSPC;
+	err = add_top(vcpu, gva);
+	if (!err)
+		err = umbra_mmu_code_protect(vcpu->vm->mmu, gpa_to_gfn(*gpa));
+	if (err)
+		return err;
+	soft->pages[soft->nr_pages++] = (struct soft_code_page){
+		.gva = page,
+		.gfn = gpa_to_gfn(*gpa),
+		.hash = hash_frame(vcpu, gpa_to_gfn(*gpa)),
+	};
+	return 0;
+}
+
+/**
+ * struct fetch - a fetch on behalf of the translator
+ * @vcpu: the vCPU
+ * @err: why it failed
+ */
+struct fetch {
+	struct umbra_vcpu *vcpu;
+	int err;
+};
+
+static int fetch_code(void *ctx, u64 gva, u8 *buf, unsigned int len)
+{
+	struct fetch *f = ctx;
+	gpa_t gpa;
+
+	f->err = is_canonical(gva) ? add_page(f->vcpu, gva, &gpa) : -EFAULT;
+	if (!f->err)
+		f->err = umbra_guest_read(f->vcpu->vm, gpa, buf, len);
+	return f->err ? 0 : len;
+}
+
+static int translate(struct umbra_vcpu *vcpu, u64 rip)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	struct fetch f = { .vcpu = vcpu };
+	int err;
+
+	err = soft_tc_translate(soft->tc, rip, fetch_code, &f, &soft->va);
+	if (err == -ENOSPC || f.err == -ENOSPC) {
+		flush(vcpu);
+		f.err = 0;
+		err = soft_tc_translate(soft->tc, rip, fetch_code, &f, &soft->va);
+	}
+	soft->rip = rip;
+	/* The emulator finds out what is wrong there. */
+	return err ? 0 : 1;
+}
+
+/* The cache has code for one set of guest features. */
+static void check_features(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	struct soft_tc_config config = {
+		.swapgs = true,
+		.rdtsc = true,
+		.fsgsbase = vcpu->regs.cr4 & X86_CR4_FSGSBASE,
+		.serialize = true,
+	};
+
+	if (likely(!((vcpu->regs.cr4 ^ soft->cr4) & X86_CR4_FSGSBASE)))
+		return;
+	soft->cr4 = vcpu->regs.cr4;
+	flush(vcpu);
+	soft_tc_features(soft->tc, &config);
+}
+
+/* Guest kernel code that the translator knows. */
+static bool can_translate(const struct umbra_vcpu *vcpu)
+{
+	const struct umbra_regs *regs = &vcpu->regs;
+
+	/* Single steps and breakpoints of guest kernel code are the emulator's. */
+	if ((regs->rflags & (X86_EFLAGS_TF | X86_EFLAGS_IOPL)) || (regs->dr7 & 0xff))
+		return false;
+	return regs->seg[UMBRA_CS].attr & UMBRA_SEG_L;
+}
+
+/* As far as we know: after a change prepare() looks. */
+static bool hole_is_taken(const struct umbra_vcpu *vcpu)
+{
+	const struct soft_vcpu *soft = to_soft((struct umbra_vcpu *)vcpu);
+	const struct soft_vm *sv = vcpu->vm->engine_data;
+
+	return unlikely(soft->hole_taken) && soft->cr3 == vcpu->regs.cr3 &&
+	       soft->seen_maps == READ_ONCE(sv->maps) && soft->user_sets == vcpu->user_sets;
+}
+
+/**
+ * umbra_soft_must_emulate() - is the code at RIP nothing for this engine
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's thread.
+ * Return: yes.
+ */
+bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_regs *regs = &vcpu->regs;
+
+	if (!(regs->efer & EFER_LMA) || vcpu->guest_debug)
+		return true;
+	/* Nothing may come between this instruction and an event that waits. */
+	if (regs->int_shadow && vcpu->want)
+		return true;
+	if (regs->cpl == 0)
+		return !can_translate(vcpu) || hole_is_taken(vcpu);
+	return regs->cpl != 3 || !is_canonical(regs->rip) || !umbra_soft_segs_fit(regs);
+}
+
+static int prepare_kernel(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	const struct umbra_regs *regs = &vcpu->regs;
+	int err;
+
+	if (unlikely(!soft->tc)) {
+		err = create_cache(soft);
+		if (err)
+			return err;
+	}
+	check_features(vcpu);
+	check_code(vcpu);
+	if (soft->hole_taken)
+		return 0;
+	if (!soft->va || soft->rip != regs->rip) {
+		soft->rip = regs->rip;
+		soft->va = soft_tc_resume(soft->tc, regs->rip);
+	}
+	if (!soft->va && !translate(vcpu, regs->rip))
+		return 0;
+	soft->mode = SOFT_KERNEL;
+	return 1;
+}
+
+/**
+ * umbra_soft_prepare() - decide how the vCPU goes on, and get ready for it
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's thread, SRCU read side held, may sleep.
+ * Return: 1: enter the guest; 0: emulate an instruction first; negative errno.
+ */
+int umbra_soft_prepare(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+
+	soft->mode = SOFT_NOTHING;
+	/* An event may have been delivered since core asked. */
+	if (umbra_soft_must_emulate(vcpu))
+		return 0;
+	if (vcpu->regs.cpl == 0)
+		return prepare_kernel(vcpu);
+	soft->mode = SOFT_USER;
+	return 1;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: inside the soft engine
+ *
+ * What the files of this folder share.  The layout of the hole, a slot of the
+ * guest's linear address space that belongs to the engine:
+ *
+ *   0x0000000  switcher: code, frame, IDT, GDT, TSS, stacks	supervisor
+ *   0x0100000  struct soft_vdata				guest kernel, RW
+ *   0x0101000  struct soft_vif					guest kernel, RW or RO
+ *   0x0200000  targets of indirect branches			guest kernel, RO
+ *   0x0400000  translation cache				guest kernel, RX
+ *
+ * "Guest kernel" is code at CPL 3 in the kernel view; the user view has the
+ * switcher only.
+ */
+#ifndef UMBRA_SOFT_INTERNAL_H
+#define UMBRA_SOFT_INTERNAL_H
+
+#include <linux/spinlock.h>
+
+#include "umbra/engine.h"
+#include "umbra/vcpu.h"
+#include "umbra/vm.h"
+
+#include "switch.h"
+#include "tc.h"
+#include "vdata.h"
+
+#define SOFT_HOLE_INDEX		256
+#define SOFT_HOLE		0xffff800000000000ull
+#define SOFT_VDATA_OFFSET	0x0100000
+#define SOFT_VIF_OFFSET		0x0101000
+#define SOFT_TARGETS_OFFSET	0x0200000
+#define SOFT_TC_OFFSET		0x0400000
+#define SOFT_TC_SIZE		0x0800000
+
+/* Page tables of the hole: a directory pointer, a directory, tables of 2 MiB. */
+#define SOFT_NR_TABLES		((SOFT_TC_OFFSET + SOFT_TC_SIZE) >> 21)
+
+/**
+ * struct soft_area - a vCPU's part of the hole
+ * @frame: the switcher's data page
+ * @idt: 256 gates
+ * @gdt: GDT and, behind it, the TSS
+ * @stacks: #DF, NMI, #DB, #MC
+ * @im_pgd: the intermediate address space, two pages (see area.c)
+ * @im_p4d: its level-4 table where the host has five levels
+ * @user: PDPT, PD, PT of the user view
+ * @kernel: PDPT, PD of the kernel view
+ * @kernel_pt: its page tables
+ * @vdata: for translated code
+ * @vif: virtual RFLAGS.IF
+ * @targets: where indirect branches go; like @tc and @meta NULL before the
+ *	vCPU has something to translate
+ * @tc: translation cache
+ * @meta: records of the translation cache
+ *
+ * Constant after creation but for the contents.
+ */
+struct soft_area {
+	struct soft_frame *frame;
+	void *idt;
+	void *gdt;
+	void *stacks[4];
+	u64 *im_pgd;
+	u64 *im_p4d;
+	u64 *user[3];
+	u64 *kernel[2];
+	u64 *kernel_pt[SOFT_NR_TABLES];
+	struct soft_vdata *vdata;
+	struct soft_vif *vif;
+	u64 *targets;
+	u8 *tc;
+	void *meta;
+};
+
+/* Guest code pages with translations; with more the cache is flushed. */
+#define SOFT_NR_PAGES		8192
+
+/**
+ * struct soft_code_page - a page of guest code that has translations
+ * @gva: linear address
+ * @gfn: frame, protected with umbra_mmu_code_protect()
+ * @hash: of the frame's bytes when the first translation was made
+ */
+struct soft_code_page {
+	u64 gva;
+	gfn_t gfn;
+	u32 hash;
+};
+
+#define SOFT_NR_TOPS		8
+
+/**
+ * struct soft_top - an entry of the guest's level-4 table
+ * @index: which
+ * @entry: what it was, accessed bit aside
+ */
+struct soft_top {
+	u16 index;
+	u64 entry;
+};
+
+#define SOFT_LOG		64
+
+/**
+ * struct soft_vm - the engine's part of a VM
+ * @lock: guards the log
+ * @head: writes so far
+ * @gfn: frames of translated code that were written, by number modulo SOFT_LOG
+ * @maps: how often mappings of translated code changed; read without the lock
+ */
+struct soft_vm {
+	spinlock_t lock;
+	u64 head;
+	gfn_t gfn[SOFT_LOG];
+	u64 maps;
+};
+
+/* What runs on the processor next. */
+enum soft_mode {
+	SOFT_NOTHING,		/* core emulates */
+	SOFT_USER,		/* guest user code, as it is */
+	SOFT_KERNEL,		/* translated guest kernel code */
+};
+
+/**
+ * struct soft_vcpu - the engine's part of a vCPU
+ * @area: memory in the hole
+ * @tc: translations
+ * @mode: prepare()'s decision for the next run()
+ * @va: SOFT_KERNEL: where in the translation cache
+ * @rip: SOFT_KERNEL: the guest RIP that @va stands for
+ * @root: shadow root
+ * @vif_armed: the page of soft_vif is read-only
+ * @ac: RFLAGS.AC of a guest kernel, which the processor must not see
+ * @cpu: where the host's GDT was copied from, -1 nowhere
+ * @host_vector: the interrupt that ended the run, 0 none
+ * @loaded: the CPU's MSRs are the engine's
+ * @host_lstar: the host's MSRs
+ * @host_cstar: likewise
+ * @host_sysenter: likewise
+ * @dr6: causes of a #DB
+ * @step: instructions single-stepped to reach a boundary, 0 not stepping
+ * @pages: guest code pages that have translations
+ * @nr_pages: how many
+ * @copy: a page while it is hashed
+ * @tops: guest level-4 entries that lead to them
+ * @nr_tops: how many
+ * @cr3: guest CR3 when they were checked last
+ * @user_sets: vcpu->user_sets when translations were flushed for it
+ * @hole_taken: the guest's own tables lead into the hole: its kernel is emulated
+ * @seen: writes of soft_vm that this vCPU has dealt with
+ * @seen_maps: likewise changes of mappings
+ * @cr4: guest CR4 that the translations were made for
+ */
+struct soft_vcpu {
+	struct soft_area area;
+	struct soft_tc *tc;
+	enum soft_mode mode;
+	u64 va;
+	u64 rip;
+	hpa_t root;
+	bool vif_armed;
+	bool ac;
+	int cpu;
+	u32 host_vector;
+	bool loaded;
+	u64 host_lstar, host_cstar, host_sysenter;
+	u64 dr6;
+	unsigned int step;
+	struct soft_code_page *pages;
+	unsigned int nr_pages;
+	void *copy;
+	struct soft_top tops[SOFT_NR_TOPS];
+	unsigned int nr_tops;
+	u64 cr3;
+	u64 user_sets;
+	bool hole_taken;
+	u64 seen;
+	u64 seen_maps;
+	u64 cr4;
+};
+
+static inline struct soft_vcpu *to_soft(struct umbra_vcpu *vcpu)
+{
+	return vcpu->engine_data;
+}
+
+/* area.c */
+int umbra_soft_blob_create(void);
+void umbra_soft_blob_destroy(void);
+int umbra_soft_area_create(struct soft_area *area);
+int umbra_soft_area_cache(struct soft_area *area);
+void umbra_soft_area_destroy(struct soft_area *area);
+void umbra_soft_area_refresh(struct soft_area *area);
+void umbra_soft_area_vif(struct soft_area *area, bool writable);
+u64 umbra_soft_area_entry(const struct soft_area *area, bool kernel);
+
+/* host.c */
+int umbra_soft_probe(void);
+int umbra_soft_enable(void);
+void umbra_soft_disable(void);
+void umbra_soft_load(struct umbra_vcpu *vcpu, int cpu);
+void umbra_soft_put(struct umbra_vcpu *vcpu);
+void umbra_soft_handle_host_event(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
+
+/* segs.c */
+bool umbra_soft_segs_fit(const struct umbra_regs *regs);
+void umbra_soft_segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs);
+void umbra_soft_segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs);
+void umbra_soft_segs_back(struct soft_vcpu *soft, struct umbra_regs *regs);
+
+/* run.c */
+void umbra_soft_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
+
+/* exits.c */
+void umbra_soft_exit_user(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
+bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
+
+/* code.c */
+bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu);
+int umbra_soft_prepare(struct umbra_vcpu *vcpu);
+void umbra_soft_code_destroy(struct umbra_vcpu *vcpu);
+void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa);
+
+#endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: the world switch of the soft engine
+ *
+ * Two address spaces, and a third between them.  Code that changes CR3 must be
+ * mapped at one address before and after; the host's tables are not ours to
+ * change, so a copy of the top of them, the intermediate address space, holds the
+ * host's kernel half and the hole:
+ *
+ *   host CR3           intermediate CR3           shadow root (guest)
+ *   module text  --->  module text
+ *                      jump into the hole  --->  hole
+ *                                                IRETQ to CPL 3
+ *                                                exception, SYSCALL
+ *                      hole                <---  hole
+ *   module text  <---  jump to module text
+ *
+ * In the hole the processor has its own IDT, GDT and TSS.  IDT first on the way
+ * in and last on the way out: from the moment on at which the host's tables
+ * may be out of reach, every vector has a handler here.
+ *
+ * An NMI or machine check can arrive at every single instruction.  From the
+ * guest it is an exit like others.  In the switcher its handler only takes
+ * note, and the C caller raises it again in the host; IRETQ ends the NMI
+ * blocking in between.  Before LIDT and after the last one the host's own
+ * handler runs, in an address space that has all that it needs.
+ *
+ * Called with interrupts off: the only other events are exceptions of our own
+ * making, each of them a bug, that end the run as SOFT_VEC_FATAL.
+ */
+#include <linux/linkage.h>
+
+#include <asm/asm.h>
+#include <asm/cpufeatures.h>
+#include <asm/nospec-branch.h>
+#include <asm/segment.h>
+
+#include "switch.h"
+
+#if defined(X86_FEATURE_CLEAR_CPU_BUF)
+#define FEATURE_VERW	X86_FEATURE_CLEAR_CPU_BUF
+#endif
+
+#define FRAME(off)	(umbra_soft_blob + SOFT_FRAME_OFFSET + (off))(%rip)
+#define OWN_TSS_BUSY	(umbra_soft_blob + SOFT_GDT_OFFSET + SOFT_SEL_TSS + 5)(%rip)
+#define HOST_TSS_BUSY	(umbra_soft_blob + SOFT_GDT_OFFSET + SOFT_SEL_HOST_TSS + 5)(%rip)
+
+	.code64
+	.text
+
+/* void umbra_soft_switch(struct soft_frame *frame) */
+SYM_FUNC_START(umbra_soft_switch)
+	/* Step 1: what the C caller expects back. */
+	push	%rbp
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%rbx
+	mov	%rsp, SF_HOST_RSP(%rdi)
+
+	/* Step 2: the host's tables, selectors and bases. */
+	sgdt	SF_HOST_GDTR(%rdi)
+	sidt	SF_HOST_IDTR(%rdi)
+	str	SF_HOST_TR(%rdi)
+	sldt	SF_HOST_LDT(%rdi)
+	mov	%ds, SF_HOST_DS(%rdi)
+	mov	%es, SF_HOST_ES(%rdi)
+	mov	%fs, SF_HOST_FS(%rdi)
+	mov	%gs, SF_HOST_GS(%rdi)
+	rdfsbase %rax
+	mov	%rax, SF_HOST_FSBASE(%rdi)
+	rdgsbase %rax
+	mov	%rax, SF_HOST_GSBASE(%rdi)
+
+	/* Step 3: buffers that a guest could sample (MDS).  Changes flags only. */
+#ifdef FEATURE_VERW
+	ALTERNATIVE "jmp .Lno_verw", "", FEATURE_VERW
+	verw	verw_sel(%rip)
+.Lno_verw:
+#endif
+
+	/* Step 4: into the intermediate address space, into the hole. */
+	mov	%cr3, %rax
+	or	SF_CR3_KEEP(%rdi), %rax
+	mov	%rax, SF_HOST_CR3(%rdi)
+	mov	SF_IM_CR3(%rdi), %rax
+	mov	%rax, %cr3
+	mov	SF_HOLE_ENTRY(%rdi), %rax
+	ANNOTATE_RETPOLINE_SAFE
+	jmp	*%rax
+SYM_FUNC_END(umbra_soft_switch)
+
+/*
+ * The way back, in the intermediate address space; the engine's tables are
+ * active.  RDI is the frame in the kernel's mapping.
+ */
+SYM_CODE_START(umbra_soft_resume)
+	endbr64
+
+	/* Step 1: segments by the host's GDT; its TSS was loaded in the hole. */
+	lgdt	SF_HOST_GDTR(%rdi)
+	lldt	SF_HOST_LDT(%rdi)
+	mov	$__KERNEL_DS, %eax
+	mov	%eax, %ss
+	mov	SF_HOST_DS(%rdi), %ds
+	mov	SF_HOST_ES(%rdi), %es
+	mov	SF_HOST_FS(%rdi), %fs
+	mov	SF_HOST_GS(%rdi), %gs
+
+	/* Step 2: bases: per-CPU data is there again. */
+	mov	SF_HOST_FSBASE(%rdi), %rax
+	wrfsbase %rax
+	mov	SF_HOST_GSBASE(%rdi), %rax
+	wrgsbase %rax
+
+	/* Step 3: a stack, then the host's IDT: from here its handlers run. */
+	mov	SF_HOST_RSP(%rdi), %rsp
+	lidt	SF_HOST_IDTR(%rdi)
+
+	/* Step 4: the host's address space. */
+	mov	SF_HOST_CR3(%rdi), %rax
+	mov	%rax, %cr3
+
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rbp
+	RET
+SYM_CODE_END(umbra_soft_resume)
+
+/* void umbra_soft_raise(u64 vector) */
+SYM_FUNC_START(umbra_soft_raise)
+	shl	$4, %rdi
+	lea	.Lraise(%rip), %rax
+	add	%rdi, %rax
+	ANNOTATE_RETPOLINE_SAFE
+	jmp	*%rax
+SYM_FUNC_END(umbra_soft_raise)
+
+	.balign 16
+SYM_CODE_START_LOCAL(raise_table)
+.Lraise:
+	.set	vec, 0
+	.rept	256
+	endbr64
+	.byte	0xcd, vec		/* INT vec, never the one-byte forms */
+	RET
+	.balign 16
+	.set	vec, vec + 1
+	.endr
+SYM_CODE_END(raise_table)
+
+	.section .rodata, "a"
+	.balign 8
+SYM_DATA_LOCAL(verw_sel, .word __KERNEL_DS)
+
+/*
+ * The hole.  Never executed here: copied, position independent, and reached at
+ * the hole's address.  It touches its own pages only.
+ */
+	.balign 4096
+SYM_DATA_START(umbra_soft_blob)
+
+/* From umbra_soft_switch(): intermediate address space, RDI free. */
+SYM_INNER_LABEL(umbra_soft_blob_enter, SYM_L_GLOBAL)
+	endbr64
+
+	/* Step 1: the engine's tables, IDT first. */
+	lidt	FRAME(SF_IDTR)
+	lgdt	FRAME(SF_GDTR)
+	/* LTR wants a TSS that is not busy, and marks it so. */
+	andb	$~2, OWN_TSS_BUSY
+	mov	$SOFT_SEL_TSS, %eax
+	ltr	%ax
+	xor	%eax, %eax
+	lldt	%ax
+
+	/* Step 2: the guest's segments; bases after selectors, which reset them. */
+	mov	FRAME(SF_DS), %ds
+	mov	FRAME(SF_ES), %es
+	mov	FRAME(SF_FS), %fs
+	mov	FRAME(SF_GS), %gs
+	mov	FRAME(SF_FSBASE), %rax
+	wrfsbase %rax
+	mov	FRAME(SF_GSBASE), %rax
+	wrgsbase %rax
+
+	/* Step 3: leave the host's stack before its address space. */
+	lea	FRAME(SF_GPR), %rsp
+	mov	FRAME(SF_GUEST_CR3), %rax
+	mov	%rax, %cr3
+
+	/* Step 4: the guest's registers. */
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	pop	%rbx
+	lea	8(%rsp), %rsp		/* RSP's place */
+	pop	%rbp
+	pop	%rsi
+	pop	%rdi
+	pop	%r8
+	pop	%r9
+	pop	%r10
+	pop	%r11
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	lea	16(%rsp), %rsp		/* vector, error code */
+	iretq
+
+/*
+ * SYSCALL: no stack switch by the processor, so by hand.  RSP is the guest's
+ * until then; no exception but those with stacks of their own can come here.
+ */
+SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
+	endbr64
+	mov	%rsp, FRAME(SF_RSP)
+	lea	FRAME(SF_SS), %rsp
+	lea	-8(%rsp), %rsp		/* RSP's place */
+	push	%r11			/* RFLAGS */
+	push	$0			/* CS: known by the vector */
+	push	%rcx			/* RIP */
+	push	$0
+	push	$SOFT_VEC_SYSCALL
+	jmp	.Lsave
+
+SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
+	endbr64
+	mov	%rsp, FRAME(SF_RSP)
+	lea	FRAME(SF_SS), %rsp
+	lea	-8(%rsp), %rsp
+	push	%r11
+	push	$0
+	push	%rcx
+	push	$0
+	push	$SOFT_VEC_SYSCALL32
+	jmp	.Lsave
+
+/* Every vector but those with stacks of their own. */
+.Lcommon:
+	testb	$3, 24(%rsp)		/* CS */
+	jz	.Lfatal
+.Lsave:
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%r11
+	push	%r10
+	push	%r9
+	push	%r8
+	push	%rdi
+	push	%rsi
+	push	%rbp
+	push	$0			/* RSP's place */
+	push	%rbx
+	push	%rdx
+	push	%rcx
+	push	%rax
+	cld
+
+	/* What else the guest may have changed, and CR2. */
+.Lexit:
+	mov	%cr2, %rax
+	mov	%rax, FRAME(SF_CR2)
+	mov	%ds, FRAME(SF_DS)
+	mov	%es, FRAME(SF_ES)
+	mov	%fs, FRAME(SF_FS)
+	mov	%gs, FRAME(SF_GS)
+	rdfsbase %rax
+	mov	%rax, FRAME(SF_FSBASE)
+	rdgsbase %rax
+	mov	%rax, FRAME(SF_GSBASE)
+
+	/*
+	 * The host's TSS by the copy of its descriptor, whose busy bit is ours to
+	 * clear: the host's GDT is read-only.
+	 */
+	andb	$~2, HOST_TSS_BUSY
+	mov	FRAME(SF_IM_CR3), %rax
+	mov	%rax, %cr3
+	ltr	FRAME(SF_HOST_TR)
+	mov	FRAME(SF_SELF), %rdi
+	jmp	*FRAME(SF_HOST_RESUME)
+
+/* An exception in the switcher.  Registers are lost; the VM is. */
+.Lfatal:
+	mov	(%rsp), %rax
+	mov	%rax, FRAME(SF_FATAL_VECTOR)
+	mov	8(%rsp), %rax
+	mov	%rax, FRAME(SF_ERROR)
+	mov	16(%rsp), %rax
+	mov	%rax, FRAME(SF_FATAL_RIP)
+	movq	$SOFT_VEC_FATAL, FRAME(SF_VECTOR)
+	lea	FRAME(SF_GPR), %rsp
+	cld
+	jmp	.Lexit
+
+/*
+ * Vectors with stacks of their own: what the processor pushed moves to where
+ * other vectors have it.
+ */
+.List:
+	testb	$3, 24(%rsp)
+	jz	.Lswitcher
+	popq	FRAME(SF_VECTOR)
+	popq	FRAME(SF_ERROR)
+	popq	FRAME(SF_RIP)
+	popq	FRAME(SF_CS)
+	popq	FRAME(SF_RFLAGS)
+	popq	FRAME(SF_RSP)
+	popq	FRAME(SF_SS)
+	lea	FRAME(SF_VECTOR), %rsp
+	jmp	.Lsave
+
+.Lswitcher:
+	cmpq	$2, (%rsp)
+	je	.Lnmi
+	cmpq	$18, (%rsp)
+	je	.Lmce
+	cmpq	$1, (%rsp)
+	jne	.Lfatal
+	/* #DB: TF or a breakpoint that MOV SS held back until SYSCALL had entered. */
+	lea	16(%rsp), %rsp
+	iretq
+.Lnmi:
+	movb	$1, FRAME(SF_NMI)
+	lea	16(%rsp), %rsp
+	iretq
+.Lmce:
+	movb	$1, FRAME(SF_MCE)
+	lea	16(%rsp), %rsp
+	iretq
+
+/*
+ * A stub a vector, for the IDT: ENDBR64, error code, vector, jump: 16 bytes.
+ * Exceptions that push an error code (SDM Vol. 3A, table 6-1), a bit each:
+ */
+#define ERROR_CODES	0x60227d00
+/* Vectors with stacks of their own. */
+#define IST_VECTORS	0x00040106
+
+	.balign 64
+SYM_INNER_LABEL(umbra_soft_blob_stubs, SYM_L_GLOBAL)
+	.set	vec, 0
+	.rept	32
+	.balign SOFT_STUB_SIZE
+	endbr64
+	.if	((ERROR_CODES >> vec) & 1) == 0
+	push	$0
+	.endif
+	push	$vec
+	.if	(IST_VECTORS >> vec) & 1
+	jmp	.List
+	.else
+	jmp	.Lcommon
+	.endif
+	.set	vec, vec + 1
+	.endr
+	.rept	224
+	.balign SOFT_STUB_SIZE
+	endbr64
+	push	$0
+	.byte	0x68				/* PUSH imm32, also where imm8 would do */
+	.long	vec
+	jmp	.Lcommon
+	.set	vec, vec + 1
+	.endr
+	.balign SOFT_STUB_SIZE
+SYM_DATA_END_LABEL(umbra_soft_blob, SYM_L_GLOBAL, umbra_soft_blob_end)

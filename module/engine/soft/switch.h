@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: the switcher's data page
+ *
+ * What C code and the assembly of the world switch share: one page a vCPU, of
+ * which the processor uses the upper part as the stack of every exception that
+ * interrupts the guest (TSS.RSP0).  What it pushes there and what the entry
+ * code pushes below are the guest's registers, in place:
+ *
+ *   SF_TOP    ---- RSP0, a multiple of 16
+ *             ss, rsp, rflags, cs, rip	by the processor
+ *             error code		by the processor or the stub
+ *             vector			by the stub
+ *             r15 ... rax		by the entry code: gpr[], numbered as in ModRM
+ *   SF_GPR    ----
+ *
+ * The page is seen at two addresses: by C in the kernel's own mapping of all
+ * memory, by the switcher in the hole, SOFT_FRAME_OFFSET behind its code.
+ */
+#ifndef UMBRA_SOFT_SWITCH_H
+#define UMBRA_SOFT_SWITCH_H
+
+/* Offsets in the hole, see area.c. */
+#define SOFT_CODE_OFFSET	0x0000
+#define SOFT_CODE_PAGES		4
+#define SOFT_FRAME_OFFSET	0x4000
+#define SOFT_IDT_OFFSET		0x5000
+#define SOFT_GDT_OFFSET		0x6000
+#define SOFT_TSS_OFFSET		0x6400
+#define SOFT_STACKS_OFFSET	0x7000	/* a page each: #DF, NMI, #DB, #MC */
+#define SOFT_SWITCHER_PAGES	11
+
+/* Selectors in the engine's GDT; the host's own keep their places. */
+#define SOFT_SEL_HOST_TSS	0x40
+#define SOFT_SEL_TSS		0x80
+#define SOFT_SEL_KCODE		0x93	/* 64-bit code, CPL 3: translated guest kernel code */
+#define SOFT_SEL_KDATA		0x9b	/* its stack segment */
+#define SOFT_GDT_ENTRIES	32
+
+/* Beyond the processor's vectors. */
+#define SOFT_VEC_SYSCALL	256	/* SYSCALL in 64-bit mode */
+#define SOFT_VEC_SYSCALL32	257	/* SYSCALL in compatibility mode */
+#define SOFT_VEC_FATAL		258	/* an exception in the switcher itself */
+
+/* Stubs in the blob are this far apart. */
+#define SOFT_STUB_SIZE		16
+
+/* Offsets in struct soft_frame. */
+#define SF_HOST_RSP		0x00
+#define SF_HOST_CR3		0x08
+#define SF_IM_CR3		0x10
+#define SF_GUEST_CR3		0x18
+#define SF_HOLE_ENTRY		0x20
+#define SF_HOST_RESUME		0x28
+#define SF_SELF			0x30
+#define SF_HOST_FSBASE		0x38
+#define SF_HOST_GSBASE		0x40
+#define SF_HOST_GDTR		0x48
+#define SF_HOST_IDTR		0x58
+#define SF_GDTR			0x68
+#define SF_IDTR			0x78
+#define SF_HOST_TR		0x88
+#define SF_HOST_LDT		0x8a
+#define SF_HOST_DS		0x8c
+#define SF_HOST_ES		0x8e
+#define SF_HOST_FS		0x90
+#define SF_HOST_GS		0x92
+#define SF_DS			0x94
+#define SF_ES			0x96
+#define SF_FS			0x98
+#define SF_GS			0x9a
+#define SF_NMI			0x9c
+#define SF_MCE			0x9d
+#define SF_CR3_KEEP		0xa0
+#define SF_FSBASE		0xa8
+#define SF_GSBASE		0xb0
+#define SF_CR2			0xb8
+#define SF_FATAL_VECTOR		0xc0
+#define SF_FATAL_RIP		0xc8
+#define SF_GPR			0x408
+#define SF_VECTOR		0x488
+#define SF_ERROR		0x490
+#define SF_RIP			0x498
+#define SF_CS			0x4a0
+#define SF_RFLAGS		0x4a8
+#define SF_RSP			0x4b0
+#define SF_SS			0x4b8
+#define SF_TOP			0x4c0
+
+#ifndef __ASSEMBLY__
+
+#include "umbra/types.h"
+
+/* What LGDT and LIDT take, padded to 16 bytes. */
+struct soft_dtr {
+	u16 limit;
+	u64 base;
+	u8 pad[6];
+} __packed;
+
+/**
+ * struct soft_frame - the switcher's data page
+ * @host_rsp: the C caller's stack
+ * @host_cr3: the host's address space
+ * @im_cr3: the intermediate address space: the host's kernel half and the hole
+ * @guest_cr3: the shadow root
+ * @hole_entry: address of the entry code in the hole
+ * @host_resume: address in the module where the way back goes on
+ * @self: this page in the kernel's mapping of all memory
+ * @host_fsbase: the caller's user FS base
+ * @host_gsbase: the per-CPU base
+ * @host_gdtr: the host's tables, read at each entry
+ * @host_idtr: likewise
+ * @gdtr: the engine's tables
+ * @idtr: likewise
+ * @host_tr: selectors of the host
+ * @host_ldt: likewise
+ * @host_ds: likewise
+ * @host_es: likewise
+ * @host_fs: likewise
+ * @host_gs: likewise
+ * @ds: selectors to load for the guest; after an exit, those it had
+ * @es: likewise
+ * @fs: likewise
+ * @gs: likewise
+ * @nmi: an NMI arrived in the switcher: to be raised again
+ * @mce: likewise a machine check
+ * @cr3_keep: bit 63 where the host uses PCIDs: the host's translations survive
+ * @fsbase: the guest's FS base, in and out
+ * @gsbase: the guest's GS base, in and out
+ * @cr2: at the exit
+ * @fatal_vector: SOFT_VEC_FATAL: what happened in the switcher
+ * @fatal_rip: and where
+ * @gpr: guest registers, enum umbra_gpr
+ * @vector: why the guest stopped: vector or SOFT_VEC_*
+ * @error: error code, 0 without one
+ * @rip: guest RIP
+ * @cs: guest CS selector
+ * @rflags: guest RFLAGS
+ * @rsp: guest RSP
+ * @ss: guest SS selector
+ *
+ * The vCPU's thread, between load() and put(); the switcher on its behalf.
+ */
+struct soft_frame {
+	u64 host_rsp, host_cr3, im_cr3, guest_cr3;
+	u64 hole_entry, host_resume, self;
+	u64 host_fsbase, host_gsbase;
+	struct soft_dtr host_gdtr, host_idtr, gdtr, idtr;
+	u16 host_tr, host_ldt, host_ds, host_es, host_fs, host_gs;
+	u16 ds, es, fs, gs;
+	u8 nmi, mce;
+	u16 pad;
+	u64 cr3_keep;
+	u64 fsbase, gsbase;
+	u64 cr2;
+	u64 fatal_vector, fatal_rip;
+	u8 unused[SF_GPR - SF_FATAL_RIP - 8];
+	u64 gpr[16];
+	u64 vector, error;
+	u64 rip, cs, rflags, rsp, ss;
+};
+
+/* switch.S: the code that is copied into the hole, and where to enter it. */
+extern const u8 umbra_soft_blob[], umbra_soft_blob_end[];
+extern const u8 umbra_soft_blob_enter[], umbra_soft_blob_stubs[];
+extern const u8 umbra_soft_blob_syscall[], umbra_soft_blob_syscall32[];
+extern const u8 umbra_soft_blob_ist[];
+
+/**
+ * umbra_soft_switch() - to the guest and back
+ * @frame: filled in
+ *
+ * Context: interrupts off; guest FPU state loaded; LSTAR, CSTAR and SYSENTER_CS are the engine's.
+ */
+void umbra_soft_switch(struct soft_frame *frame);
+
+/* switch.S: where the way back goes on; never called. */
+void umbra_soft_resume(void);
+
+/**
+ * umbra_soft_raise() - hand an interrupt that ended the guest's run to the host
+ * @vector: 0..255
+ *
+ * Executes INT @vector.  Context: as the interrupt's handler expects.
+ */
+void umbra_soft_raise(u64 vector);
+
+#endif
+#endif
