@@ -34,10 +34,12 @@ from loaded import LoadedBed
 
 TOOL = os.path.join(bedlib.ROOT, "userspace/umbra")
 
-# What each engine's bed loads, and the node that its tests open.
+# What each engine's bed loads, its processor, and the node that its tests open.
 ENGINES = {
-    "svm": {"load": {"umbra": "engine=svm"}, "device": "/dev/umbra"},
-    "kvm": {"load": {"kvm": "npt=0"}, "device": "/dev/kvm"},
+    "svm": {"load": {"umbra": "engine=svm"}, "bed": {}, "device": "/dev/umbra"},
+    "soft": {"load": {"umbra": "engine=auto"}, "bed": {"cpu": "max,-svm"},
+             "device": "/dev/umbra"},
+    "kvm": {"load": {"kvm": "npt=0"}, "bed": {}, "device": "/dev/kvm"},
 }
 
 CASES = []
@@ -127,6 +129,8 @@ class Context:
         load = {key: f"{value} {params}".strip()
                 for key, value in ENGINES[self.engine]["load"].items()} \
             if self.engine else {}
+        if self.engine:
+            kwargs = {**ENGINES[self.engine]["bed"], **kwargs}
         if share:
             kwargs["scratch"] = self.scratch
         with LoadedBed(**load, **kwargs) as bed:

@@ -267,7 +267,7 @@ void ku_vcpu_free(struct ku_vcpu *vcpu)
 	free(vcpu);
 }
 
-void ku_vcpu_cpuid(struct ku_vcpu *vcpu)
+static struct kvm_cpuid2 *supported_cpuid(struct ku_vm *vm)
 {
 	const int count = 256;
 	struct kvm_cpuid2 *cpuid =
@@ -276,8 +276,27 @@ void ku_vcpu_cpuid(struct ku_vcpu *vcpu)
 	if (!cpuid)
 		ktap_bail("out of memory");
 	cpuid->nent = count;
-	must(ioctl(vcpu->vm->dev, KVM_GET_SUPPORTED_CPUID, cpuid),
-	     "KVM_GET_SUPPORTED_CPUID");
+	must(ioctl(vm->dev, KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
+	return cpuid;
+}
+
+bool ku_offers_smap(struct ku_vm *vm)
+{
+	struct kvm_cpuid2 *cpuid = supported_cpuid(vm);
+	uint32_t ebx = 0;
+	unsigned int i;
+
+	for (i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 7 && !cpuid->entries[i].index)
+			ebx = cpuid->entries[i].ebx;
+	free(cpuid);
+	return ebx & 1u << 20;
+}
+
+void ku_vcpu_cpuid(struct ku_vcpu *vcpu)
+{
+	struct kvm_cpuid2 *cpuid = supported_cpuid(vcpu->vm);
+
 	must(ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2");
 	free(cpuid);
 }

@@ -128,6 +128,9 @@ void ku_vcpu_free(struct ku_vcpu *vcpu);
 /* CPUID of the vCPU: all that the device supports. */
 void ku_vcpu_cpuid(struct ku_vcpu *vcpu);
 
+/* Engines that run guest kernels at CPL 3 have no SMAP to offer. */
+bool ku_offers_smap(struct ku_vm *vm);
+
 /* Real mode, all segments with base 0, at cs:ip 0:@ip. */
 void ku_vcpu_real(struct ku_vcpu *vcpu, uint16_t ip);
 

@@ -63,6 +63,7 @@ KU_CODE64(ustub,
 static struct ku_vm *vm;
 static struct ku_vcpu *vcpu;
 static struct umbra_paging paging;
+static bool smap;		/* offered */
 static uint64_t table[TABLES], data[DATA];
 static bool pending;
 static uint64_t exact_gva;
@@ -236,7 +237,7 @@ static bool change_state(void)
 		good = run_op(SET_CR0, 0, paging.cr0, false, &out) && !out.fault;
 		break;
 	case 2:
-		paging.cr4 ^= chance(50) ? CR4_SMEP : CR4_SMAP;
+		paging.cr4 ^= smap && chance(50) ? CR4_SMAP : CR4_SMEP;
 		good = run_op(SET_CR4, 0, paging.cr4, false, &out) && !out.fault;
 		break;
 	}
@@ -341,6 +342,8 @@ static bool edit_and_invlpg(void)
 	return chance(50) || flush();
 }
 
+
+
 static void build(void)
 {
 	struct kvm_sregs sregs;
@@ -348,6 +351,7 @@ static void build(void)
 	uint64_t gpa, *entry;
 
 	vm = ku_vm_new(0);
+	smap = ku_offers_smap(vm);
 	ku_load(vm, agent, agent_end - agent);
 	ku_load_at(vm, USTUB, ustub, ustub_end - ustub);
 	vcpu = ku_vcpu_new(vm, 0);
