@@ -51,7 +51,7 @@ def nmis_seen(bed):
     return int(result.output.split()[1])
 
 
-@case("engine/nmi-flood", engines=("svm",), weight=30)
+@case("engine/nmi-flood", engines=("svm", "soft"), weight=30)
 def nmi_flood(t):
     "NMIs hit the host at every point of the world switch; guests do not notice."
     path = os.path.join(t.scratch, "qmp")

@@ -51,7 +51,7 @@ def debian(series, cpus):
 
 
 for name, count in (("6.1", 1), ("6.1", 2), ("6.12", 1), ("7", 1)):
-    case(f"guest/debian-{name}-{count}cpu", engines=("svm",), weight=50)(debian(name, count))
+    case(f"guest/debian-{name}-{count}cpu", engines=("svm", "soft"), weight=50)(debian(name, count))
 case("guest/debian-6.1-1cpu", engines=("kvm",), weight=50)(debian("6.1", 1))
 
 
@@ -77,13 +77,13 @@ def until(t, words, *args):
     t.check(words in said, f"says '{words}'", said[-1500:])
 
 
-@case("guest/memtest64", engines=("svm", "kvm"), weight=30)
+@case("guest/memtest64", engines=("svm", "soft", "kvm"), weight=30)
 def memtest64(t):
     "memtest86+, 64-bit, tests memory and finds none broken."
     until(t, "Moving inversions", "-k", installed(t, MEMTEST64), "-m", "32M", "-a", "console=ttyS0,115200")
 
 
-@case("guest/mach", engines=("svm", "kvm"), weight=15)
+@case("guest/mach", engines=("svm", "soft", "kvm"), weight=15)
 def mach(t):
     "GNU Mach by Multiboot; without modules it says so."
     until(t, "No bootstrap code", "-k", installed(t, MACH), "-m", "128M", "-a", "console=com0")

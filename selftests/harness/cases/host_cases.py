@@ -21,7 +21,7 @@ def smoke_on(series):
 
 
 for name in ("6.12", "7"):
-    case(f"host/{name}", engines=("svm",), weight=55)(smoke_on(name))
+    case(f"host/{name}", engines=("svm", "soft"), weight=55)(smoke_on(name))
 
 
 def insmod(bed, params):
@@ -46,6 +46,21 @@ def refusals(t):
         t.check(not bed.reports, "without a report", "\n".join(bed.reports))
 
 
+@case("host/soft", weight=20)
+def soft_hosts(t):
+    "The soft engine on processors that are not the newest, and its refusal of too old ones."
+    for cpu, params in (("max,la57=off", "engine=soft"), ("Skylake-Client-v1,vmx=off", "")):
+        with LoadedBed(cpu=cpu, umbra=params, cpus=2) as bed:
+            result = bed.run([SMOKE], timeout=60)
+            t.check(result.status == 0, f"guests run on {cpu}", result.output.decode())
+            stuck = bed.unload()
+        t.check(not bed.reports and not stuck, f"{cpu}: kernel log and unload are clean",
+                "\n".join(bed.reports[:60] + [stuck]))
+    with LoadedBed(cpu="qemu64") as bed:
+        status, words = insmod(bed, "engine=soft")
+        t.check(status and "FSGSBASE" in words, "no FSGSBASE: refused, and the log says why", words)
+
+
 @case("host/kvm-node", engines=("svm",), weight=10)
 def kvm_node(t):
     "kvm_node=1 gives /dev/kvm to clients that know no other name."
@@ -57,10 +72,10 @@ def kvm_node(t):
         t.check(result.status, "without it there is none")
 
 
-@case("host/beside-kvm", engines=("svm",), weight=10)
+@case("host/beside-kvm", engines=("svm", "soft"), weight=10)
 def beside_kvm(t):
     "Stock KVM may be loaded beside it, and unloaded."
-    with t.bed() as bed:
+    with t.bed(cpu="max", params="" if t.engine == "svm" else "engine=soft") as bed:
         result = bed.run(f"modprobe kvm_amd npt=0 && {SMOKE} && "
                          f"UMBRA_DEVICE=/dev/kvm {SMOKE} && {SMOKE} && rmmod kvm_amd",
                          timeout=90)
