@@ -78,14 +78,23 @@ static bool reg_is_opcode(const struct umbra_insn *in)
 	return (op >= 0x80 && op <= 0x83) || op == 0x8f || op >= 0xc0;
 }
 
+/* The register in ModRM.reg; 4..7 may be AH, CH, DH, BH as well. */
+static u32 reg_bits(const struct umbra_insn *in)
+{
+	u32 bits = 1u << in->reg;
+
+	if (in->enc == UMBRA_ENC_LEGACY && in->reg >= 4 && in->reg < 8)
+		bits |= 1u << (in->reg - 4);
+	return bits;
+}
+
 static u8 pick_scratch(const struct umbra_insn *in)
 {
 	u32 used = implicit_regs(in);
 	u8 i;
 
-	/* 4..7 may be AH, CH, DH, BH */
 	if (!reg_is_opcode(in))
-		used |= 1u << in->reg | 1u << (in->reg & 3);
+		used |= reg_bits(in);
 	if (in->enc != UMBRA_ENC_LEGACY)
 		used |= 1u << in->vvvv;
 	for (i = SOFT_SPILL_RAX; i <= SOFT_SPILL_RDX; i++)
