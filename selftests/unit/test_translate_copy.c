@@ -19,7 +19,7 @@
 #define SHOWN	20
 
 static ZydisDecoder decoder;
-static unsigned int compared, through, exits, wrong;
+static unsigned int compared, through, exits, wrong, branches;
 
 /* By the bit in soft_where.spilled. */
 static const ZydisRegister scratch[] = {
@@ -218,6 +218,66 @@ static void one(u64 base)
 			  copy && decode(&h, copy) ? ZydisMnemonicGetString(h.in.mnemonic) : "?");
 }
 
+/* CALL and JMP through memory: after the spill of RCX, MOV RCX from the same place. */
+static bool same_branch(const struct decoded *g, u64 va, u64 addr, bool rip_relative)
+{
+	const ZydisDecodedOperandMem *a = &g->op[0].mem, *b;
+	bool far = rip_relative && g->in.address_width == 64 && (u64)(s64)(s32)addr != addr;
+	struct decoded h;
+	unsigned int i;
+
+	for (i = 0; i < (far ? 3 : 2); i++) {
+		if (!decode(&h, (void *)va) || h.in.mnemonic != ZYDIS_MNEMONIC_MOV)
+			return false;
+		va += h.in.length;
+	}
+	b = &h.op[1].mem;
+	if (h.op[0].reg.value != ZYDIS_REGISTER_RCX || h.op[1].size != 64 ||
+	    a->segment != b->segment)
+		return false;
+	if (far)
+		return b->base == ZYDIS_REGISTER_RCX && !b->disp.value;
+	if (rip_relative)
+		return b->base == ZYDIS_REGISTER_NONE && b->index == ZYDIS_REGISTER_NONE &&
+		       (u32)b->disp.value == (u32)addr &&
+		       h.in.address_width == g->in.address_width;
+	return a->base == b->base && a->index == b->index && a->scale == b->scale &&
+	       a->disp.value == b->disp.value;
+}
+
+static void one_branch(u64 base)
+{
+	static const u8 prefix[] = { 0x67, 0x64, 0x65, 0x2e, 0x3e };
+	u64 va = 0, addr = 0;
+	u8 *p = (u8 *)base;
+	struct decoded g;
+	bool rip;
+
+	for (va = 0; va < 15; va++)
+		p[va] = gen_random();
+	while (!gen_below(3) && p < (u8 *)base + 4)
+		*p++ = prefix[gen_below(sizeof(prefix))];
+	if (gen_below(2))
+		*p++ = 0x40 | gen_below(16);
+	*p++ = 0xff;
+	*p = (gen_below(3) << 6) | (gen_below(2) ? 0x10 : 0x20) | gen_below(8);
+	if (!decode(&g, (void *)base))
+		return;
+	rip = is_rip_relative(&g, base, &addr);
+	soft_tc_drop(tc, base, 64);
+	if (soft_tc_translate(tc, base, env_fetch, NULL, &va)) {
+		soft_tc_flush(tc);
+		return;
+	}
+	branches++;
+	if (same_branch(&g, va, addr, rip))
+		return;
+	p = (u8 *)base;
+	if (wrong++ < SHOWN)
+		ktap_note("%02x %02x %02x %02x %02x %02x %02x %02x at %llx", p[0], p[1],
+			  p[2], p[3], p[4], p[5], p[6], p[7], base);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int n = argc > 1 ? strtoul(argv[1], NULL, 0) : 200000, i;
@@ -230,7 +290,7 @@ int main(int argc, char **argv)
 	ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
 	tc_config.single = true;
 	env_new_cache(HOLE_TC_SIZE);
-	ktap_plan(2);
+	ktap_plan(3);
 	memset((void *)LOW, 0xcc, 0x1000);
 	memset((void *)HIGH, 0xcc, 0x1000);
 	for (i = 0; i < n; i++)
@@ -238,6 +298,10 @@ int main(int argc, char **argv)
 	ktap_note("%u the same, %u of them through a register; %u exit", compared, through,
 		  exits);
 	ktap_ok(!wrong, "copies of RIP-relative instructions, %u wrong", wrong);
+	wrong = 0;
+	for (i = 0; i < n / 4; i++)
+		one_branch(i & 1 ? LOW : HIGH);
+	ktap_ok(!wrong, "branches through memory: %u, %u wrong", branches, wrong);
 	ktap_ok(compared > n / 20 && through > n / 50, "enough of them");
 	ktap_exit();
 }
