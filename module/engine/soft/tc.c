@@ -172,7 +172,13 @@ void soft_tc_flush(struct soft_tc *tc)
 	tc->stats.flushes++;
 }
 
-/* Block of @rip, or TC_NONE. */
+/**
+ * tc_find() - find the block that starts at a guest RIP
+ * @tc: the cache
+ * @rip: guest RIP
+ *
+ * Return: index of the block, or TC_NONE.
+ */
 u32 tc_find(struct soft_tc *tc, u64 rip)
 {
 	u32 i = tc->hash[tc_rip_hash(rip) & tc->hash_mask];
@@ -273,7 +279,13 @@ u64 soft_tc_resume(struct soft_tc *tc, u64 rip)
 	return 0;
 }
 
-/* Block with the cache address @va, dropped or not, or TC_NONE. */
+/**
+ * tc_block_at() - find the block with an address of the cache
+ * @tc: the cache
+ * @va: address for the guest
+ *
+ * Return: index of the block, dropped or not, or TC_NONE.
+ */
 u32 tc_block_at(struct soft_tc *tc, u64 va)
 {
 	u32 lo = 0, hi = tc->nr_blocks, mid;
@@ -293,7 +305,12 @@ u32 tc_block_at(struct soft_tc *tc, u64 va)
 	return lo - 1;
 }
 
-/* Is there room for one more block of any shape (and its two pages)? */
+/**
+ * tc_has_room() - is there room for one more block
+ * @tc: the cache
+ *
+ * Return: yes: of any shape, with its two pages.
+ */
 bool tc_has_room(const struct soft_tc *tc)
 {
 	return tc->c.size - tc->used >= TC_BLOCK_BYTES &&
@@ -316,7 +333,13 @@ static struct tc_page *get_page(struct soft_tc *tc, u64 gfn)
 	return page;
 }
 
-/* Make a finished block findable; it gets all branches that wait for it. */
+/**
+ * tc_add_block() - make a finished block findable
+ * @tc: the cache
+ * @index: the block
+ *
+ * All branches that wait for it are linked to it.
+ */
 void tc_add_block(struct soft_tc *tc, u32 index)
 {
 	struct tc_block *b = &tc->blocks[index];
@@ -472,7 +495,11 @@ static u32 expect_bit(u64 rip)
 	return (rip ^ (rip >> TC_EXPECT_BITS)) & ((1u << TC_EXPECT_BITS) - 1);
 }
 
-/* An indirect branch will probably lead to @rip. */
+/**
+ * tc_set_expected() - note that an indirect branch probably leads somewhere
+ * @tc: the cache
+ * @rip: guest RIP
+ */
 void tc_set_expected(struct soft_tc *tc, u64 rip)
 {
 	u32 bit = expect_bit(rip);
@@ -480,7 +507,13 @@ void tc_set_expected(struct soft_tc *tc, u64 rip)
 	tc->expect[bit / 8] |= 1 << (bit % 8);
 }
 
-/* Does an indirect branch probably lead to @rip? */
+/**
+ * tc_expected() - does an indirect branch probably lead somewhere
+ * @tc: the cache
+ * @rip: guest RIP
+ *
+ * Return: yes; sometimes wrongly, which costs a prologue.
+ */
 bool tc_expected(const struct soft_tc *tc, u64 rip)
 {
 	u32 bit = expect_bit(rip);

@@ -59,14 +59,22 @@ static void point(struct soft_tc *tc, const struct tc_chain *c, u32 dest)
 	memcpy(tc->c.buf + c->patch, &rel, sizeof(rel));
 }
 
-/* A new chain: its code already leads to the exit. */
+/**
+ * tc_chain_wait() - a new chain waits for its target
+ * @tc: the cache
+ * @chain: index; its code leads to its exit
+ */
 void tc_chain_wait(struct soft_tc *tc, u32 chain)
 {
 	tc->chains[chain].to = TC_NONE;
 	list_put(tc, chain);
 }
 
-/* Let a linked chain exit again, and keep it out of all lists. */
+/**
+ * tc_chain_cut() - let a chain exit for good
+ * @tc: the cache
+ * @chain: index
+ */
 void tc_chain_cut(struct soft_tc *tc, u32 chain)
 {
 	struct tc_chain *c = &tc->chains[chain];
@@ -78,6 +86,12 @@ void tc_chain_cut(struct soft_tc *tc, u32 chain)
 	c->to = TC_CUT;
 }
 
+/**
+ * tc_chain_link() - let a chain lead to a block
+ * @tc: the cache
+ * @chain: index; one that always exits stays as it is
+ * @block: index
+ */
 void tc_chain_link(struct soft_tc *tc, u32 chain, u32 block)
 {
 	struct tc_chain *c = &tc->chains[chain];
@@ -91,7 +105,11 @@ void tc_chain_link(struct soft_tc *tc, u32 chain, u32 block)
 	tc->stats.links++;
 }
 
-/* Link all chains that wait for a new block. */
+/**
+ * tc_link_waiting() - link all chains that wait for a new block
+ * @tc: the cache
+ * @block: index
+ */
 void tc_link_waiting(struct soft_tc *tc, u32 block)
 {
 	u64 rip = tc->blocks[block].rip;
@@ -104,7 +122,11 @@ void tc_link_waiting(struct soft_tc *tc, u32 block)
 	}
 }
 
-/* Let all chains that lead to a block exit, and wait for its successor. */
+/**
+ * tc_unlink_all() - let all chains that lead to a block wait again
+ * @tc: the cache
+ * @block: index
+ */
 void tc_unlink_all(struct soft_tc *tc, u32 block)
 {
 	u32 i;

@@ -64,7 +64,11 @@ static void trim(struct soft_tc *tc, u32 index)
 	set_next(tc, &tc->blocks[index], TC_NONE);
 }
 
-/* Let indirect branches find a block, which has a prologue. */
+/**
+ * tc_slot_add() - let indirect branches find a block
+ * @tc: the cache
+ * @block: index of a block with a prologue
+ */
 void tc_slot_add(struct soft_tc *tc, u32 block)
 {
 	struct tc_block *b = &tc->blocks[block];
@@ -78,6 +82,11 @@ void tc_slot_add(struct soft_tc *tc, u32 block)
 	trim(tc, block);
 }
 
+/**
+ * tc_slot_remove() - let indirect branches miss a block
+ * @tc: the cache
+ * @block: index
+ */
 void tc_slot_remove(struct soft_tc *tc, u32 block)
 {
 	struct tc_block *b = &tc->blocks[block];
@@ -97,6 +106,10 @@ void tc_slot_remove(struct soft_tc *tc, u32 block)
 		set_next(tc, &tc->blocks[i], b->slot_next);
 }
 
+/**
+ * tc_slot_clear() - let indirect branches miss
+ * @tc: the cache
+ */
 void tc_slot_clear(struct soft_tc *tc)
 {
 	u32 i;

@@ -321,7 +321,12 @@ int soft_tc_translate(struct soft_tc *tc, u64 rip, soft_tc_fetch *fetch,
 	return 0;
 }
 
-/* The code that all blocks share: where an indirect branch finds nothing. */
+/**
+ * tc_emit_common() - emit the code that all blocks share
+ * @tc: a cache without blocks
+ *
+ * That is where an indirect branch ends that finds no block.
+ */
 void tc_emit_common(struct soft_tc *tc)
 {
 	struct tc_build b = { .tc = tc };
@@ -333,7 +338,13 @@ void tc_emit_common(struct soft_tc *tc)
 	tc->fixed = (b.pos + 15) & ~15u;
 }
 
-/* A prologue for a block that has none; the index of its record. */
+/**
+ * tc_emit_thunk() - emit a prologue for a block that has none
+ * @tc: the cache, which has room
+ * @block: index of the block
+ *
+ * Return: index of the record of the prologue.
+ */
 u32 tc_emit_thunk(struct soft_tc *tc, u32 block)
 {
 	struct tc_build b;

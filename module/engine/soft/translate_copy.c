@@ -153,7 +153,12 @@ static void emit_through(struct tc_build *b, u64 addr, u8 scratch)
 	emit_reload(b, scratch);
 }
 
-/* Return: 0, or -EINVAL: no register is free, or no room in 15 bytes. */
+/**
+ * emit_copy() - copy an instruction
+ * @b: the block
+ *
+ * Return: 0; -EINVAL: no register is free for a far address.
+ */
 int emit_copy(struct tc_build *b)
 {
 	u64 addr;
@@ -175,7 +180,10 @@ int emit_copy(struct tc_build *b)
 	return 0;
 }
 
-/* LEA: a RIP-relative one is a constant. */
+/**
+ * emit_lea() - translate LEA: of a RIP-relative address it is a constant
+ * @b: the block
+ */
 void emit_lea(struct tc_build *b)
 {
 	u64 addr;
@@ -196,7 +204,11 @@ void emit_lea(struct tc_build *b)
 	emit_mov_imm(b, b->in.reg, b->in.opsize == 4 ? addr & 0xffffffff : addr);
 }
 
-/* MOV reg (below 8), the 8 bytes of the instruction's memory operand. */
+/**
+ * emit_load_operand() - emit MOV reg, the memory operand of the instruction
+ * @b: the block
+ * @reg: register 0..7, which may be used for the address, too
+ */
 void emit_load_operand(struct tc_build *b, u8 reg)
 {
 	const struct umbra_insn *in = &b->in;

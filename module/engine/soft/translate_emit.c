@@ -6,33 +6,67 @@
  */
 #include "translate_internal.h"
 
+/**
+ * emit_u8() - emit a byte
+ * @b: the block
+ * @v: value
+ */
 void emit_u8(struct tc_build *b, u8 v)
 {
 	b->tc->c.buf[b->pos++] = v;
 }
 
+/**
+ * emit_bytes() - emit bytes
+ * @b: the block
+ * @bytes: what
+ * @n: how many
+ */
 void emit_bytes(struct tc_build *b, const void *bytes, unsigned int n)
 {
 	memcpy(b->tc->c.buf + b->pos, bytes, n);
 	b->pos += n;
 }
 
+/**
+ * emit_u16() - emit two bytes
+ * @b: the block
+ * @v: value
+ */
 void emit_u16(struct tc_build *b, u16 v)
 {
 	emit_bytes(b, &v, sizeof(v));
 }
 
+/**
+ * emit_u32() - emit four bytes
+ * @b: the block
+ * @v: value
+ */
 void emit_u32(struct tc_build *b, u32 v)
 {
 	emit_bytes(b, &v, sizeof(v));
 }
 
+/**
+ * emit_u64() - emit eight bytes
+ * @b: the block
+ * @v: value
+ */
 void emit_u64(struct tc_build *b, u64 v)
 {
 	emit_bytes(b, &v, sizeof(v));
 }
 
-/* Opcode bytes @op, then ModRM [RIP + rel32] for @va; @imm bytes follow. */
+/**
+ * emit_rip() - emit an instruction with an operand in the hole
+ * @b: the block
+ * @op: its prefixes and opcode
+ * @n: bytes of them
+ * @reg: ModRM.reg, or its low bits
+ * @va: address of the operand, within 2 GiB
+ * @imm: bytes of immediate that the caller emits afterwards
+ */
 void emit_rip(struct tc_build *b, const void *op, unsigned int n, u8 reg, u64 va,
 	      unsigned int imm)
 {
@@ -46,13 +80,23 @@ static u8 rex_w_reg(u8 reg)
 	return 0x48 | (reg >= 8 ? UMBRA_REX_R : 0);
 }
 
-/* MOV reg, [va] */
+/**
+ * emit_load() - emit MOV reg, [va]
+ * @b: the block
+ * @reg: 64-bit register
+ * @va: address in the hole
+ */
 void emit_load(struct tc_build *b, u8 reg, u64 va)
 {
 	emit_rip(b, (u8 []){ rex_w_reg(reg), 0x8b }, 2, reg, va, 0);
 }
 
-/* MOV [va], reg */
+/**
+ * emit_store() - emit MOV [va], reg
+ * @b: the block
+ * @reg: 64-bit register
+ * @va: address in the hole
+ */
 void emit_store(struct tc_build *b, u8 reg, u64 va)
 {
 	emit_rip(b, (u8 []){ rex_w_reg(reg), 0x89 }, 2, reg, va, 0);
@@ -64,17 +108,32 @@ static u8 spill_reg(u8 spill)
 	return spill == SOFT_SPILL_RSP ? UMBRA_RSP : spill;
 }
 
+/**
+ * emit_spill() - emit the store of a register to its spill slot
+ * @b: the block
+ * @spill: enum soft_spill
+ */
 void emit_spill(struct tc_build *b, u8 spill)
 {
 	emit_store(b, spill_reg(spill), VDATA(b, spill) + 8 * spill);
 }
 
+/**
+ * emit_reload() - emit the load of a register from its spill slot
+ * @b: the block
+ * @spill: enum soft_spill
+ */
 void emit_reload(struct tc_build *b, u8 spill)
 {
 	emit_load(b, spill_reg(spill), VDATA(b, spill) + 8 * spill);
 }
 
-/* MOV reg, imm, the shortest form. */
+/**
+ * emit_mov_imm() - emit MOV reg, imm in the shortest form
+ * @b: the block
+ * @reg: 64-bit register
+ * @imm: value
+ */
 void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm)
 {
 	u8 rex_b = reg >= 8 ? UMBRA_REX_B : 0;
@@ -93,7 +152,10 @@ void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm)
 	}
 }
 
-/* End the open run, if it has any bytes. */
+/**
+ * emit_mark_close() - end the open mark, if its run has any bytes
+ * @b: the block
+ */
 void emit_mark_close(struct tc_build *b)
 {
 	u32 n = b->pos - b->run;
@@ -107,7 +169,10 @@ void emit_mark_close(struct tc_build *b)
 	b->run = b->pos;
 }
 
-/* From here on it is the guest instruction at b->rip, not begun. */
+/**
+ * emit_mark_insn() - from here on it is the guest instruction at b->rip, not begun
+ * @b: the block
+ */
 void emit_mark_insn(struct tc_build *b)
 {
 	emit_mark_close(b);
@@ -116,7 +181,12 @@ void emit_mark_insn(struct tc_build *b)
 	b->after_sti = false;
 }
 
-/* From here on it is inside the instruction; @middle: TC_MARK_MIDDLE or 0. */
+/**
+ * emit_mark() - from here on it is inside the guest instruction
+ * @b: the block
+ * @middle: TC_MARK_MIDDLE or 0
+ * @spilled: bits of enum soft_spill
+ */
 void emit_mark(struct tc_build *b, u8 middle, u8 spilled)
 {
 	emit_mark_close(b);
@@ -124,6 +194,13 @@ void emit_mark(struct tc_build *b, u8 middle, u8 spilled)
 	b->mark[1] = spilled << 4;
 }
 
+/**
+ * tc_vdata() - address of a field of struct soft_vdata
+ * @b: the block
+ * @off: its offset
+ *
+ * Return: address for the guest.
+ */
 u64 tc_vdata(const struct tc_build *b, size_t off)
 {
 	return b->tc->c.vdata_va + off;

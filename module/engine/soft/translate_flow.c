@@ -36,7 +36,12 @@ static struct tc_chain *new_chain(struct tc_build *b, u64 target)
 	return c;
 }
 
-/* An exit to @target, which can become a jump unless it follows STI. */
+/**
+ * emit_chain() - emit an exit to a guest RIP
+ * @b: the block
+ * @target: guest RIP
+ * @link: it may become a jump; not so after STI
+ */
 void emit_chain(struct tc_build *b, u64 target, bool link)
 {
 	struct tc_chain *c = new_chain(b, target);
@@ -54,7 +59,10 @@ static u64 next_rip(const struct tc_build *b)
 	return b->rip + b->in.len;
 }
 
-/* Jcc rel32 to an exit that comes after the block. */
+/**
+ * emit_jcc() - translate Jcc: to an exit that comes after the block
+ * @b: the block
+ */
 void emit_jcc(struct tc_build *b)
 {
 	struct tc_chain *c = new_chain(b, next_rip(b) + b->in.imm);
@@ -65,7 +73,10 @@ void emit_jcc(struct tc_build *b)
 	emit_u32(b, 0);
 }
 
-/* The exits of the block's Jcc. */
+/**
+ * emit_late_exits() - emit the exits of the block's Jcc
+ * @b: the block
+ */
 void emit_late_exits(struct tc_build *b)
 {
 	struct tc_block *block = &b->tc->blocks[b->block];
@@ -83,7 +94,12 @@ void emit_late_exits(struct tc_build *b)
 	}
 }
 
-/* LOOPcc and JRCXZ reach 127 bytes only: over a jump to the exit next to it. */
+/**
+ * emit_loop() - translate LOOPcc or JRCXZ
+ * @b: the block
+ *
+ * They reach 127 bytes only: over a jump to the exit next to it.
+ */
 void emit_loop(struct tc_build *b)
 {
 	if (b->in.asz)
@@ -117,6 +133,10 @@ static void emit_push_return(struct tc_build *b)
 	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x64, 0x24, 0xf8 }, 5);
 }
 
+/**
+ * emit_call() - translate a direct CALL
+ * @b: the block
+ */
 void emit_call(struct tc_build *b)
 {
 	u64 target = next_rip(b) + b->in.imm;
@@ -135,6 +155,10 @@ static void emit_dispatch(struct tc_build *b)
 	emit_bytes(b, (u8 []){ 0xff, 0x24, 0xcd, 0, 0, 0, 0 }, 7);
 }
 
+/**
+ * emit_ret() - translate RET
+ * @b: the block
+ */
 void emit_ret(struct tc_build *b)
 {
 	u16 bytes = b->in.opcode == 0xc2 ? b->in.imm : 0;
@@ -150,7 +174,11 @@ void emit_ret(struct tc_build *b)
 	emit_dispatch(b);
 }
 
-/* JMP and CALL through a register or memory; nothing is done before CALL's push. */
+/**
+ * emit_indirect() - translate JMP or CALL through a register or memory
+ * @b: the block
+ * @call: CALL; nothing is done before its push
+ */
 void emit_indirect(struct tc_build *b, bool call)
 {
 	u8 middle = call ? TC_MARK_MIDDLE : 0;
@@ -174,6 +202,11 @@ void emit_indirect(struct tc_build *b, bool call)
 	emit_dispatch(b);
 }
 
+/**
+ * emit_callout() - emit the exit of an instruction that has to be emulated
+ * @b: the block
+ * @op: enum soft_op
+ */
 void emit_callout(struct tc_build *b, u8 op)
 {
 	struct tc_block *block = &b->tc->blocks[b->block];
@@ -196,7 +229,13 @@ static void emit_subtract_long(struct tc_build *b, u64 rip)
 	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 }
 
-/* Where an indirect branch comes in: RCX is spilled, vdata.rip is the target. */
+/**
+ * emit_prologue() - emit where an indirect branch comes in
+ * @b: the block
+ * @block: its record, or that of the prologue alone
+ *
+ * RCX is spilled, and vdata.rip is where the branch leads.
+ */
 void emit_prologue(struct tc_build *b, struct tc_block *block)
 {
 	u64 rip = block->rip;

@@ -119,7 +119,11 @@ static void emit_mov_sreg(struct tc_build *b)
 		emit_rip(b, (u8 []){ rex_r(reg), 0x0f, 0xb7 }, 3, reg, sel, 0);
 }
 
-/* Translate one of the sensitive instructions that run in line. */
+/**
+ * emit_system() - translate a sensitive instruction that runs in line
+ * @b: the block
+ * @action: enum tc_action
+ */
 void emit_system(struct tc_build *b, u8 action)
 {
 	switch (action) {
