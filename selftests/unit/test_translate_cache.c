@@ -322,6 +322,33 @@ static bool small_cache(void)
 	return good;
 }
 
+/* Inside a block an address is found, unless a branch leads there or it is asked for often. */
+static bool resumes(void)
+{
+	struct soft_where w;
+	unsigned int i;
+	u64 va;
+
+	fresh();
+	/* nop; nop; sti; nop; nop; jz to the second; hlt */
+	PUT(CODE, 0x90, 0x90, 0xfb, 0x90, 0x90, 0x74, 0xfa, 0xf4);
+	CHECK(!soft_tc_resume(tc, CODE));
+	va = translate(CODE);
+	CHECK(soft_tc_resume(tc, CODE) == va);
+	CHECK(soft_tc_resume(tc, CODE + 2) == va + 2);
+	CHECK(!soft_tc_resume(tc, CODE + 3));
+	for (i = 0; i < 3; i++) {
+		va = soft_tc_resume(tc, CODE + 4);
+		CHECK(va && !soft_tc_where(tc, va, &w) && w.rip == CODE + 4 &&
+		      w.exit == SOFT_BOUNDARY && !w.spilled && !w.after_sti);
+	}
+	CHECK(!soft_tc_resume(tc, CODE + 4));
+	CHECK(!soft_tc_resume(tc, CODE + 1));
+	CHECK(!soft_tc_resume(tc, CODE + 0x100));
+	CHECK(!soft_tc_resume(tc, CODE + 0x1000));
+	return good;
+}
+
 /* What is sure to come is translated with a block: one exit for all of it. */
 static bool following(void)
 {
@@ -416,7 +443,7 @@ int main(void)
 	env_map(CODE, 0x20000);
 	for (i = 0; i < 12; i++)
 		env_map(FAR + i * 0x10000, 0x1000);
-	ktap_plan(12);
+	ktap_plan(13);
 	ktap_ok(links(), "links");
 	ktap_ok(link_by_hand(), "links on request");
 	ktap_ok(drops(), "drops");
@@ -424,6 +451,7 @@ int main(void)
 	ktap_ok(pages(), "pages with translations");
 	ktap_ok(bounds(), "bounds of a block");
 	ktap_ok(random_bytes(), "random bytes");
+	ktap_ok(resumes(), "going on inside a block");
 	ktap_ok(following(), "what comes next is translated along");
 	ktap_ok(slots(), "slots that blocks share");
 	ktap_ok(late_prologue(), "a prologue made later");

@@ -167,6 +167,8 @@ void soft_tc_flush(struct soft_tc *tc)
 	memset(tc->hash, 0xff, (tc->hash_mask + 1) * sizeof(u32));
 	memset(tc->wait, 0xff, (tc->hash_mask + 1) * sizeof(u32));
 	memset(tc->page_hash, 0xff, (tc->page_mask + 1) * sizeof(u32));
+	tc->nr_resumes = 0;
+	memset(tc->resumes, 0, sizeof(tc->resumes));
 	tc_slot_clear(tc);
 	tc->stats.blocks = 0;
 	tc->stats.flushes++;
@@ -248,14 +250,28 @@ static u64 inside(struct soft_tc *tc, const struct tc_block *b, u64 rip)
 	return 0;
 }
 
+/* Branches want a block to lead to; and what comes back often gets one. */
+static bool wants_block(struct soft_tc *tc, u64 rip)
+{
+	u8 *n = &tc->resumes[tc_rip_hash(rip) % TC_RESUMES];
+
+	if (tc_expected(tc, rip) || tc_is_awaited(tc, rip))
+		return true;
+	if (++tc->nr_resumes == TC_RESUME_PERIOD) {
+		tc->nr_resumes = 0;
+		memset(tc->resumes, 0, sizeof(tc->resumes));
+	}
+	return *n == TC_RESUME_MAX || ++*n == TC_RESUME_MAX;
+}
+
 /**
  * soft_tc_resume() - where to run a guest RIP, in a block or at its start
  * @tc: the cache
  * @rip: guest RIP
  *
  * For going on where an event or a fault had stopped the guest: most such RIPs
- * are inside a block, and come back once.  Not for the exits of
- * branches, which are linked to the starts of blocks only.
+ * are inside a block, and come back once.  One that a branch leads to, or that
+ * comes back more often, is worth a block of its own: 0.
  *
  * Return: address for the guest, or 0: translate.
  */
@@ -266,7 +282,7 @@ u64 soft_tc_resume(struct soft_tc *tc, u64 rip)
 	struct tc_block *b;
 	u32 i;
 
-	if (va || !page)
+	if (va || !page || wants_block(tc, rip))
 		return va;
 	for (i = page->blocks; i != TC_NONE; i = *page_link(b, page->gfn)) {
 		b = &tc->blocks[i];

@@ -16,7 +16,7 @@
  *   SOFT_CHAIN    go on at .target (a link appears by itself, see below)
  *   SOFT_MISS     rip = vdata.rip; soft_tc_expect(tc, rip); go on there
  *   go on at rip: va = soft_tc_lookup() or soft_tc_translate(); run at va
- *   an event or a fault came between: soft_tc_resume() before soft_tc_translate()
+ *   after an event or a fault: soft_tc_resume() instead of soft_tc_lookup()
  *   -ENOSPC       soft_tc_flush(), translate again
  *   -EFAULT       the first instruction cannot be fetched: emulate it
  *

@@ -106,6 +106,22 @@ void tc_chain_link(struct soft_tc *tc, u32 chain, u32 block)
 }
 
 /**
+ * tc_is_awaited() - does a chain wait for a block at a guest RIP
+ * @tc: the cache
+ * @rip: guest RIP
+ *
+ * Return: yes.
+ */
+bool tc_is_awaited(struct soft_tc *tc, u64 rip)
+{
+	u32 i = tc->wait[tc_rip_hash(rip) & tc->hash_mask];
+
+	while (i != TC_NONE && tc->chains[i].target != rip)
+		i = tc->chains[i].next;
+	return i != TC_NONE;
+}
+
+/**
  * tc_link_waiting() - link all chains that wait for a new block
  * @tc: the cache
  * @block: index

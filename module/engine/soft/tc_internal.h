@@ -34,6 +34,11 @@
 
 #define TC_EXPECT_BITS	20
 
+/* RIPs inside blocks that are gone on at, hashed; how often before they get a block. */
+#define TC_RESUMES	1024
+#define TC_RESUME_MAX	4
+#define TC_RESUME_PERIOD 8192	/* calls, after which the counts begin anew */
+
 /* Where the displacement of a prologue's jump to the next one is. */
 #define TC_PROLOGUE_JMP		17
 #define TC_PROLOGUE_LONG_JMP	38
@@ -147,6 +152,8 @@ struct tc_page {
  * @max_marks: bytes of marks there are
  * @nr_pages: pages in use
  * @max_pages: pages there are
+ * @resumes: times that soft_tc_resume() gave an address inside a block, by hashed RIP
+ * @nr_resumes: calls since these counts began
  * @hash_mask: size of @hash and @wait, less 1
  * @page_mask: size of @page_hash, less 1
  * @used: bytes of the cache in use
@@ -165,6 +172,8 @@ struct soft_tc {
 	u32 *wait;
 	u32 *page_hash;
 	u8 *expect;
+	u8 resumes[TC_RESUMES];
+	u32 nr_resumes;
 	u32 nr_blocks, max_blocks;
 	u32 nr_chains, max_chains;
 	u32 nr_marks, max_marks;
@@ -205,6 +214,7 @@ bool tc_expected(const struct soft_tc *tc, u64 rip);
 void tc_chain_wait(struct soft_tc *tc, u32 chain);
 void tc_chain_cut(struct soft_tc *tc, u32 chain);
 void tc_chain_link(struct soft_tc *tc, u32 chain, u32 block);
+bool tc_is_awaited(struct soft_tc *tc, u64 rip);
 void tc_link_waiting(struct soft_tc *tc, u32 block);
 void tc_unlink_all(struct soft_tc *tc, u32 block);
 
