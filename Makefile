@@ -19,7 +19,7 @@ help:
 	@echo '  C=2             check the module with sparse'
 	@echo 'make demo         boot a Debian kernel as a guest of Umbra in the test bed'
 	@echo '  CMD="..."       run this in the guest instead of a shell'
-	@echo '  ENGINE=NAME     auto, svm'
+	@echo '  ENGINE=NAME     auto, svm, soft'
 	@echo '  DEVICE=/dev/kvm the same on stock KVM (npt=0), for comparison'
 	@echo '  KERNEL=VERSION  the kernel to run as a guest: 6.1, 6.12, 7 or an image'
 	@echo 'make run          the same on this machine'"'"'s own kernel'

@@ -20,7 +20,7 @@
 
 static char *engine = "auto";
 module_param(engine, charp, 0444);
-MODULE_PARM_DESC(engine, "CPU engine of new VMs: auto or svm");
+MODULE_PARM_DESC(engine, "CPU engine of new VMs: auto, svm or soft");
 
 static bool kvm_node;
 module_param(kvm_node, bool, 0444);

@@ -342,8 +342,6 @@ static bool edit_and_invlpg(void)
 	return chance(50) || flush();
 }
 
-
-
 static void build(void)
 {
 	struct kvm_sregs sregs;

@@ -64,7 +64,8 @@ int umbra_soft_blob_create(void)
 
 	if (WARN_ON_ONCE(size > SOFT_CODE_PAGES * PAGE_SIZE))
 		return -ENOMEM;
-	blob = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, get_order(SOFT_CODE_PAGES * PAGE_SIZE));
+	blob = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
+					get_order(SOFT_CODE_PAGES * PAGE_SIZE));
 	if (!blob)
 		return -ENOMEM;
 	memcpy(blob, umbra_soft_blob, size);

@@ -217,11 +217,12 @@ static bool branch(struct umbra_vcpu *vcpu, const struct soft_where *w)
 	struct soft_vcpu *soft = to_soft(vcpu);
 	bool chain = w->exit == SOFT_CHAIN;
 	u64 target = chain ? w->target : soft->area.vdata->rip;
-	u64 va = soft_tc_lookup(soft->tc, target);
+	u64 va;
 
 	/* Chains appear by themselves; the look-up table is told what is used. */
-	if (va && !chain)
+	if (!chain)
 		soft_tc_expect(soft->tc, target);
+	va = soft_tc_lookup(soft->tc, target);
 	at_boundary(vcpu, target, va);
 	return va;
 }
@@ -259,7 +260,8 @@ static void kernel_fault(struct umbra_vcpu *vcpu, const struct soft_where *w,
 	u64 vif = SOFT_HOLE + SOFT_VIF_OFFSET;
 
 	unspill(vcpu, w);
-	at_boundary(vcpu, w->rip, 0);
+	/* If the fault is repaired the same code goes on. */
+	at_boundary(vcpu, w->rip, w->dropped || w->spilled ? 0 : frame->rip);
 	if (frame->vector == X86_TRAP_PF) {
 		/* STI while an interrupt waits: the emulator executes it, shadow and all. */
 		if ((frame->cr2 & PAGE_MASK) == vif && soft->vif_armed) {

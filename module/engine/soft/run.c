@@ -58,7 +58,7 @@ static u64 guest_cr4(const struct umbra_vcpu *vcpu, bool user, u64 host)
 {
 	u64 cr4 = host & ~CR4_LASS;
 
-	/* The guest's time is not the host's: RDTSC of user code has to trap; translations add the offset. */
+	/* Another time than the host's: RDTSC of user code has to trap; translations add the offset. */
 	if (user && (vcpu->tsc_offset || (vcpu->regs.cr4 & X86_CR4_TSD)))
 		return cr4 | X86_CR4_TSD;
 	return cr4 & ~(u64)X86_CR4_TSD;

@@ -112,7 +112,7 @@ struct soft_top {
  * @maps: how often mappings of translated code changed; read without the lock
  */
 struct soft_vm {
-	spinlock_t lock;
+	spinlock_t lock;	/* head, gfn */
 	u64 head;
 	gfn_t gfn[SOFT_LOG];
 	u64 maps;
