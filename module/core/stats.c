@@ -71,6 +71,7 @@ const struct umbra_stat_item umbra_vm_stat_items[] = {
 	CUMULATIVE(spte_set),
 	CUMULATIVE(code_written),
 	CUMULATIVE(code_unmapped),
+	CUMULATIVE(spte_large),
 };
 
 const unsigned int umbra_nr_vm_stat_items = ARRAY_SIZE(umbra_vm_stat_items);

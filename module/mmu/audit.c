@@ -46,6 +46,13 @@ static bool member_once(const struct umbra_chain *chain, const u64 *sptep)
 	return m.times == 1;
 }
 
+static const struct umbra_chain *chain_of(const struct umbra_mmu_slot *slot, gfn_t gfn,
+					  unsigned int level)
+{
+	return level == 1 ? &slot->rmap[gfn - slot->base_gfn] :
+			    &slot->large_rmap[umbra_rmap_large_index(slot, gfn)];
+}
+
 /* 3: a leaf is in the chain of its frame, once, in one slot. */
 static bool leaf_is_mapped_back(const struct audit *a, const struct umbra_sp *sp,
 				unsigned int index)
@@ -56,7 +63,7 @@ static bool leaf_is_mapped_back(const struct audit *a, const struct umbra_sp *sp
 
 	list_for_each_entry(slot, &a->mmu->slots, link)
 		if (gfn >= slot->base_gfn && gfn - slot->base_gfn < slot->npages)
-			times += member_once(&slot->rmap[gfn - slot->base_gfn], &sp->spt[index]);
+			times += member_once(chain_of(slot, gfn, sp->role.level), &sp->spt[index]);
 	return times == 1;
 }
 
@@ -66,9 +73,14 @@ static void audit_leaf(struct audit *a, const struct umbra_sp *sp, unsigned int 
 	gfn_t gfn = umbra_sp_entry_gfn(sp, index);
 	bool nowp_write = (spte & PTE_W) && !(spte & PTE_U) && !sp->role.wp;
 
+	unsigned int i;
+
 	check(a, 3, leaf_is_mapped_back(a, sp, index));
-	check(a, 5, !(spte & PTE_W) || !umbra_page_protected(a->mmu, gfn));
-	check(a, 5, !(spte & PTE_W) || !umbra_code_frame(a->mmu, gfn));
+	for (i = 0; (spte & PTE_W) && i < umbra_level_pages(sp->role.level); i++) {
+		check(a, 5, !umbra_page_protected(a->mmu, gfn + i));
+		check(a, 5, !umbra_code_frame(a->mmu, gfn + i));
+	}
+	check(a, 10, sp->role.level <= 2 && !(spte & PTE_PS) == (sp->role.level == 1));
 	check(a, 6, !(spte & PTE_W) || (sp->role.access & UMBRA_AX_W) || nowp_write);
 	check(a, 6, !(spte & PTE_U) || (sp->role.access & UMBRA_AX_U));
 	check(a, 6, (spte & PTE_NX) || (sp->role.access & UMBRA_AX_X));
@@ -171,14 +183,26 @@ static void audit_chain_member(u64 *sptep, void *arg)
 	check(a, 3, sp && !sp->invalid && umbra_spte_leaf(*sptep));
 }
 
+static void audit_large_member(u64 *sptep, void *arg)
+{
+	struct audit *a = arg;
+
+	audit_chain_member(sptep, arg);
+	check(a, 3, *sptep & PTE_PS);
+}
+
 static void audit_slots(struct audit *a)
 {
 	struct umbra_mmu_slot *slot;
 	u64 page;
 
-	list_for_each_entry(slot, &a->mmu->slots, link)
+	list_for_each_entry(slot, &a->mmu->slots, link) {
 		for (page = 0; page < slot->npages; page++)
 			umbra_chain_for_each(&slot->rmap[page], audit_chain_member, a);
+		page = umbra_rmap_large_index(slot, slot->base_gfn + slot->npages - 1) + 1;
+		while (page--)
+			umbra_chain_for_each(&slot->large_rmap[page], audit_large_member, a);
+	}
 }
 
 static void audit_code(struct audit *a)

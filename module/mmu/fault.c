@@ -217,17 +217,70 @@ static struct umbra_sp *descend(struct umbra_mmu_ctx *ctx, struct fill *f, struc
 	return umbra_page_link(mmu, &ctx->pools, sp, index, child) ? child : NULL;
 }
 
+/* May the shadow map the 2 MiB around the page by one entry, as far as the fault itself says? */
+static bool may_be_large(const struct umbra_mmu_ctx *ctx, const struct fill *f)
+{
+	const struct umbra_memslot *slot = f->slot;
+	gfn_t first = f->walk.gfn & ~(gfn_t)(UMBRA_LARGE_PAGES - 1);
+	union umbra_role role = ctx->views[f->view].role;
+
+	/* Guest pages of 4 MiB, and writes that bend CR0.WP = 0, go the long way. */
+	if (role.mode == UMBRA_MODE_32BIT || (f->walk.top && f->walk.level == 1))
+		return false;
+	if (f->walk.top && !role.wp && role.view != UMBRA_VIEW_KERNEL)
+		return false;
+	if (slot->flags & (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES))
+		return false;
+	if (((slot->hva >> UMBRA_PAGE_SHIFT) ^ slot->base_gfn) & (UMBRA_LARGE_PAGES - 1))
+		return false;
+	return first >= slot->base_gfn &&
+	       first + UMBRA_LARGE_PAGES <= slot->base_gfn + slot->npages;
+}
+
+/* Does the entry map the 2 MiB that it should? */
+static bool is_large_already(const struct umbra_mmu *mmu, const struct fill *f,
+			     const struct umbra_sp *sp, unsigned int index)
+{
+	u64 spte = READ_ONCE(sp->spt[index]);
+
+	return umbra_spte_leaf(spte) &&
+	       umbra_spte_hpa(mmu, spte) == umbra_level_hpa(f->page.hpa, 2) &&
+	       umbra_sp_entry_gfn(sp, index) == umbra_level_gfn(f->walk.gfn, 2);
+}
+
+/*
+ * Is the entry of @sp, of level 2, to map memory?  Where writes to some of it must be
+ * noticed it is not made so; if it is so, it stays until the first write.
+ */
+static bool want_large(const struct umbra_mmu_ctx *ctx, struct fill *f, const struct umbra_sp *sp)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	hva_t hva = umbra_memslot_hva(f->slot, f->walk.gfn) & ~(UMBRA_LARGE_SIZE - 1);
+
+	if (!may_be_large(ctx, f) ||
+	    umbra_invalidate_touches(mmu, hva, hva + UMBRA_LARGE_SIZE) ||
+	    !umbra_host_is_large(mmu, f->slot, f->walk.gfn, &f->page))
+		return false;
+	if (!umbra_page_range_protected(mmu, f->walk.gfn))
+		return true;
+	f->access &= ~UMBRA_AX_W;
+	return !f->write && is_large_already(mmu, f, sp, umbra_spte_index(f->gva, 2));
+}
+
+/* Return: the table whose entry maps the page, of level 1 or 2. */
 static struct umbra_sp *descend_to_leaf(struct umbra_mmu_ctx *ctx, struct fill *f)
 {
 	struct umbra_sp *sp = umbra_root_for(ctx, f->view, f->gva);
+	unsigned int access = f->access;
 
 	while (sp) {
 		sp->used = true;
 		sp->writes = 0;
 		if (f->code)
 			umbra_code_mark(ctx->mmu, sp);
-		if (sp->role.level == 1)
+		if (sp->role.level == 1 || (sp->role.level == 2 && want_large(ctx, f, sp)))
 			break;
+		f->access = access;
 		sp = descend(ctx, f, sp, umbra_spte_index(f->gva, sp->role.level));
 	}
 	return sp;
@@ -257,33 +310,40 @@ static void change_leaf(struct umbra_mmu *mmu, u64 *sptep, u64 spte)
 static bool set_leaf(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp *sp)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
-	unsigned int index = umbra_spte_index(f->gva, 1);
+	unsigned int level = sp->role.level;
+	unsigned int index = umbra_spte_index(f->gva, level);
+	gfn_t gfn = umbra_level_gfn(f->walk.gfn, level);
+	hpa_t hpa = umbra_level_hpa(f->page.hpa, level);
 	u64 *sptep = &sp->spt[index];
 	u64 old = READ_ONCE(*sptep);
 	u64 spte;
 
-	spte = umbra_spte_make_leaf(mmu, f->access, 1, f->page.hpa, f->page.writable);
+	spte = umbra_spte_make_leaf(mmu, f->access, level, hpa, f->page.writable);
 	if (f->code)
 		spte |= SPTE_CODE;
 	if (umbra_spte_writable(spte))
 		mmu->ops->mark_dirty(mmu->vm, f->slot, f->walk.gfn);
-	trace_umbra_spte_set(f->walk.gfn, 1, spte);
+	trace_umbra_spte_set(f->walk.gfn, level, spte);
 	mmu->stats.spte_set++;
 	if (umbra_spte_present(old)) {
-		if (umbra_spte_hpa(mmu, old) == f->page.hpa &&
-		    umbra_sp_entry_gfn(sp, index) == f->walk.gfn) {
+		if (umbra_spte_leaf(old) && umbra_spte_hpa(mmu, old) == hpa &&
+		    umbra_sp_entry_gfn(sp, index) == gfn) {
 			if (sp->gptes)
-				sp->gptes[index] = f->walk.pte[1];
+				sp->gptes[index] = f->walk.pte[level];
 			change_leaf(mmu, sptep, spte);
 			return true;
 		}
 		umbra_page_drop_entry(mmu, sp, index);
 		umbra_flush_remote(mmu);
 	}
+	/* Not two sizes in one TLB, see umbra_page_link(). */
+	if (level > 1)
+		umbra_flush_stale(mmu, false);
 	if (sp->gptes)
-		sp->gptes[index] = f->walk.pte[1];
-	if (!umbra_rmap_add(&ctx->pools, f->slot->mmu, sp, index, f->walk.gfn))
+		sp->gptes[index] = f->walk.pte[level];
+	if (!umbra_rmap_add(&ctx->pools, f->slot->mmu, sp, index, gfn))
 		return false;
+	mmu->stats.spte_large += level > 1;
 	sp->present++;
 	umbra_spte_exchange(sptep, spte);
 	return true;
@@ -329,6 +389,7 @@ static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
 	sp = descend_to_leaf(ctx, f);
 	if (!sp)
 		return UMBRA_VERDICT_RETRY;
+	/* Never of a large page: no write to any of it has to be noticed. */
 	if (f->write && !may_write(mmu, f->walk.gfn))
 		return UMBRA_VERDICT_WRITE;
 	if (!f->write && (f->access & UMBRA_AX_W) && umbra_page_protected(mmu, f->walk.gfn))
@@ -336,7 +397,7 @@ static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
 	if (!guest_entry_unchanged(mmu, f, sp))
 		return UMBRA_VERDICT_RETRY;
 	f->mapped = set_leaf(ctx, f, sp);
-	if (f->mapped)
+	if (f->mapped && sp->role.level == 1)
 		fill_neighbours(ctx, f, sp);
 	return UMBRA_VERDICT_RETRY;
 }

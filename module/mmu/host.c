@@ -208,6 +208,55 @@ unsigned int umbra_host_get_pages_now(struct umbra_memslot *slot, gfn_t gfn, uns
 	return got > 0 ? got : 0;
 }
 
+/*
+ * The entry of 2 MiB that maps @address, or an empty one.  With interrupts off no page
+ * table is freed: that waits for an IPI, or for RCU.
+ */
+static pmd_t large_entry(struct mm_struct *mm, unsigned long address)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, address));
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	if (pgd_none(pgd))
+		return __pmd(0);
+	p4d = READ_ONCE(*p4d_offset(&pgd, address));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		return __pmd(0);
+	pud = READ_ONCE(*pud_offset(&p4d, address));
+	if (pud_none(pud) || !pud_present(pud) || pud_leaf(pud))
+		return __pmd(0);
+	pmd = READ_ONCE(*pmd_offset(&pud, address));
+	return pmd_present(pmd) && pmd_leaf(pmd) ? pmd : __pmd(0);
+}
+
+/**
+ * umbra_host_is_large() - does the caller map 2 MiB at once?
+ * @mmu: the VM's
+ * @slot: the slot that holds the 2 MiB
+ * @gfn: a frame of it
+ * @page: the host's frame of @gfn
+ *
+ * What is found holds until the host announces an invalidation.
+ *
+ * Context: MMU lock held, no invalidation of the range under way.
+ * Return: true when one entry maps it, writable if @page is.
+ */
+bool umbra_host_is_large(struct umbra_mmu *mmu, const struct umbra_memslot *slot, gfn_t gfn,
+			 const struct umbra_host_page *page)
+{
+	unsigned long flags;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pmd = large_entry(mmu->mm, umbra_memslot_hva(slot, gfn));
+	local_irq_restore(flags);
+	if (pmd_none(pmd) || (page->writable && !pmd_write(pmd)))
+		return false;
+	return PFN_PHYS(pmd_pfn(pmd)) == (page->hpa & ~(hpa_t)(PMD_SIZE - 1));
+}
+
 /**
  * umbra_host_put_page() - drop the reference to a frame
  * @out: umbra_host_get_page()

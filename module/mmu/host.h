@@ -59,6 +59,12 @@ int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool 
  */
 unsigned int umbra_host_get_pages_now(struct umbra_memslot *slot, gfn_t gfn, unsigned int n,
 				      bool write, struct umbra_host_page *page);
+/*
+ * Does the caller map all 2 MiB around @page, the frame of @gfn, by one entry of its
+ * own tables?  Asked under the MMU lock when no invalidation is under way.
+ */
+bool umbra_host_is_large(struct umbra_mmu *mmu, const struct umbra_memslot *slot, gfn_t gfn,
+			 const struct umbra_host_page *page);
 /* @mapped: it went into a shadow entry, @page->writable says how. */
 void umbra_host_put_page(struct umbra_host_page *page, bool mapped);
 

@@ -106,7 +106,9 @@ struct umbra_sp {
  * @npages: 4 KiB pages
  * @hva: caller's address
  * @gone: umbra_mmu_slot_gone() was called: nothing new may be mapped from it
- * @rmap: by page, the leaf entries that map it
+ * @rmap: by page, the leaf entries of 4 KiB that map it
+ * @large_rmap: by frame of 2 MiB that begins in the slot or before it, the leaf
+ *	entries that map it whole
  */
 struct umbra_mmu_slot {
 	struct list_head link;
@@ -115,7 +117,12 @@ struct umbra_mmu_slot {
 	hva_t hva;
 	bool gone;
 	struct umbra_chain *rmap;
+	struct umbra_chain *large_rmap;
 };
+
+/* 4 KiB frames in one of 2 MiB. */
+#define UMBRA_LARGE_PAGES	512
+#define UMBRA_LARGE_SIZE	((u64)UMBRA_LARGE_PAGES << UMBRA_PAGE_SHIFT)
 
 #define UMBRA_POOL_SIZE		24
 
@@ -162,6 +169,7 @@ struct umbra_pools {
  * @total_slot_pages: sum of their lengths
  * @stale_tlb: some TLB may still hold a translation whose entry was dropped
  *	without a flush, see zap.c
+ * @stale_large: the same of an entry of 2 MiB
  * @invalidate_count: host invalidations under way
  * @invalidate_seq: host invalidations completed
  * @invalidate_start: lowest address of those under way
@@ -192,6 +200,7 @@ struct umbra_mmu {
 	struct list_head slots;
 	u64 total_slot_pages;
 	bool stale_tlb;
+	bool stale_large;
 	unsigned long invalidate_count;
 	unsigned long invalidate_seq;
 	hva_t invalidate_start, invalidate_end;
@@ -315,6 +324,7 @@ bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, stru
 void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index);
 bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_rmap_zap(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page);
+unsigned int umbra_rmap_large_index(const struct umbra_mmu_slot *slot, gfn_t gfn);
 bool umbra_rmap_young(struct umbra_mmu_slot *slot, u64 page, bool clear);
 
 /* page.c */
@@ -323,6 +333,7 @@ struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools
 				union umbra_role role);
 bool umbra_page_shadowed(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_page_protected(struct umbra_mmu *mmu, gfn_t gfn);
+bool umbra_page_range_protected(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct umbra_sp *parent,
 		     unsigned int index, struct umbra_sp *child);
 void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index);
@@ -382,6 +393,7 @@ void umbra_invalidate_begin(struct umbra_mmu *mmu, hva_t start, hva_t end, bool 
 void umbra_invalidate_end(struct umbra_mmu *mmu);
 unsigned long umbra_invalidate_read(const struct umbra_mmu *mmu);
 bool umbra_invalidate_retry(const struct umbra_mmu *mmu, unsigned long seq, hva_t hva);
+bool umbra_invalidate_touches(const struct umbra_mmu *mmu, hva_t start, hva_t end);
 bool umbra_invalidate_young(struct umbra_mmu *mmu, hva_t start, hva_t end, bool clear);
 
 #endif

@@ -97,6 +97,21 @@ bool umbra_invalidate_retry(const struct umbra_mmu *mmu, unsigned long seq, hva_
 }
 
 /**
+ * umbra_invalidate_touches() - does the host change some of a range right now?
+ * @mmu: the VM's
+ * @start: first byte of the range in the caller's memory
+ * @end: behind its last byte
+ *
+ * Context: MMU lock held.
+ * Return: true while an invalidation of some of it is under way.
+ */
+bool umbra_invalidate_touches(const struct umbra_mmu *mmu, hva_t start, hva_t end)
+{
+	return mmu->invalidate_count && start < mmu->invalidate_end &&
+	       mmu->invalidate_start < end;
+}
+
+/**
  * umbra_invalidate_young() - did the guest use a range lately?
  * @mmu: the VM's
  * @start: first byte of the range in the caller's memory

@@ -86,6 +86,27 @@ bool umbra_page_protected(struct umbra_mmu *mmu, gfn_t gfn)
 	return umbra_code_frame(mmu, gfn);
 }
 
+/**
+ * umbra_page_range_protected() - must writes to some of 2 MiB be noticed?
+ * @mmu: the VM's
+ * @gfn: any frame of it
+ *
+ * Context: MMU lock held.
+ * Return: as umbra_page_protected(), for any frame of the 512.
+ */
+bool umbra_page_range_protected(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	unsigned int i;
+
+	gfn &= ~(gfn_t)(UMBRA_LARGE_PAGES - 1);
+	if (!mmu->indirect && !mmu->nr_code)
+		return false;
+	for (i = 0; i < UMBRA_LARGE_PAGES; i++)
+		if (umbra_page_protected(mmu, gfn + i))
+			return true;
+	return false;
+}
+
 static struct umbra_sp *new_page(struct umbra_pools *pools, gfn_t gfn, union umbra_role role)
 {
 	struct umbra_sp *sp = umbra_pool_take(&pools->sp);
@@ -159,6 +180,9 @@ struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools
  * @index: the entry; not present
  * @child: the table
  *
+ * No TLB may have translations of two sizes for an address: processors with the
+ * erratum behind CVE-2018-12207 end in a machine check.
+ *
  * Context: MMU lock held.
  * Return: false when the pool was empty (a bug).
  */
@@ -169,6 +193,8 @@ bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct um
 
 	if (!umbra_chain_add(pools, &child->parents, sptep))
 		return false;
+	if (mmu->stale_large)
+		umbra_flush_remote(mmu);
 	parent->present++;
 	umbra_spte_exchange(sptep, umbra_spte_make_link(mmu, child));
 	return true;
@@ -214,6 +240,8 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 		return;
 	if (umbra_spte_leaf(old)) {
 		umbra_rmap_remove(mmu, sp, index);
+		if (old & PTE_PS)
+			mmu->stale_large = true;
 		if (old & SPTE_CODE)
 			umbra_code_unmapped(mmu);
 	} else {

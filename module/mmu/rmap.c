@@ -8,6 +8,9 @@
  * answers are a chain: nearly always a single entry, kept in the chain's own
  * word; a list of blocks when there are more.
  *
+ * Entries of 2 MiB are in chains of their own, one for each such frame; whoever
+ * asks after a frame of 4 KiB looks at both.
+ *
  * A frame's chain is in its slot.  During a change of slots two of them may
  * cover a frame for a moment; an entry is in the chain of the slot that the
  * fault saw, so looking backwards tries both.
@@ -153,14 +156,38 @@ void umbra_chain_for_each(const struct umbra_chain *chain,
  */
 gfn_t umbra_sp_entry_gfn(const struct umbra_sp *sp, unsigned int index)
 {
+	/* The low bits of the address in a large page's entry are others (PAT). */
 	if (sp->gptes)
-		return gpa_to_gfn(sp->gptes[index] & PTE_ADDR);
+		return gpa_to_gfn(sp->gptes[index] & PTE_ADDR) &
+		       ~(umbra_level_pages(sp->role.level) - 1);
 	return sp->gfn + index * umbra_level_pages(sp->role.level);
 }
 
 static bool slot_has(const struct umbra_mmu_slot *slot, gfn_t gfn)
 {
 	return gfn >= slot->base_gfn && gfn - slot->base_gfn < slot->npages;
+}
+
+/**
+ * umbra_rmap_large_index() - which frame of 2 MiB of a slot holds a frame
+ * @slot: the slot
+ * @gfn: frame in it
+ *
+ * Context: any.
+ * Return: index in @slot->large_rmap.
+ */
+unsigned int umbra_rmap_large_index(const struct umbra_mmu_slot *slot, gfn_t gfn)
+{
+	return gfn / UMBRA_LARGE_PAGES - slot->base_gfn / UMBRA_LARGE_PAGES;
+}
+
+/* The chain of entries of @level that map @gfn. */
+static struct umbra_chain *chain_of(const struct umbra_mmu_slot *slot, gfn_t gfn,
+				    unsigned int level)
+{
+	if (level == 1)
+		return &slot->rmap[gfn - slot->base_gfn];
+	return &slot->large_rmap[umbra_rmap_large_index(slot, gfn)];
 }
 
 /**
@@ -187,7 +214,7 @@ struct umbra_mmu_slot *umbra_rmap_slot(struct umbra_mmu *mmu, gfn_t gfn)
  * @slot: the slot that holds @gfn
  * @sp: shadow page
  * @index: entry in it
- * @gfn: the frame; umbra_sp.gptes already says so
+ * @gfn: the frame, the first of the entry's; umbra_sp.gptes already says so
  *
  * Context: MMU lock held.
  * Return: false when the pool was empty.
@@ -195,7 +222,7 @@ struct umbra_mmu_slot *umbra_rmap_slot(struct umbra_mmu *mmu, gfn_t gfn)
 bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, struct umbra_sp *sp,
 		    unsigned int index, gfn_t gfn)
 {
-	return umbra_chain_add(pools, &slot->rmap[gfn - slot->base_gfn], &sp->spt[index]);
+	return umbra_chain_add(pools, chain_of(slot, gfn, sp->role.level), &sp->spt[index]);
 }
 
 /**
@@ -213,7 +240,7 @@ void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 
 	list_for_each_entry(slot, &mmu->slots, link) {
 		if (slot_has(slot, gfn) &&
-		    umbra_chain_remove(&slot->rmap[gfn - slot->base_gfn], &sp->spt[index]))
+		    umbra_chain_remove(chain_of(slot, gfn, sp->role.level), &sp->spt[index]))
 			return;
 	}
 	WARN_ON_ONCE(1);
@@ -230,6 +257,9 @@ static void protect_entry(u64 *sptep, void *changed)
  * @mmu: the VM's
  * @gfn: the frame
  *
+ * An entry of 2 MiB is read-only then for all of it, until the next write faults
+ * and finds that it has to be split.
+ *
  * Context: MMU lock held; the caller flushes.
  * Return: true when an entry changed.
  */
@@ -239,11 +269,27 @@ bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn)
 	bool changed = false;
 
 	lockdep_assert_held(&mmu->lock);
-	list_for_each_entry(slot, &mmu->slots, link)
-		if (slot_has(slot, gfn))
-			umbra_chain_for_each(&slot->rmap[gfn - slot->base_gfn], protect_entry,
-					     &changed);
+	list_for_each_entry(slot, &mmu->slots, link) {
+		if (!slot_has(slot, gfn))
+			continue;
+		umbra_chain_for_each(chain_of(slot, gfn, 1), protect_entry, &changed);
+		umbra_chain_for_each(chain_of(slot, gfn, 2), protect_entry, &changed);
+	}
 	return changed;
+}
+
+static bool zap_chain(struct umbra_mmu *mmu, struct umbra_chain *chain)
+{
+	bool found = false;
+	u64 *sptep;
+
+	while ((sptep = umbra_chain_first(chain))) {
+		struct umbra_sp *sp = umbra_host_owner(sptep);
+
+		umbra_page_drop_entry(mmu, sp, sptep - sp->spt);
+		found = true;
+	}
+	return found;
 }
 
 /**
@@ -257,17 +303,10 @@ bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn)
  */
 bool umbra_rmap_zap(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page)
 {
-	struct umbra_chain *chain = &slot->rmap[page];
-	bool found = false;
-	u64 *sptep;
+	gfn_t gfn = slot->base_gfn + page;
+	bool small = zap_chain(mmu, chain_of(slot, gfn, 1));
 
-	while ((sptep = umbra_chain_first(chain))) {
-		struct umbra_sp *sp = umbra_host_owner(sptep);
-
-		umbra_page_drop_entry(mmu, sp, sptep - sp->spt);
-		found = true;
-	}
-	return found;
+	return zap_chain(mmu, chain_of(slot, gfn, 2)) || small;
 }
 
 struct young {
@@ -298,6 +337,7 @@ bool umbra_rmap_young(struct umbra_mmu_slot *slot, u64 page, bool clear)
 {
 	struct young y = { .clear = clear };
 
-	umbra_chain_for_each(&slot->rmap[page], look_young, &y);
+	umbra_chain_for_each(chain_of(slot, slot->base_gfn + page, 1), look_young, &y);
+	umbra_chain_for_each(chain_of(slot, slot->base_gfn + page, 2), look_young, &y);
 	return y.young;
 }

@@ -19,6 +19,15 @@ static void recount(struct umbra_mmu *mmu)
 			       MIN_SHADOW_PAGES);
 }
 
+static void free_slot(struct umbra_mmu_slot *mine)
+{
+	if (mine->rmap)
+		umbra_host_free_array(mine->rmap);
+	if (mine->large_rmap)
+		umbra_host_free_array(mine->large_rmap);
+	umbra_host_free(mine);
+}
+
 /**
  * umbra_mmu_slot_init() - prepare a slot before it becomes visible
  * @mmu: the VM's
@@ -30,17 +39,20 @@ static void recount(struct umbra_mmu *mmu)
 int umbra_mmu_slot_init(struct umbra_mmu *mmu, struct umbra_memslot *slot)
 {
 	struct umbra_mmu_slot *mine = umbra_host_alloc(sizeof(*mine));
+	gfn_t last = slot->base_gfn + slot->npages - 1;
 
 	if (!mine)
 		return -ENOMEM;
-	mine->rmap = umbra_host_alloc_array(slot->npages, sizeof(*mine->rmap));
-	if (!mine->rmap) {
-		umbra_host_free(mine);
-		return -ENOMEM;
-	}
 	mine->base_gfn = slot->base_gfn;
 	mine->npages = slot->npages;
 	mine->hva = slot->hva;
+	mine->rmap = umbra_host_alloc_array(slot->npages, sizeof(*mine->rmap));
+	mine->large_rmap = umbra_host_alloc_array(umbra_rmap_large_index(mine, last) + 1,
+						  sizeof(*mine->large_rmap));
+	if (!mine->rmap || !mine->large_rmap) {
+		free_slot(mine);
+		return -ENOMEM;
+	}
 
 	spin_lock(&mmu->lock);
 	list_add(&mine->link, &mmu->slots);
@@ -86,8 +98,7 @@ void umbra_mmu_slot_free(struct umbra_mmu *mmu, struct umbra_memslot *slot)
 	mmu->total_slot_pages -= mine->npages;
 	recount(mmu);
 	spin_unlock(&mmu->lock);
-	umbra_host_free_array(mine->rmap);
-	umbra_host_free(mine);
+	free_slot(mine);
 	slot->mmu = NULL;
 }
 

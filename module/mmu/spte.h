@@ -60,6 +60,17 @@ static inline u64 umbra_level_pages(unsigned int level)
 	return 1ull << ((level - 1) * 9);
 }
 
+/* The first frame of the page of @level around a frame. */
+static inline gfn_t umbra_level_gfn(gfn_t gfn, unsigned int level)
+{
+	return gfn & ~(umbra_level_pages(level) - 1);
+}
+
+static inline hpa_t umbra_level_hpa(hpa_t hpa, unsigned int level)
+{
+	return hpa & ~((umbra_level_pages(level) << UMBRA_PAGE_SHIFT) - 1);
+}
+
 /* Replace an entry; what the processor set meanwhile is in the returned value. */
 static inline u64 umbra_spte_exchange(u64 *sptep, u64 spte)
 {

@@ -32,6 +32,7 @@ void umbra_flush_remote(struct umbra_mmu *mmu)
 {
 	lockdep_assert_held(&mmu->lock);
 	mmu->stale_tlb = false;
+	mmu->stale_large = false;
 	mmu->stats.remote_flush++;
 	mmu->ops->flush_remote(mmu->vm);
 }

@@ -81,13 +81,13 @@ static void guest_flush_all(void)
 
 static u64 random_data(const struct vcpu *v, gfn_t gfn)
 {
-	return gfn < GEN_TABLES ? gen_entry(&v->paging, chance(40)) : rnd();
+	return gen_is_table(gfn) ? gen_entry(&v->paging, chance(40)) : rnd();
 }
 
 /* Bytes changed by the guest at @gpa. */
 static void edited(gpa_t gpa)
 {
-	if (gpa_to_gfn(gpa) >= GEN_TABLES)
+	if (!gen_is_table(gpa_to_gfn(gpa)))
 		return;
 	pending_edit = true;
 	exact_gva = 0;
@@ -310,7 +310,7 @@ static void change_mode(void)
 static void guest_edit(void)
 {
 	struct vcpu *v = &vcpus[below(NVCPUS)];
-	gpa_t gpa = (u64)below(GEN_TABLES) << 12 | (gen_gva(&v->paging) >> 12 & 511) << 3;
+	gpa_t gpa = gen_table() << 12 | (gen_gva(&v->paging) >> 12 & 511) << 3;
 
 	if (!fake_mem(gpa))
 		return;
@@ -355,10 +355,14 @@ static void edit_and_invlpg(struct vcpu *v, u64 gva)
 
 static void host_op(void)
 {
-	gfn_t gfn = below(FAKE_GFNS);
+	gfn_t gfn = below(FAKE_SMALL);
 
 	if (chance(4)) {
 		umbra_shrink_some(1 + below(20));
+	} else if (chance(6)) {
+		if (chance(30))
+			fake.big_ro = true;
+		fake_move_big(chance(70));
 	} else if (chance(30)) {
 		fake.page[gfn].host_ro = true;
 		fake_move_begin(gfn);
@@ -374,16 +378,23 @@ static void host_op(void)
 	}
 }
 
-static void take_log(void)
+static void take_log_of(struct umbra_memslot *slot)
 {
-	bool changed;
+	bool changed = false;
 
-	if (!moody || !(moody->flags & KVM_MEM_LOG_DIRTY_PAGES))
+	if (!slot || !(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return;
-	memset(logged + moody->base_gfn, 0, moody->npages);
-	changed = umbra_mmu_write_protect(fake.mmu, moody, 0, ~0ull);
+	memset(logged + slot->base_gfn, 0, slot->npages);
+	for (u64 first = 0; first < slot->npages; first += 64)
+		changed |= umbra_mmu_write_protect(fake.mmu, slot, first, ~0ull);
 	if (changed)
 		clear_all_tlbs();
+}
+
+static void take_log(void)
+{
+	take_log_of(moody);
+	take_log_of(big);
 }
 
 static void slot_op(void)
@@ -393,12 +404,15 @@ static void slot_op(void)
 	for (int i = 0; i < NVCPUS; i++)
 		if (vcpus[i].busy)	/* it holds SRCU: the change would wait */
 			return;
-	if (moody && chance(50)) {
+	if (chance(30)) {
+		big->flags ^= KVM_MEM_LOG_DIRTY_PAGES;
+		take_log_of(big);
+	} else if (moody && chance(50)) {
 		fake_del_slot(moody);
 		moody = NULL;
 	} else if (!moody) {
 		moody = fake_add_slot(40, 40, kinds[below(3)]);
-		memset(logged, 0, sizeof(logged));
+		memset(logged + 40, 0, 40);
 	} else if (!(moody->flags & KVM_MEM_READONLY)) {
 		moody->flags ^= KVM_MEM_LOG_DIRTY_PAGES;
 		take_log();
@@ -464,7 +478,7 @@ static void random_op(void)
 	} else if (what < 988) {
 		take_log();
 	} else if (what < 992) {
-		umbra_mmu_unprotect(fake.mmu, below(GEN_TABLES));
+		umbra_mmu_unprotect(fake.mmu, gen_table());
 	} else if (what < 995) {
 		slot_op();
 	} else if (what < 998 && !v->busy) {
@@ -505,8 +519,8 @@ static bool run(struct umbra_mmu_config how, bool concurrent, unsigned int steps
 		check_all();
 	}
 	s = umbra_mmu_stats(fake.mmu);
-	ktap_note("seed %llx: %lu accesses, %lu TLB hits, %lu nested; fills %lu guest %lu mmio %lu write %lu; pages %llu/%llu unsync %llu (%lu invlpg) flood %llu flushes %llu roots %llu/%llu",
-		  seed, seen.accesses, seen.tlb_hits, seen.nested, seen.filled, seen.guest, seen.mmio,
+	ktap_note("seed %llx: %llu large, %lu accesses, %lu TLB hits, %lu nested; fills %lu guest %lu mmio %lu write %lu; pages %llu/%llu unsync %llu (%lu invlpg) flood %llu flushes %llu roots %llu/%llu",
+		  seed, s->spte_large, seen.accesses, seen.tlb_hits, seen.nested, seen.filled, seen.guest, seen.mmio,
 		  seen.write, s->sp_new, s->sp_zapped, s->unsync, seen.invlpg, s->flood, s->remote_flush, s->root_hit,
 		  s->root_miss);
 	if (config.two_views)

@@ -5,6 +5,8 @@
  * What random accesses seldom or never hit: each case is a few accesses of
  * a simulated processor to an address space of four tables.
  */
+#include <linux/kvm.h>
+
 #include "test_mmu_code.h"
 #include "test_mmu_cpu.h"
 #include "test_mmu_gen.h"
@@ -379,6 +381,120 @@ static bool halves_do_not_alias(void)
 	return !failure;
 }
 
+/* The level of the entry that maps @gva in the supervisor's view; 0: none. */
+static unsigned int mapped_level(struct vcpu *v, u64 gva)
+{
+	const u64 *table = (const u64 *)(uintptr_t)v->root[UMBRA_VIEW_NATIVE];
+
+	for (unsigned int level = 4; level; level--) {
+		u64 e = table[gva >> (12 + 9 * (level - 1)) & 511];
+
+		if (!(e & PTE_P))
+			return 0;
+		if (level == 1 || (e & PTE_PS))
+			return level;
+		table = (const u64 *)(uintptr_t)(e & PTE_ADDR);
+	}
+	return 0;
+}
+
+/* 2 MiB at address 2 MiB, by one guest entry; tables 0 to 2, and 3 for small pages from 0 on. */
+static void large_start(struct vcpu *v)
+{
+	views_start(v, four_levels, PTE_ALL);
+	put_entry(2, 1, (u64)FAKE_BIG << 12 | PTE_ALL | PTE_PS);
+	if (frame_for(v, 0x200000, true) != FAKE_BIG || frame_for(v, 0x3ff000, true) != FAKE_BIG + 511)
+		FAIL("setting up");
+	if (mapped_level(v, 0x200000) != 2 || mapped_level(v, 0) == 2)
+		FAIL("not mapped by one entry");
+}
+
+static bool large_pages_follow_the_host(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	large_start(v);
+	fake_move_big(false);
+	if (mapped_level(v, 0x200000))
+		FAIL("still there after the host's invalidation");
+	if (frame_for(v, 0x201000, true) != FAKE_BIG + 1 || mapped_level(v, 0x201000) != 1)
+		FAIL("the host maps small pages, and we do not");
+	fake_move_big(true);
+	fake.big_ro = true;
+	if (frame_for(v, 0x202000, false) != FAKE_BIG + 2 || mapped_level(v, 0x202000) != 2)
+		FAIL("no large page again");
+	check_all();
+	if (frame_for(v, 0x203000, true) != FAKE_BIG + 3 || fake.big_ro)
+		FAIL("copy-on-write");
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* Of all that has to notice writes, one frame in the middle. */
+static bool large_pages_are_split(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	/* A table. */
+	large_start(v);
+	put_entry(2, 2, (u64)(FAKE_BIG + 7) << 12 | PTE_ALL);
+	memcpy(fake.page[FAKE_BIG + 7].frame, fake.page[3].frame, 4096);
+	if (frame_for(v, 0x400000, false) != 20 || mapped_level(v, 0x201000) != 2)
+		FAIL("a table inside");
+	check_all();
+	if (frame_for(v, 0x208000, true) != FAKE_BIG + 8 || mapped_level(v, 0x208000) != 1)
+		FAIL("not split by a write beside the table");
+	check_all();
+	stop();
+	/* Translated code. */
+	large_start(v);
+	if (umbra_mmu_code_protect(fake.mmu, FAKE_BIG + 9))
+		FAIL("protect");
+	check_all();
+	if (write_as(v, 0x209000, UMBRA_VIEW_NATIVE) != UMBRA_VERDICT_WRITE ||
+	    frame_for(v, 0x208000, true) != FAKE_BIG + 8 || mapped_level(v, 0x208000) != 1)
+		FAIL("translated code inside");
+	check_all();
+	umbra_mmu_code_release(fake.mmu, FAKE_BIG + 9);
+	if (frame_for(v, 0x209000, true) != FAKE_BIG + 9 || mapped_level(v, 0x209000) != 2)
+		FAIL("not put together again");
+	check_all();
+	stop();
+	/* The dirty log. */
+	large_start(v);
+	big->flags |= KVM_MEM_LOG_DIRTY_PAGES;
+	memset(logged, 0, sizeof(logged));
+	if (!umbra_mmu_write_protect(fake.mmu, big, 0, 2))
+		FAIL("nothing was writable");
+	if (frame_for(v, 0x201000, true) != FAKE_BIG + 1 || !logged[FAKE_BIG + 1] ||
+	    logged[FAKE_BIG + 2] || mapped_level(v, 0x201000) != 1)
+		FAIL("the dirty log");
+	check_all();
+	stop();
+	return !failure;
+}
+
+static bool large_code(void)
+{
+	struct vcpu *v = &vcpus[0];
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(2, 1, (u64)FAKE_BIG << 12 | PTE_ALL | PTE_PS);
+	code_translate(v->ctx, &v->paging, 0x205000);
+	check_all();
+	code_translate(v->ctx, &v->paging, 0x206000);
+	if (!code_copies() || code_told_unmapped())
+		FAIL("a second page of the same 2 MiB took the first away");
+	put_entry(2, 1, 0);
+	umbra_mmu_wrote(fake.mmu, 0x2008, 8);
+	if (!code_told_unmapped())
+		FAIL("not told");
+	check_all();
+	stop();
+	return !failure;
+}
+
 /* What the host takes is made again; a second VM gives its part. */
 static bool shrinking(void)
 {
@@ -525,7 +641,7 @@ static bool faults_survive(void)
 
 int main(void)
 {
-	ktap_plan(17);
+	ktap_plan(20);
 	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
 	ktap_ok(flush_is_heard(), "out of step: flush");
 	ktap_ok(new_link_is_in_step(), "out of step: new link");
@@ -538,6 +654,9 @@ int main(void)
 	ktap_ok(code_remapping_is_told(), "code: remapping");
 	ktap_ok(code_tables_stay_in_step(), "code: out of step");
 	ktap_ok(code_top_entries(), "code: level-4 tables");
+	ktap_ok(large_pages_follow_the_host(), "large pages: the host");
+	ktap_ok(large_pages_are_split(), "large pages: what splits them");
+	ktap_ok(large_code(), "large pages: translated code");
 	ktap_ok(shrinking(), "the host takes shadow pages");
 	ktap_ok(all_vms_are_bounded(), "a bound for all VMs");
 	ktap_ok(creation_survives(false), "creation without memory");

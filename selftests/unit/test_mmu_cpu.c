@@ -15,7 +15,7 @@ u8 guest_maxphyaddr;
 u32 guest_features;
 unsigned int moving[4], nmoving;
 bool logged[FAKE_GFNS];
-struct umbra_memslot *moody;
+struct umbra_memslot *moody, *big;
 const char *failure;
 static u64 hole_table[2][512] __attribute__((aligned(4096)));	/* what the engine has in its hole: nothing */
 
@@ -52,7 +52,11 @@ static void on_dirty(gfn_t gfn)
 
 int frame_gfn(u64 hpa)
 {
-	for (int i = 0; i < FAKE_GFNS; i++)
+	u64 offset = hpa - (u64)(uintptr_t)fake.big;
+
+	if (offset < UMBRA_LARGE_SIZE)
+		return FAKE_BIG + offset / 4096;
+	for (int i = 0; i < FAKE_SMALL; i++)
 		if ((u64)(uintptr_t)fake.page[i].frame == hpa)
 			return i;
 	return -1;
@@ -303,6 +307,7 @@ void start(struct umbra_mmu_config how)
 	fake.mmu = umbra_mmu_create(NULL, &fake_ops, &config);
 	fake_add_slot(0, 40, 0);
 	moody = fake_add_slot(40, 40, 0);
+	big = fake_add_slot(FAKE_BIG, UMBRA_LARGE_PAGES, 0);
 	fake.mmu->max_pages = config.two_views ? 2 * MAX_PAGES : MAX_PAGES;
 	code_start();
 	fake.on_flush = on_flush;

@@ -39,6 +39,7 @@ extern u32 guest_features;
 extern unsigned int moving[4], nmoving;	/* frames that the host is moving */
 extern bool logged[FAKE_GFNS];
 extern struct umbra_memslot *moody;	/* the slot that comes and goes */
+extern struct umbra_memslot *big;	/* the slot that can be mapped by one entry */
 extern const char *failure;
 
 #define FAIL(...)							\

@@ -26,20 +26,45 @@ static u8 *new_frame(void)
 	return frame;
 }
 
+static void new_big(void)
+{
+	fake.big = aligned_alloc(UMBRA_LARGE_SIZE, UMBRA_LARGE_SIZE);
+	memset(fake.big, 0, UMBRA_LARGE_SIZE);
+	for (int i = 0; i < UMBRA_LARGE_PAGES; i++)
+		fake.page[FAKE_BIG + i].frame = fake.big + i * 4096;
+}
+
+void fake_move_big(bool large)
+{
+	hva_t hva = FAKE_HVA + ((u64)FAKE_BIG << 12);
+	u8 *old = fake.big;
+
+	umbra_invalidate_begin(fake.mmu, hva, hva + UMBRA_LARGE_SIZE, true);
+	new_big();
+	memcpy(fake.big, old, UMBRA_LARGE_SIZE);
+	free(old);
+	fake.big_large = large;
+	fake.big_ro = false;
+	umbra_invalidate_end(fake.mmu);
+}
+
 void fake_reset(void)
 {
 	fake_free();
 	fake.page_limit = 1 << 20;
 	fake.fail_alloc = -1;
-	for (int i = 0; i < FAKE_GFNS; i++)
+	for (int i = 0; i < FAKE_SMALL; i++)
 		fake.page[i].frame = new_frame();
+	new_big();
+	fake.big_large = true;
 	fake.slots = calloc(1, sizeof(*fake.slots) + 32 * sizeof(void *));
 }
 
 void fake_free(void)
 {
-	for (int i = 0; i < FAKE_GFNS; i++)
+	for (int i = 0; i < FAKE_SMALL; i++)
 		free(fake.page[i].frame);
+	free(fake.big);
 	free(fake.slots);
 	memset(&fake, 0, sizeof(fake));
 	fake.fail_alloc = -1;
@@ -182,7 +207,11 @@ int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool 
 
 	assert(slot && gfn < FAKE_GFNS);
 	unlocked();
-	if (write && page->host_ro) {
+	if (gfn >= FAKE_BIG) {
+		if (write && fake.big_ro)
+			fake_move_big(fake.big_large);
+		page->host_ro = fake.big_ro;
+	} else if (write && page->host_ro) {
 		fake_move_begin(gfn);
 		page->host_ro = false;
 		fake_move_end(gfn);
@@ -202,6 +231,8 @@ unsigned int umbra_host_get_pages_now(struct umbra_memslot *slot, gfn_t gfn, uns
 	for (i = 0; i < n; i++) {
 		struct fake_page *page = &fake.page[gfn + i];
 
+		if (gfn + i >= FAKE_BIG)
+			page->host_ro = fake.big_ro;
 		assert(fake_slot(gfn + i) == slot);
 		if ((write && page->host_ro) || chance(5))
 			break;
@@ -209,6 +240,16 @@ unsigned int umbra_host_get_pages_now(struct umbra_memslot *slot, gfn_t gfn, uns
 		out[i].writable = write;
 	}
 	return i;
+}
+
+bool umbra_host_is_large(struct umbra_mmu *mmu, const struct umbra_memslot *slot, gfn_t gfn,
+			 const struct umbra_host_page *page)
+{
+	assert(fake.mmu->lock.held);
+	if (gfn < FAKE_BIG || !fake.big_large || (page->writable && fake.big_ro))
+		return false;
+	assert(page->hpa == (hpa_t)(uintptr_t)fake.page[gfn].frame);
+	return true;
 }
 
 void umbra_host_put_page(struct umbra_host_page *page, bool mapped)

@@ -12,7 +12,9 @@
 
 #include "../../module/mmu/mmu_internal.h"
 
-#define FAKE_GFNS	96		/* guest frames 0 .. FAKE_GFNS - 1 */
+#define FAKE_SMALL	96		/* guest frames 0 .. FAKE_SMALL - 1, each for itself */
+#define FAKE_BIG	512		/* and 2 MiB from here on, one piece of memory */
+#define FAKE_GFNS	1024
 #define FAKE_HVA	0x7f0000000000ull
 
 /* One page of the caller's memory. */
@@ -24,6 +26,9 @@ struct fake_page {
 struct fake {
 	struct umbra_mmu *mmu;
 	struct fake_page page[FAKE_GFNS];
+	u8 *big;
+	bool big_large;		/* the caller's tables map it by one entry */
+	bool big_ro;		/* copy-on-write */
 	struct umbra_memslots *slots;
 	unsigned int remote_flushes, reloads;
 	void (*on_flush)(void);		/* flush_remote */
@@ -54,6 +59,8 @@ void fake_write(void *arg, u64 gpa, unsigned int size, u64 val);
 /* The host moves the frame behind @gfn, with the notifier's protocol. */
 void fake_move_begin(gfn_t gfn);
 void fake_move_end(gfn_t gfn);
+/* The host moves the 2 MiB, and maps them by one entry or by many. */
+void fake_move_big(bool large);
 
 /* Deterministic random numbers. */
 u64 rnd(void);

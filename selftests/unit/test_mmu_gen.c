@@ -29,13 +29,18 @@ struct umbra_paging gen_paging(enum umbra_mode mode)
 	return p;
 }
 
+gfn_t gen_table(void)
+{
+	return chance(8) ? FAKE_BIG + below(4) : below(GEN_TABLES);
+}
+
 u64 gen_entry(const struct umbra_paging *p, bool leaf)
 {
-	u64 e = (u64)(leaf ? below(FAKE_GFNS) : below(GEN_TABLES)) << 12;
+	u64 e = (u64)(leaf ? below(FAKE_SMALL) : gen_table()) << 12;
 	bool wide = umbra_role_mode(p) != UMBRA_MODE_32BIT;
 
 	if (gen_friendly && leaf)
-		e = (u64)below(88) << 12;
+		e = (u64)(chance(90) ? below(88) : FAKE_BIG + below(UMBRA_LARGE_PAGES)) << 12;
 	e |= chance(gen_friendly ? 98 : 92) | chance(gen_friendly ? 88 : 75) << 1;
 	e |= chance(gen_friendly ? 85 : 75) << 2 | chance(50) << 5 | chance(50) << 6;
 	e |= chance(20) << 8 | chance(10) << 3 | chance(10) << 4 | (u64)below(8) << 9;
@@ -43,11 +48,11 @@ u64 gen_entry(const struct umbra_paging *p, bool leaf)
 		e |= 1ull << 63;
 	if (chance(gen_friendly ? 1 : 3))
 		e |= 1ull << (wide ? 12 + below(52) : 12 + below(20));
-	if (chance(8)) {
+	if (chance(gen_friendly ? 16 : 8)) {
 		e |= 1 << 7;
 		/* Aligned for a large page, mostly. */
 		if (chance(80))
-			e &= ~0x3ff000ull;
+			e = (e & ~0x3ff000ull) | (chance(85) ? (u64)FAKE_BIG << 12 : 0);
 	}
 	return e;
 }
@@ -76,7 +81,7 @@ u64 gen_gva(const struct umbra_paging *p)
 	u64 gva = below(4096);
 
 	if (mode == UMBRA_MODE_UNPAGED)
-		return gva | (u64)below(FAKE_GFNS + 4) << 12;
+		return gva | (u64)(chance(70) ? below(FAKE_SMALL + 4) : FAKE_BIG + below(UMBRA_LARGE_PAGES)) << 12;
 	if (mode == UMBRA_MODE_32BIT) {
 		gva |= (u64)(used_index[below(USED)] + 512 * below(2)) << 12;
 		gva |= (u64)(used_index[below(USED)] + 512 * below(2)) << 22;

@@ -20,6 +20,12 @@ extern bool gen_friendly;
 struct umbra_paging gen_paging(enum umbra_mode mode);
 u64 gen_entry(const struct umbra_paging *p, bool leaf);
 void gen_tables(const struct umbra_paging *p);
+/* Frames that tables are in: a few of the 2 MiB too. */
+gfn_t gen_table(void);
+static inline bool gen_is_table(gfn_t gfn)
+{
+	return gfn < GEN_TABLES || (gfn >= FAKE_BIG && gfn < FAKE_BIG + 4);
+}
 u64 gen_gva(const struct umbra_paging *p);
 struct model_access gen_access(void);
 

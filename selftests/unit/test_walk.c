@@ -44,7 +44,7 @@ static void copy_write(void *arg, u64 gpa, unsigned int size, u64 val)
 	memcpy(&copy[gpa >> 12][gpa & 4095], &val, size);
 }
 
-static u8 copy[FAKE_GFNS][4096];
+static u8 copy[FAKE_SMALL][4096];
 
 static bool one_access(const struct umbra_paging *p)
 {
@@ -156,7 +156,7 @@ int main(void)
 	ktap_plan(6);
 	fake_reset();
 	fake.mmu = umbra_mmu_create(NULL, &fake_ops, &config);
-	slot = fake_add_slot(0, FAKE_GFNS - 8, 0);
+	slot = fake_add_slot(0, FAKE_SMALL - 8, 0);
 	ktap_ok(random_walks(UMBRA_MODE_UNPAGED), "unpaged");
 	ktap_ok(random_walks(UMBRA_MODE_32BIT), "32-bit tables");
 	ktap_ok(random_walks(UMBRA_MODE_PAE), "PAE tables");

@@ -461,7 +461,7 @@ struct umbra_mmu_stats {
 	u64 pf_taken, pf_fixed, pf_guest, pf_mmio, pf_write, pf_spurious;
 	u64 sp_new, sp_zapped, sp_pages, pte_write, pte_write_updated, flood, unsync,
 	    root_hit, root_miss, invlpg, remote_flush, notifier_zap, spte_set,
-	    code_written, code_unmapped;
+	    code_written, code_unmapped, spte_large;
 };
 
 const struct umbra_mmu_stats *umbra_mmu_stats(struct umbra_mmu *mmu);
