@@ -48,6 +48,9 @@ void umbra_memslot_mark_dirty(struct umbra_memslot *slot, gfn_t gfn);
 /* guest_mem.c: for the shadow MMU, see struct umbra_mmu_ops */
 int umbra_guest_read_mmu(struct umbra_vm *vm, gpa_t gpa, void *buf, unsigned int len,
 			 bool atomic);
+/* For who wrote by itself: tell the dirty log and the shadow MMU. */
+void umbra_guest_wrote(struct umbra_vm *vm, struct umbra_memslot *slot, gpa_t gpa,
+		       unsigned int len);
 
 /* bus.c */
 int umbra_bus_init(struct umbra_vm *vm);

@@ -15,6 +15,7 @@
 #include <asm/processor-flags.h>
 
 #include "cpuid_internal.h"
+#include "soft_tlb_internal.h"
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
 
@@ -38,11 +39,13 @@ void umbra_paging_changed(struct umbra_vcpu *vcpu)
 	memcpy(paging.pdptr, vcpu->pdptr, sizeof(paging.pdptr));
 	umbra_mmu_set_paging(vcpu->mmu, &paging);
 	vcpu->hint.valid = false;
+	umbra_soft_tlb_flush(vcpu);
 }
 
 void umbra_flush_all(struct umbra_vcpu *vcpu)
 {
 	umbra_mmu_flush(vcpu->mmu, true);
+	umbra_soft_tlb_flush(vcpu);
 	vcpu->vm->engine->flush_tlb(vcpu);
 	vcpu->stat.tlb_flush++;
 }

@@ -16,6 +16,7 @@
 #include <asm/processor-flags.h>
 
 #include <linux/kvm_para.h>
+#include <linux/random.h>
 
 #include "cpuid_internal.h"
 #include "cr_internal.h"
@@ -27,6 +28,7 @@
 #include "io_internal.h"
 #include "msr_internal.h"
 #include "pio_string_internal.h"
+#include "soft_tlb_internal.h"
 #include "umbra/trace.h"
 
 static struct umbra_vcpu *to_vcpu(struct umbra_emul *e)
@@ -114,8 +116,10 @@ static int translate(struct umbra_emul *e, gva_t gva, unsigned int acc, gpa_t *g
 		return UMBRA_EMUL_OK;
 	}
 	err = umbra_mmu_translate(to_vcpu(e)->mmu, gva, acc, gpa, &e->fault);
-	if (!err)
+	if (!err) {
+		umbra_soft_tlb_fill(to_vcpu(e), gva, acc, *gpa);
 		return UMBRA_EMUL_OK;
+	}
 	if (err == -EFAULT)
 		return UMBRA_EMUL_FAULT;
 	/* The caller's memory is gone; KVM_RUN says so by -EFAULT. */
@@ -148,11 +152,14 @@ static int emul_fetch(struct umbra_emul *e, gva_t gva, void *buf, unsigned int l
 	gpa_t gpa;
 	int ret;
 
+	if (e->r.cpl == 3)
+		acc |= UMBRA_ACC_USER;
+	*got = len;
+	if (umbra_soft_fetch(vcpu, gva, buf, len, acc))
+		return UMBRA_EMUL_OK;
 	*got = seen_code(vcpu, gva, buf, len);
 	if (*got)
 		return UMBRA_EMUL_OK;
-	if (e->r.cpl == 3)
-		acc |= UMBRA_ACC_USER;
 	len = rest_of_page(gva, len);
 	ret = translate(e, gva, acc, &gpa);
 	if (ret)
@@ -212,6 +219,8 @@ static int write_phys(struct umbra_emul *e, gpa_t gpa, const void *buf, unsigned
 static int emul_read(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
 		     unsigned int acc)
 {
+	if (umbra_soft_read(to_vcpu(e), gva, buf, len, acc))
+		return UMBRA_EMUL_OK;
 	while (len) {
 		unsigned int n = rest_of_page(gva, len);
 		gpa_t gpa;
@@ -236,8 +245,10 @@ static int emul_write(struct umbra_emul *e, gva_t gva, const void *buf, unsigned
 	gpa_t gpa, gpa2 = 0;
 	int ret;
 
-	/* Both pages are checked before the first byte is written. */
 	acc |= UMBRA_ACC_WRITE;
+	if (umbra_soft_write(to_vcpu(e), gva, buf, len, acc))
+		return UMBRA_EMUL_OK;
+	/* Both pages are checked before the first byte is written. */
 	ret = translate(e, gva, acc, &gpa);
 	if (!ret && first < len)
 		ret = translate(e, gva + first, acc, &gpa2);
@@ -287,6 +298,19 @@ static int emul_cmpxchg(struct umbra_emul *e, gva_t gva, const void *old, const 
 	if (err == -EINVAL)
 		return cmpxchg_split(e, gva, old, new_val, len, acc, swapped);
 	return err ? fail(e, err) : UMBRA_EMUL_OK;
+}
+
+/* Memory that is known already, or will be after a walk. */
+static bool emul_is_memory(struct umbra_emul *e, gva_t gva, unsigned int len, unsigned int acc)
+{
+	struct umbra_vcpu *vcpu = to_vcpu(e);
+	gpa_t gpa;
+
+	if (!vcpu->soft_tlb)
+		return false;
+	return umbra_soft_tlb_has(vcpu, gva, len, acc) ||
+	       (translate(e, gva, acc, &gpa) == UMBRA_EMUL_OK &&
+		umbra_soft_tlb_has(vcpu, gva, len, acc));
 }
 
 static int emul_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in, u32 *val)
@@ -419,6 +443,8 @@ static int emul_invlpg(struct umbra_emul *e, gva_t gva)
 	struct umbra_vcpu *vcpu = to_vcpu(e);
 
 	umbra_mmu_invlpg(vcpu->mmu, gva);
+	/* All, for it may be part of a large page. */
+	umbra_soft_tlb_flush(vcpu);
 	vcpu->vm->engine->flush_gva(vcpu, gva);
 	return UMBRA_EMUL_OK;
 }
@@ -457,11 +483,18 @@ static int emul_fx(struct umbra_emul *e, void *area, bool write)
 	return gp_result(e, umbra_fpu_legacy(to_vcpu(e), area, write));
 }
 
+static int emul_random(struct umbra_emul *e, bool seed, u64 *val)
+{
+	get_random_bytes(val, sizeof(*val));
+	return UMBRA_EMUL_OK;
+}
+
 static const struct umbra_emul_ops emul_ops = {
 	.fetch = emul_fetch,
 	.read = emul_read,
 	.write = emul_write,
 	.cmpxchg = emul_cmpxchg,
+	.is_memory = emul_is_memory,
 	.pio = emul_pio,
 	.read_cr = emul_read_cr,
 	.write_cr = emul_write_cr,
@@ -480,6 +513,7 @@ static const struct umbra_emul_ops emul_ops = {
 	.xmm = emul_xmm,
 	.fx = emul_fx,
 	.monitor = emul_nothing,
+	.random = emul_random,
 };
 
 void umbra_emulate_init(struct umbra_vcpu *vcpu)

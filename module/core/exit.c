@@ -18,6 +18,7 @@
 #include "guest_debug_internal.h"
 #include "io_internal.h"
 #include "msr_internal.h"
+#include "soft_tlb_internal.h"
 #include "umbra/trace.h"
 
 /* A page fault that comes back this often without any other exit makes no progress. */
@@ -219,6 +220,7 @@ static int exit_invlpg(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 	if (!exit->op.known)
 		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 	umbra_mmu_invlpg(vcpu->mmu, exit->op.gva);
+	umbra_soft_tlb_flush(vcpu);
 	vcpu->vm->engine->flush_gva(vcpu, exit->op.gva);
 	return umbra_skip_insn(vcpu, exit->insn_len);
 }

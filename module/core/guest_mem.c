@@ -57,8 +57,17 @@ static void __user *write_address(struct umbra_vm *vm, gpa_t gpa, struct umbra_m
 #define IS_USER_ERR(p)	IS_ERR((void __force *)(p))
 #define USER_ERR(p)	PTR_ERR((void __force *)(p))
 
-/* Bytes within a page have changed. */
-static void wrote(struct umbra_vm *vm, struct umbra_memslot *slot, gpa_t gpa, unsigned int len)
+/**
+ * umbra_guest_wrote() - bytes of guest memory have changed
+ * @vm: the VM
+ * @slot: the slot of @gpa
+ * @gpa: first byte
+ * @len: bytes, within a page
+ *
+ * Context: SRCU read side held.
+ */
+void umbra_guest_wrote(struct umbra_vm *vm, struct umbra_memslot *slot, gpa_t gpa,
+		       unsigned int len)
 {
 	umbra_memslot_mark_dirty(slot, gpa_to_gfn(gpa));
 	umbra_mmu_wrote(vm->mmu, gpa, len);
@@ -185,7 +194,7 @@ int umbra_guest_write(struct umbra_vm *vm, gpa_t gpa, const void *buf, unsigned 
 			return USER_ERR(to);
 		if (store_user(to, buf, n))
 			return -EFAULT;
-		wrote(vm, slot, gpa, n);
+		umbra_guest_wrote(vm, slot, gpa, n);
 		gpa += n;
 		buf += n;
 		len -= n;
@@ -302,6 +311,6 @@ int umbra_guest_cmpxchg(struct umbra_vm *vm, gpa_t gpa, const void *old, const v
 		return ret;
 	*swapped = !ret;
 	if (*swapped)
-		wrote(vm, slot, gpa, len);
+		umbra_guest_wrote(vm, slot, gpa, len);
 	return 0;
 }

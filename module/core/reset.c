@@ -26,6 +26,7 @@
 #include "mce_internal.h"
 #include "mp_internal.h"
 #include "msr_internal.h"
+#include "soft_tlb_internal.h"
 #include "umbra/irqchip.h"
 
 #define ATTR_DATA	(UMBRA_SEG_P | UMBRA_SEG_S | 3)		/* read, write, accessed */
@@ -134,9 +135,12 @@ int umbra_vcpu_arch_create(struct umbra_vcpu *vcpu)
 	err = umbra_fpu_create(vcpu);
 	if (err)
 		return err;
-	err = umbra_mce_create(vcpu);
+	err = umbra_soft_tlb_create(vcpu);
 	if (err)
 		goto free_fpu;
+	err = umbra_mce_create(vcpu);
+	if (err)
+		goto free_tlb;
 	vcpu->mmu = umbra_mmu_ctx_create(vm->mmu);
 	if (IS_ERR_OR_NULL(vcpu->mmu)) {
 		err = vcpu->mmu ? PTR_ERR(vcpu->mmu) : -ENOMEM;
@@ -159,6 +163,8 @@ free_mmu:
 	umbra_mmu_ctx_destroy(vcpu->mmu);
 free_mce:
 	umbra_mce_destroy(vcpu);
+free_tlb:
+	umbra_soft_tlb_destroy(vcpu);
 free_fpu:
 	umbra_fpu_destroy(vcpu);
 	return err;
@@ -171,6 +177,7 @@ void umbra_vcpu_arch_destroy(struct umbra_vcpu *vcpu)
 	vcpu->vm->engine->vcpu_destroy(vcpu);
 	umbra_mmu_ctx_destroy(vcpu->mmu);
 	umbra_mce_destroy(vcpu);
+	umbra_soft_tlb_destroy(vcpu);
 	umbra_fpu_destroy(vcpu);
 	kvfree(vcpu->cpuid);
 	vcpu->cpuid = NULL;

@@ -29,6 +29,7 @@
 #include "halt_internal.h"
 #include "ioctl_internal.h"
 #include "mp_internal.h"
+#include "soft_tlb_internal.h"
 #include "umbra/compat.h"
 #include "umbra/irqchip.h"
 #include "umbra/soft.h"
@@ -45,6 +46,7 @@ static int handle_requests(struct umbra_vcpu *vcpu)
 	if (umbra_take_request(vcpu, UMBRA_REQ_SHUTDOWN))
 		return umbra_exit_shutdown(vcpu);
 	if (umbra_take_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
+		umbra_soft_tlb_flush(vcpu);
 		vcpu->vm->engine->flush_tlb(vcpu);
 		vcpu->stat.tlb_flush++;
 	}

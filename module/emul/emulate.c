@@ -25,7 +25,9 @@
  */
 int emul_begin(struct umbra_emul *e)
 {
-	e->r = *e->regs;
+	if (!e->keep || !e->in_step)
+		e->r = *e->regs;
+	e->in_step = false;
 	e->r.dirty = 0;
 	e->insn_len = 0;
 	e->reason = NULL;
@@ -63,6 +65,7 @@ void emul_commit(struct umbra_emul *e)
 	if (r->dirty & UMBRA_REGS_SYSCALL)
 		g->kernel_gs_base = r->kernel_gs_base;
 	g->dirty |= UMBRA_REGS_GPR | r->dirty;
+	e->in_step = true;
 }
 
 static unsigned int code_mode(const struct umbra_emul *e)
@@ -115,6 +118,69 @@ static int fetch_more(struct umbra_emul *e, unsigned int have,
 	return ret;
 }
 
+/*
+ * Decoded instructions, found by RIP and good as long as the bytes there are
+ * the same: code that changes needs no attention.
+ */
+#define CACHE_ENTRIES	1024
+
+struct cache {
+	struct emul_insn now;	/* spares a big one on the stack */
+	struct cached {
+		u64 word[2];
+		u64 mask[2];
+		struct emul_insn in;
+	} entry[CACHE_ENTRIES];
+};
+
+/**
+ * umbra_emul_cache_size() - bytes that umbra_emul.cache takes
+ */
+size_t umbra_emul_cache_size(void)
+{
+	return sizeof(struct cache);
+}
+
+static struct cached *cache_entry(const struct umbra_emul *e)
+{
+	struct cache *cache = e->cache;
+	u64 rip = e->r.rip;
+
+	return &cache->entry[(rip ^ rip >> 10) & (CACHE_ENTRIES - 1)];
+}
+
+static bool find_decoded(struct umbra_emul *e, struct emul_insn *in,
+			 unsigned int have, unsigned int mode)
+{
+	const struct cached *c;
+	u64 word[2];
+
+	if (!e->cache)
+		return false;
+	c = cache_entry(e);
+	if (c->in.mode != mode || have < c->in.len)
+		return false;
+	memcpy(word, e->insn, sizeof(word));
+	if (((word[0] ^ c->word[0]) & c->mask[0]) |
+	    ((word[1] ^ c->word[1]) & c->mask[1]))
+		return false;
+	*in = c->in;
+	return true;
+}
+
+static void keep_decoded(struct umbra_emul *e, const struct emul_insn *in)
+{
+	struct cached *c;
+
+	if (!e->cache)
+		return;
+	c = cache_entry(e);
+	c->in = *in;
+	memcpy(c->word, e->insn, sizeof(c->word));
+	c->mask[0] = in->len < 8 ? (1ull << 8 * in->len) - 1 : ~0ull;
+	c->mask[1] = in->len > 8 ? (1ull << 8 * (in->len - 8)) - 1 : 0;
+}
+
 /* Bytes after a page end are fetched only when the instruction needs them. */
 static int fetch_decode(struct umbra_emul *e, struct emul_insn *in)
 {
@@ -130,12 +196,16 @@ static int fetch_decode(struct umbra_emul *e, struct emul_insn *in)
 			return ret;
 		have += got;
 		e->insn_len = have;
+		if (find_decoded(e, in, have, mode))
+			goto decoded;
 		ret = emul_decode(in, e->insn, have, mode, flags);
 	} while (ret == -ENODATA);
 	if (ret == -E2BIG)
 		return emul_gp(e);
 	if (ret)
 		return emul_ud(e);
+	keep_decoded(e, in);
+decoded:
 	e->insn_len = in->len;
 	e->r.rip += in->len;
 	if (mode != 64)
@@ -303,6 +373,37 @@ static int finish(struct umbra_emul *e, struct emul_insn *in, int ret)
 	return UMBRA_EMUL_FAULT;
 }
 
+static int emulate(struct umbra_emul *e, struct emul_insn *in)
+{
+	int ret;
+
+	emul_begin(e);
+	if (emul_watching(e)) {
+		ret = emul_watch_code(e);
+		if (ret)
+			return ret;
+	}
+	ret = fetch_decode(e, in);
+	if (ret)
+		return ret;
+	in->tf = e->r.rflags & X86_EFLAGS_TF;
+	ret = judge(e, in);
+	if (ret)
+		return ret;
+	ret = run(e, in);
+	if (ret == UMBRA_EMUL_OK || ret == UMBRA_EMUL_HALT ||
+	    ret == UMBRA_EMUL_AGAIN)
+		return finish(e, in, ret);
+	return ret == EMUL_RETRY ? UMBRA_EMUL_AGAIN : ret;
+}
+
+static noinline int emulate_uncached(struct umbra_emul *e)
+{
+	struct emul_insn in;
+
+	return emulate(e, &in);
+}
+
 /**
  * umbra_emulate() - execute the instruction at CS:RIP
  * @e: @ops, @owner, @regs and @features set
@@ -314,25 +415,7 @@ static int finish(struct umbra_emul *e, struct emul_insn *in, int ret)
  */
 int umbra_emulate(struct umbra_emul *e)
 {
-	struct emul_insn in;
-	int ret;
+	struct cache *cache = e->cache;
 
-	emul_begin(e);
-	if (emul_watching(e)) {
-		ret = emul_watch_code(e);
-		if (ret)
-			return ret;
-	}
-	ret = fetch_decode(e, &in);
-	if (ret)
-		return ret;
-	in.tf = e->r.rflags & X86_EFLAGS_TF;
-	ret = judge(e, &in);
-	if (ret)
-		return ret;
-	ret = run(e, &in);
-	if (ret == UMBRA_EMUL_OK || ret == UMBRA_EMUL_HALT ||
-	    ret == UMBRA_EMUL_AGAIN)
-		return finish(e, &in, ret);
-	return ret == EMUL_RETRY ? UMBRA_EMUL_AGAIN : ret;
+	return cache ? emulate(e, &cache->now) : emulate_uncached(e);
 }

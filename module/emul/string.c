@@ -12,6 +12,10 @@
 #include "emul_internal.h"
 
 #define REP_BATCH	256
+/* Bytes that go at once where both sides are memory; a callback takes no more. */
+#define BLOCK		64
+/* Blocks in one call. */
+#define BLOCK_BATCH	(UMBRA_PAGE_SIZE / BLOCK)
 
 static unsigned int source_seg(const struct emul_insn *in)
 {
@@ -198,14 +202,95 @@ static int repeat(struct umbra_emul *e, struct emul_insn *in,
 	return left ? UMBRA_EMUL_AGAIN : UMBRA_EMUL_OK;
 }
 
+/*
+ * Linear address of what a string register points at, when @len bytes from there
+ * are in one page of memory; an access that would fault is left to the element.
+ */
+static bool block_at(struct umbra_emul *e, const struct emul_insn *in,
+		     unsigned int seg, unsigned int reg, unsigned int acc,
+		     unsigned int *len, gva_t *gva)
+{
+	u64 off = emul_gpr(e, reg, in->adsize);
+	unsigned int rest;
+
+	if (off + *len - 1 > emul_mask(in->adsize) || off + *len < off ||
+	    emul_linear(e, seg, off, *len, acc, gva))
+		return false;
+	rest = UMBRA_PAGE_SIZE - (*gva & ~UMBRA_PAGE_MASK);
+	if (rest < *len)
+		*len = rest & ~(in->dst.size - 1u);
+	if (e->r.cpl == 3)
+		acc |= UMBRA_ACC_USER;
+	if (e->r.rflags & X86_EFLAGS_AC)
+		acc |= UMBRA_ACC_AC;
+	return *len && e->ops->is_memory(e, *gva, *len, acc);
+}
+
+/* One block of MOVS (@src) or STOS; the bytes done, 0: go by elements. */
+static unsigned int one_block(struct umbra_emul *e, struct emul_insn *in, bool src)
+{
+	u64 left = emul_gpr(e, UMBRA_RCX, in->adsize);
+	unsigned int size = in->dst.size, i;
+	unsigned int len = left < BLOCK / size ? left * size : BLOCK;
+	gva_t from = 0, to = 0;
+	u8 buf[BLOCK];
+
+	if (len < 2 * size ||
+	    !block_at(e, in, UMBRA_ES, UMBRA_RDI, UMBRA_ACC_WRITE, &len, &to))
+		return 0;
+	if (src && !block_at(e, in, source_seg(in), UMBRA_RSI, 0, &len, &from))
+		return 0;
+	/* What is written within the block is not read in it (pages may be aliases). */
+	if (src && ((to - from - 1) & ~UMBRA_PAGE_MASK) < len - 1)
+		return 0;
+	if (src) {
+		if (emul_read(e, source_seg(in), emul_gpr(e, UMBRA_RSI, in->adsize),
+			      buf, len, 0))
+			return 0;
+	} else {
+		for (i = 0; i < len; i += size)
+			memcpy(buf + i, &in->dst.val, size);
+	}
+	if (emul_write(e, UMBRA_ES, emul_gpr(e, UMBRA_RDI, in->adsize), buf, len))
+		return 0;
+	if (src)
+		emul_gpr_set(e, UMBRA_RSI, in->adsize, e->r.gpr[UMBRA_RSI] + len);
+	emul_gpr_set(e, UMBRA_RDI, in->adsize, e->r.gpr[UMBRA_RDI] + len);
+	emul_gpr_set(e, UMBRA_RCX, in->adsize, left - len / size);
+	return len;
+}
+
+/* Nothing that looks at each element is in the way. */
+static bool by_blocks(const struct umbra_emul *e, const struct emul_insn *in)
+{
+	return in->rep && e->ops->is_memory && !in->tf && !emul_watching(e) &&
+	       !(e->r.rflags & X86_EFLAGS_DF) &&
+	       !((e->r.rflags & X86_EFLAGS_AC) && e->r.cpl == 3);
+}
+
+static int repeat_blocks(struct umbra_emul *e, struct emul_insn *in,
+			 emul_handler *one, bool src)
+{
+	unsigned int i;
+
+	if (!by_blocks(e, in))
+		return repeat(e, in, one, false);
+	for (i = 0; i < BLOCK_BATCH && one_block(e, in, src); i++)
+		;
+	if (!i)
+		return repeat(e, in, one, false);
+	return emul_gpr(e, UMBRA_RCX, in->adsize) ? UMBRA_EMUL_AGAIN :
+						    UMBRA_EMUL_OK;
+}
+
 int emul_op_movs(struct umbra_emul *e, struct emul_insn *in)
 {
-	return repeat(e, in, movs_one, false);
+	return repeat_blocks(e, in, movs_one, true);
 }
 
 int emul_op_stos(struct umbra_emul *e, struct emul_insn *in)
 {
-	return repeat(e, in, stos_one, false);
+	return repeat_blocks(e, in, stos_one, false);
 }
 
 int emul_op_lods(struct umbra_emul *e, struct emul_insn *in)

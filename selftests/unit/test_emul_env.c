@@ -130,6 +130,12 @@ static int op_cmpxchg(struct umbra_emul *e, gva_t gva, const void *old,
 	return op_write(e, gva, new_val, len, acc);
 }
 
+static bool op_is_memory(struct umbra_emul *e, gva_t gva, unsigned int len,
+			 unsigned int acc)
+{
+	return to_env(e)->blocks && !check_range(e, gva, len, acc);
+}
+
 static int op_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in,
 		  u32 *val)
 {
@@ -260,6 +266,7 @@ static const struct umbra_emul_ops ops = {
 	.read = op_read,
 	.write = op_write,
 	.cmpxchg = op_cmpxchg,
+	.is_memory = op_is_memory,
 	.pio = op_pio,
 	.read_cr = op_read_cr,
 	.write_cr = op_write_cr,

@@ -47,6 +47,7 @@ struct env_region {
  * @races: cmpxchg fails that many times
  * @invlpg: last address
  * @writes: write callbacks so far
+ * @blocks: memory may be moved by blocks
  */
 struct env {
 	struct umbra_emul e;
@@ -66,6 +67,7 @@ struct env {
 	unsigned int races;
 	u64 invlpg;
 	unsigned int writes;
+	bool blocks;
 };
 
 void env_init(struct env *v);

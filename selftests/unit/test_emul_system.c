@@ -1093,6 +1093,89 @@ static void direct_stores(void)
 	EXPECT(get(DATA, 8) == 0x09000000);
 }
 
+/* The frame's first push faults: CR2 is its address, not the frame's. */
+static void frame_fault(void)
+{
+	begin64(0);
+	put64(IDT + 16 * 0x20, 0x00008e0000105000ull);
+	v.regs.gpr[UMBRA_RSP] = MEM_SIZE + 0x100;
+	EXPECT(umbra_emul_interrupt(&v.e, 0x20, false, false, 0) ==
+	       UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.vector == 14 && v.e.fault.addr == MEM_SIZE + 0xf8);
+	v.regs.gpr[UMBRA_RSP] = MEM_SIZE + 0x10;
+	EXPECT(umbra_emul_interrupt(&v.e, 0x20, false, false, 0) ==
+	       UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.addr == MEM_SIZE + 8);
+	EXPECT(v.regs.gpr[UMBRA_RSP] == MEM_SIZE + 0x10);
+}
+
+/* MOVS and STOS by blocks have the results of going by elements. */
+static void string_blocks(void)
+{
+	unsigned int i;
+
+	begin64(0);
+	v.blocks = true;
+	for (i = 0; i < 0x1000; i++)
+		mem[0x10000 + i] = i * 7;
+	v.regs.gpr[UMBRA_RSI] = 0x10001;
+	v.regs.gpr[UMBRA_RDI] = 0x20803;
+	v.regs.gpr[UMBRA_RCX] = 0x203;
+	EXPECT(RUN(0xf3, 0xa4) == UMBRA_EMUL_OK);
+	EXPECT(v.writes == 9 && v.regs.gpr[UMBRA_RCX] == 0);
+	EXPECT(!memcmp(mem + 0x20803, mem + 0x10001, 0x203));
+	EXPECT(v.regs.gpr[UMBRA_RSI] == 0x10204 && !mem[0x20a06]);
+	/* an overlap repeats its beginning */
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RSI] = 0x10000;
+	v.regs.gpr[UMBRA_RDI] = 0x10003;
+	v.regs.gpr[UMBRA_RCX] = 60;
+	EXPECT(RUN(0xf3, 0xa4) == UMBRA_EMUL_OK);
+	EXPECT(mem[0x1003e] == mem[0x10002] && mem[0x10004] == mem[0x10001]);
+	/* the last page ends: blocks up to there, then the fault */
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RAX] = 0x1122334455667788ull;
+	v.regs.gpr[UMBRA_RDI] = MEM_SIZE - 44;
+	v.regs.gpr[UMBRA_RCX] = 10;
+	EXPECT(RUN(0xf3, 0x48, 0xab) == UMBRA_EMUL_AGAIN);
+	EXPECT(v.regs.gpr[UMBRA_RCX] == 5);
+	EXPECT(get(MEM_SIZE - 12, 8) == 0x1122334455667788ull);
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.vector == 14 && v.regs.gpr[UMBRA_RCX] == 5);
+}
+
+/* A decoded instruction is good for the same bytes only, and for their mode. */
+static void decoded(void)
+{
+	begin64(0);
+	v.e.cache = calloc(1, umbra_emul_cache_size());
+	EXPECT(RUN(0xb8, 1, 0, 0, 0) == UMBRA_EMUL_OK);
+	v.regs.rip = CODE;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 1 && v.regs.rip == CODE + 5);
+	v.regs.rip = CODE;
+	mem[CODE + 4] = 2;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 0x02000001);
+	v.regs.rip = CODE;
+	mem[CODE] = 0x40;	/* REX; INC EAX in 32-bit mode */
+	mem[CODE + 1] = 0x90;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 2);
+	env_flat32(&v, 0);
+	v.regs.rip = CODE;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 1);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 0x02000002);
+	/* registers are copied again unless the owner says that they are the same */
+	v.e.keep = true;
+	v.regs.rip = CODE;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 2);
+	v.e.keep = false;
+	v.regs.rip = CODE;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 1);
+	free(v.e.cache);
+	v.e.cache = NULL;
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -1145,6 +1228,9 @@ static const struct {
 	{ "breakpoint registers", breakpoints },
 	{ "MMX moves", mmx_moves },
 	{ "MOVDIRI, MOVDIR64B, VMOVSS", direct_stores },
+	{ "page fault in an interrupt's frame", frame_fault },
+	{ "strings by blocks", string_blocks },
+	{ "decoded instructions are kept", decoded },
 };
 
 int main(void)

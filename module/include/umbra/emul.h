@@ -85,6 +85,8 @@ struct umbra_emul;
  * @write: write @len bytes; all pages are checked before the first byte goes
  * @cmpxchg: if the @len (1,2,4,8,16) bytes equal @old, replace them by @new_val;
  *	*@swapped says which.  Atomic where the memory is ordinary
+ * @is_memory: may @len bytes within one page be accessed in any units and any
+ *	number of times?  False when in doubt, or when they would fault.  NULL: never
  * @pio: port access of @size 1, 2, 4; @in: read into @val, else write
  * @read_cr: CR0,2,3,4,8 as the guest reads them
  * @write_cr: MOV to CR, CLTS, LMSW: validates, applies; #GP by FAULT
@@ -121,6 +123,8 @@ struct umbra_emul_ops {
 	int (*cmpxchg)(struct umbra_emul *e, gva_t gva, const void *old,
 		       const void *new_val, unsigned int len, unsigned int acc,
 		       bool *swapped);
+	bool (*is_memory)(struct umbra_emul *e, gva_t gva, unsigned int len,
+			  unsigned int acc);
 	int (*pio)(struct umbra_emul *e, u16 port, unsigned int size, bool in,
 		   u32 *val);
 	int (*read_cr)(struct umbra_emul *e, unsigned int cr, u64 *val);
@@ -153,6 +157,10 @@ struct umbra_emul_ops {
  * @features: UMBRA_EMUL_F_*: what CPUID offers the guest (else #UD)
  * @r: working copy while an instruction executes; callbacks that change
  *	control registers, EFER and so on change this copy as well as @regs
+ * @cache: umbra_emul_cache_size() bytes of zeros for decoded instructions, or NULL;
+ *	the emulator's own from then on
+ * @keep: @regs are as the last call left them: no need to copy them all again
+ * @in_step: the emulator's own: @r is what was committed
  * @fault: the exception, after UMBRA_EMUL_FAULT
  * @insn: the instruction's bytes
  * @insn_len: how many of @insn were decoded (bytes)
@@ -167,6 +175,9 @@ struct umbra_emul {
 	struct umbra_regs *regs;
 	u64 features;
 	struct umbra_regs r;
+	void *cache;
+	bool keep;
+	bool in_step;
 	struct umbra_fault fault;
 	u8 insn[UMBRA_INSN_MAX + 1];
 	u8 insn_len;
@@ -200,12 +211,15 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_XGETBV1	BIT_ULL(20)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
+/* Bytes that umbra_emul.cache takes. */
+size_t umbra_emul_cache_size(void);
+
 /**
  * umbra_emulate() - execute the instruction at CS:RIP
  * @e: @ops, @owner, @regs and @features set
  *
  * Does one instruction, or a bounded number of elements of a REP instruction
- * (256 or one page, whichever is less).  It does not look for pending events
+ * (256 of them, or 4096 bytes of memory).  It does not look for pending events
  * and does not deliver the exception that it reports; the owner does.  RFLAGS.TF and RF, and
  * int_shadow are updated as hardware would (SDM Vol. 3A 6.8.3, 18.3); the
  * breakpoints in @regs (DR0..3, DR7) are heeded.

@@ -37,6 +37,8 @@ enum umbra_request {
 /* Where the vCPU's thread is; only the thread leaves OUTSIDE and IN_GUEST. */
 enum umbra_vcpu_mode { UMBRA_OUTSIDE, UMBRA_IN_GUEST, UMBRA_EXITING };
 
+struct umbra_soft_tlb;
+
 #define UMBRA_IO_LOG		8
 #define UMBRA_MAX_CPUID		128
 
@@ -181,6 +183,7 @@ struct umbra_pio_string {
  * @otherwise: the guest's exception if the emulator does not know the instruction
  * @io: log of accesses for the instruction in flight
  * @hint: of the page fault that is being emulated
+ * @soft_tlb: of core/soft_tlb.c, or NULL
  * @string: REP INS or REP OUTS in flight; core/pio_string.c
  * @complete: what to do when userspace comes back, or NULL
  * @stat: counters
@@ -254,6 +257,7 @@ struct umbra_vcpu {
 	const struct umbra_fault *otherwise;
 	struct umbra_io_log io;
 	struct umbra_hint hint;
+	struct umbra_soft_tlb *soft_tlb;
 	struct umbra_pio_string string;
 	int (*complete)(struct umbra_vcpu *vcpu);
 	struct umbra_vcpu_stat stat;

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translations for a stretch of emulated code
+ *
+ * Guest memory stays user memory of the VM's process and is reached by user
+ * accesses: what the caller does to its mapping needs no attention here.  Slots
+ * cannot go while SRCU is held, and SRCU is held through a stretch; their
+ * generation is compared when one begins.
+ */
+#include "soft_tlb_internal.h"
+
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+
+#include "core_internal.h"
+
+#define TAG_ACC		(UMBRA_ACC_USER | UMBRA_ACC_IMPLICIT | UMBRA_ACC_AC)
+
+int umbra_soft_tlb_create(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_vm *vm = vcpu->vm;
+
+	if (!vm->force_emulation && !vm->engine->must_emulate)
+		return 0;
+	vcpu->soft_tlb = kvzalloc(sizeof(*vcpu->soft_tlb), GFP_KERNEL_ACCOUNT);
+	vcpu->emul.cache = kvzalloc(umbra_emul_cache_size(), GFP_KERNEL_ACCOUNT);
+	if (!vcpu->soft_tlb || !vcpu->emul.cache) {
+		umbra_soft_tlb_destroy(vcpu);
+		return -ENOMEM;
+	}
+	/* Entries of zeros are of no epoch. */
+	vcpu->soft_tlb->epoch = 1;
+	return 0;
+}
+
+void umbra_soft_tlb_destroy(struct umbra_vcpu *vcpu)
+{
+	kvfree(vcpu->soft_tlb);
+	kvfree(vcpu->emul.cache);
+	vcpu->soft_tlb = NULL;
+	vcpu->emul.cache = NULL;
+}
+
+void umbra_soft_tlb_begin(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_memslots *slots = srcu_dereference(vcpu->vm->slots, &vcpu->vm->srcu);
+	struct umbra_soft_tlb *tlb = vcpu->soft_tlb;
+
+	if (!tlb)
+		return;
+	/* What an engine ran since the last stretch may have changed anything. */
+	if (!vcpu->vm->force_emulation || tlb->generation != slots->generation)
+		tlb->epoch++;
+	tlb->generation = slots->generation;
+	tlb->on = true;
+}
+
+void umbra_soft_tlb_end(struct umbra_vcpu *vcpu)
+{
+	if (vcpu->soft_tlb)
+		vcpu->soft_tlb->on = false;
+}
+
+static enum soft_tlb_kind kind_of(unsigned int acc)
+{
+	if (acc & UMBRA_ACC_FETCH)
+		return SOFT_TLB_FETCH;
+	return acc & (UMBRA_ACC_WRITE | UMBRA_ACC_RMW) ? SOFT_TLB_WRITE : SOFT_TLB_READ;
+}
+
+static struct umbra_soft_entry *slot_of(struct umbra_soft_tlb *tlb, gva_t gva,
+					enum soft_tlb_kind kind)
+{
+	return &tlb->e[kind][(gva >> UMBRA_PAGE_SHIFT) % SOFT_TLB_ENTRIES];
+}
+
+void umbra_soft_tlb_fill(struct umbra_vcpu *vcpu, gva_t gva, unsigned int acc, gpa_t gpa)
+{
+	struct umbra_soft_tlb *tlb = vcpu->soft_tlb;
+	enum soft_tlb_kind kind = kind_of(acc);
+	struct umbra_soft_entry *entry;
+	struct umbra_memslot *slot;
+
+	if (!tlb || !tlb->on)
+		return;
+	slot = umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa));
+	if (!slot || (kind == SOFT_TLB_WRITE && (slot->flags & KVM_MEM_READONLY)))
+		return;
+	entry = slot_of(tlb, gva, kind);
+	*entry = (struct umbra_soft_entry){
+		.tag = (gva & UMBRA_PAGE_MASK) | (acc & TAG_ACC),
+		.epoch = tlb->epoch,
+		.gpa = gpa & UMBRA_PAGE_MASK,
+		.hva = umbra_memslot_hva(slot, gpa_to_gfn(gpa)),
+		.slot = slot,
+	};
+}
+
+/* Within one known page; accesses that userspace answered are left alone. */
+static struct umbra_soft_entry *find(struct umbra_vcpu *vcpu, gva_t gva, unsigned int len,
+				     unsigned int acc, enum soft_tlb_kind kind)
+{
+	struct umbra_soft_tlb *tlb = vcpu->soft_tlb;
+	struct umbra_soft_entry *entry;
+
+	if (!tlb || !tlb->on || vcpu->io.n)
+		return NULL;
+	entry = slot_of(tlb, gva, kind);
+	if (entry->tag != ((gva & UMBRA_PAGE_MASK) | (acc & TAG_ACC)) ||
+	    entry->epoch != tlb->epoch || (gva & ~UMBRA_PAGE_MASK) + len > UMBRA_PAGE_SIZE)
+		return NULL;
+	return entry;
+}
+
+static void __user *address(const struct umbra_soft_entry *entry, gva_t gva)
+{
+	return (void __user *)(unsigned long)(entry->hva + (gva & ~UMBRA_PAGE_MASK));
+}
+
+bool umbra_soft_tlb_has(struct umbra_vcpu *vcpu, gva_t gva, unsigned int len, unsigned int acc)
+{
+	return find(vcpu, gva, len, acc, kind_of(acc));
+}
+
+static bool load(const void __user *from, void *buf, unsigned int len)
+{
+	switch (len) {
+	case 1:
+		return !get_user(*(u8 *)buf, (const u8 __user *)from);
+	case 2:
+		return !get_user(*(u16 *)buf, (const u16 __user *)from);
+	case 4:
+		return !get_user(*(u32 *)buf, (const u32 __user *)from);
+	case 8:
+		return !get_user(*(u64 *)buf, (const u64 __user *)from);
+	default:
+		return !copy_from_user(buf, from, len);
+	}
+}
+
+static bool store(void __user *to, const void *buf, unsigned int len)
+{
+	switch (len) {
+	case 1:
+		return !put_user(*(const u8 *)buf, (u8 __user *)to);
+	case 2:
+		return !put_user(*(const u16 *)buf, (u16 __user *)to);
+	case 4:
+		return !put_user(*(const u32 *)buf, (u32 __user *)to);
+	case 8:
+		return !put_user(*(const u64 *)buf, (u64 __user *)to);
+	default:
+		return !copy_to_user(to, buf, len);
+	}
+}
+
+bool umbra_soft_fetch(struct umbra_vcpu *vcpu, gva_t gva, void *buf, unsigned int len,
+		      unsigned int acc)
+{
+	struct umbra_soft_entry *entry = find(vcpu, gva, len, acc, SOFT_TLB_FETCH);
+	const u8 __user *from;
+	u8 *to = buf;
+
+	if (!entry || len < 8 || len > 16)
+		return false;
+	/* Two words that overlap are faster than any loop. */
+	from = address(entry, gva);
+	return load(from, to, 8) && load(from + len - 8, to + len - 8, 8);
+}
+
+bool umbra_soft_read(struct umbra_vcpu *vcpu, gva_t gva, void *buf, unsigned int len,
+		     unsigned int acc)
+{
+	struct umbra_soft_entry *entry = find(vcpu, gva, len, acc, kind_of(acc));
+
+	return entry && load(address(entry, gva), buf, len);
+}
+
+bool umbra_soft_write(struct umbra_vcpu *vcpu, gva_t gva, const void *buf, unsigned int len,
+		      unsigned int acc)
+{
+	struct umbra_soft_entry *entry = find(vcpu, gva, len, acc, SOFT_TLB_WRITE);
+
+	if (!entry || !store(address(entry, gva), buf, len))
+		return false;
+	umbra_guest_wrote(vcpu->vm, entry->slot, entry->gpa | (gva & ~UMBRA_PAGE_MASK), len);
+	return true;
+}
