@@ -120,6 +120,8 @@ static const struct row rows[] = {
 	VCPU(KVM_SET_REGS, set_regs, IN),
 	VCPU(KVM_GET_SREGS, get_sregs, OUT),
 	VCPU(KVM_SET_SREGS, set_sregs, IN),
+	VCPU(KVM_GET_SREGS2, get_sregs2, OUT),
+	VCPU(KVM_SET_SREGS2, set_sregs2, IN),
 	VCPU(KVM_GET_FPU, get_fpu, OUT),
 	VCPU(KVM_SET_FPU, set_fpu, IN),
 	VCPU(KVM_GET_XSAVE, get_xsave, OUT),

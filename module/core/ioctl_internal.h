@@ -91,6 +91,8 @@ UMBRA_VCPU_IOCTL(get_regs);
 UMBRA_VCPU_IOCTL(set_regs);
 UMBRA_VCPU_IOCTL(get_sregs);
 UMBRA_VCPU_IOCTL(set_sregs);
+UMBRA_VCPU_IOCTL(get_sregs2);
+UMBRA_VCPU_IOCTL(set_sregs2);
 UMBRA_VCPU_IOCTL(get_fpu);
 UMBRA_VCPU_IOCTL(set_fpu);
 UMBRA_VCPU_IOCTL(get_xsave);

@@ -116,10 +116,15 @@ static void set_segment(struct umbra_seg *s, const struct kvm_segment *k)
 		s->attr |= UMBRA_SEG_G;
 }
 
-UMBRA_VCPU_IOCTL(get_sregs)
+static bool is_pae(u64 cr0, u64 cr4, u64 efer)
+{
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
+}
+
+/* All but the interrupt. */
+static void read_sregs(struct umbra_vcpu *vcpu, struct kvm_sregs *k)
 {
 	const struct umbra_regs *r = umbra_regs_get(vcpu, UMBRA_REGS_ALL);
-	struct kvm_sregs *k = arg;
 
 	memset(k, 0, sizeof(*k));
 	get_segment(&k->cs, &r->seg[UMBRA_CS]);
@@ -141,9 +146,36 @@ UMBRA_VCPU_IOCTL(get_sregs)
 	k->cr8 = umbra_cr8_read(vcpu);
 	k->efer = r->efer;
 	k->apic_base = vcpu->lapic ? umbra_lapic_base(vcpu) : vcpu->apic_base;
+}
+
+UMBRA_VCPU_IOCTL(get_sregs)
+{
+	struct kvm_sregs *k = arg;
+
+	read_sregs(vcpu, k);
 	if (vcpu->event.kind == UMBRA_EVENT_INTR)
 		k->interrupt_bitmap[vcpu->event.vector / 64] |=
 			BIT_ULL(vcpu->event.vector % 64);
+	return 0;
+}
+
+/* Up to the interrupt bitmap both structs are the same. */
+#define SREGS_COMMON	offsetof(struct kvm_sregs, interrupt_bitmap)
+
+/* KVM_GET_SREGS2: with the PAE pointers that the processor holds, not those in memory. */
+UMBRA_VCPU_IOCTL(get_sregs2)
+{
+	struct kvm_sregs2 *k2 = arg;
+	struct kvm_sregs k;
+
+	BUILD_BUG_ON(offsetof(struct kvm_sregs2, flags) != SREGS_COMMON);
+	read_sregs(vcpu, &k);
+	memset(k2, 0, sizeof(*k2));
+	memcpy(k2, &k, SREGS_COMMON);
+	if (!is_pae(k.cr0, k.cr4, k.efer))
+		return 0;
+	memcpy(k2->pdptrs, vcpu->pdptr, sizeof(k2->pdptrs));
+	k2->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
 	return 0;
 }
 
@@ -199,11 +231,24 @@ static bool sregs_valid(struct umbra_vcpu *vcpu, const struct kvm_sregs *k)
 	return !(k->cr8 & ~0xfull);
 }
 
-UMBRA_VCPU_IOCTL(set_sregs)
+/* PAE pointers from userspace, or from the memory that CR3 names. */
+static void set_pdptrs(struct umbra_vcpu *vcpu, const u64 *pdptrs)
+{
+	int idx;
+
+	if (pdptrs) {
+		memcpy(vcpu->pdptr, pdptrs, sizeof(vcpu->pdptr));
+		return;
+	}
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	if (umbra_mmu_load_pdptrs(vcpu->mmu, vcpu->regs.cr3, vcpu->maxphyaddr, vcpu->pdptr))
+		memset(vcpu->pdptr, 0, sizeof(vcpu->pdptr));
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+}
+
+static int write_sregs(struct umbra_vcpu *vcpu, const struct kvm_sregs *k, const u64 *pdptrs)
 {
 	struct umbra_regs *r = umbra_regs_get(vcpu, UMBRA_REGS_ALL);
-	const struct kvm_sregs *k = arg;
-	int idx;
 
 	if (!sregs_valid(vcpu, k))
 		return -EINVAL;
@@ -220,22 +265,40 @@ UMBRA_VCPU_IOCTL(set_sregs)
 	set_segments(r, k);
 	umbra_cr8_write(vcpu, k->cr8);
 
-	if ((r->cr0 & X86_CR0_PG) && (r->cr4 & X86_CR4_PAE) && !(r->efer & EFER_LMA)) {
-		idx = srcu_read_lock(&vcpu->vm->srcu);
-		if (umbra_mmu_load_pdptrs(vcpu->mmu, r->cr3, vcpu->maxphyaddr, vcpu->pdptr))
-			memset(vcpu->pdptr, 0, sizeof(vcpu->pdptr));
-		srcu_read_unlock(&vcpu->vm->srcu, idx);
-	}
+	if (is_pae(r->cr0, r->cr4, r->efer))
+		set_pdptrs(vcpu, pdptrs);
 	umbra_paging_changed(vcpu);
 	umbra_flush_all(vcpu);
 	umbra_cpuid_runtime(vcpu);
-	set_interrupt(vcpu, k);
 	/* A boot processor that is put back to its reset vector is meant to run. */
 	if (umbra_is_bsp(vcpu) && r->rip == 0xfff0 && k->cs.selector == 0xf000 &&
 	    !(r->cr0 & X86_CR0_PE))
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	umbra_request(vcpu, UMBRA_REQ_EVENT);
 	return 0;
+}
+
+UMBRA_VCPU_IOCTL(set_sregs)
+{
+	int err = write_sregs(vcpu, arg, NULL);
+
+	if (!err)
+		set_interrupt(vcpu, arg);
+	return err;
+}
+
+UMBRA_VCPU_IOCTL(set_sregs2)
+{
+	const struct kvm_sregs2 *k2 = arg;
+	struct kvm_sregs k = {};
+	bool pdptrs = k2->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
+
+	if (k2->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
+		return -EINVAL;
+	if (pdptrs && !is_pae(k2->cr0, k2->cr4, k2->efer))
+		return -EINVAL;
+	memcpy(&k, k2, SREGS_COMMON);
+	return write_sregs(vcpu, &k, pdptrs ? k2->pdptrs : NULL);
 }
 
 /* KVM_TRANSLATE: a page walk without effects. */

@@ -30,6 +30,7 @@
 #include "ioctl_internal.h"
 #include "mp_internal.h"
 #include "soft_tlb_internal.h"
+#include "sync_internal.h"
 #include "umbra/compat.h"
 #include "umbra/irqchip.h"
 #include "umbra/soft.h"
@@ -341,11 +342,11 @@ UMBRA_VCPU_IOCTL(run)
 
 	if (umbra_ioctl_value(uarg))
 		return -EINVAL;
-	/* KVM_CAP_SYNC_REGS is not offered. */
-	if (run->kvm_valid_regs || run->kvm_dirty_regs)
-		return -EINVAL;
-	if (!vcpu->lapic && umbra_cr8_write(vcpu, run->cr8))
-		return -EINVAL;
+	ret = umbra_sync_take(vcpu);
+	if (!ret && !vcpu->lapic && umbra_cr8_write(vcpu, run->cr8))
+		ret = -EINVAL;
+	if (ret)
+		goto out;
 
 	remember_thread(vcpu);
 	vcpu->ran = true;
@@ -353,6 +354,8 @@ UMBRA_VCPU_IOCTL(run)
 	mask_signals(vcpu);
 	ret = complete_and_run(vcpu);
 	unmask_signals(vcpu);
+out:
+	umbra_sync_give(vcpu);
 	fill_run(vcpu);
 	vcpu->stat.user_exits++;
 	trace_umbra_user_exit(vcpu->id, run->exit_reason, ret);
