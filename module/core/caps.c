@@ -30,6 +30,7 @@ static const struct cap caps[] = {
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
 	{ KVM_CAP_SYNC_MMU, 1 },
 	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_MMU_SHADOW_CACHE_CONTROL, 1 },
 	{ KVM_CAP_NR_MEMSLOTS, UMBRA_MAX_SLOTS },
 	{ KVM_CAP_MAX_VCPUS, UMBRA_MAX_VCPUS },
 	{ KVM_CAP_MAX_VCPU_ID, UMBRA_MAX_VCPU_ID },
@@ -74,6 +75,7 @@ static const struct cap caps[] = {
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_INTR_SHADOW, KVM_X86_SHADOW_INT_MOV_SS | KVM_X86_SHADOW_INT_STI },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_SET_GUEST_DEBUG, 1 },
 	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
@@ -157,6 +159,17 @@ static int enable_manual_dirty(struct umbra_vm *vm, u64 flags)
 	return 0;
 }
 
+/* How far vCPU ids will go; once only, and before the first vCPU. */
+static int set_max_vcpu_id(struct umbra_vm *vm, u64 ids)
+{
+	if (ids > UMBRA_MAX_VCPU_ID)
+		return -EINVAL;
+	if (vm->max_vcpu_id && vm->max_vcpu_id != ids)
+		return -EINVAL;
+	vm->max_vcpu_id = ids;
+	return 0;
+}
+
 /* KVM_ENABLE_CAP on a VM: vm->lock held. */
 long umbra_ioctl_enable_cap(struct umbra_vm *vm, void *arg, void __user *uarg)
 {
@@ -172,6 +185,11 @@ long umbra_ioctl_enable_cap(struct umbra_vm *vm, void *arg, void __user *uarg)
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		vm->exception_payload = cap->args[0];
 		return 0;
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		vm->triple_fault_event = cap->args[0];
+		return 0;
+	case KVM_CAP_MAX_VCPU_ID:
+		return set_max_vcpu_id(vm, cap->args[0]);
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return enable_manual_dirty(vm, cap->args[0]);
 	default:

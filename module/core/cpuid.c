@@ -684,11 +684,25 @@ static int replace_table(struct umbra_vcpu *vcpu, struct kvm_cpuid_entry2 *e, u3
 	return -EINVAL;
 }
 
+static int set_table(struct umbra_vcpu *vcpu, struct kvm_cpuid_entry2 *e, u32 nent)
+{
+	struct kvm_cpuid_entry2 *old = vcpu->cpuid;
+
+	if (!table_valid(e, nent) || replace_table(vcpu, e, nent)) {
+		kvfree(e);
+		return -EINVAL;
+	}
+	vcpu->nr_cpuid = nent;
+	kvfree(old);
+	umbra_cpuid_changed(vcpu);
+	return 0;
+}
+
 /* KVM_SET_CPUID2 */
 UMBRA_VCPU_IOCTL(set_cpuid2)
 {
 	struct kvm_cpuid2 __user *user = uarg;
-	struct kvm_cpuid_entry2 *e = NULL, *old = vcpu->cpuid;
+	struct kvm_cpuid_entry2 *e = NULL;
 	u32 nent, i;
 
 	if (get_user(nent, &user->nent))
@@ -702,14 +716,40 @@ UMBRA_VCPU_IOCTL(set_cpuid2)
 	}
 	for (i = 0; i < nent; i++)
 		memset(e[i].padding, 0, sizeof(e[i].padding));
-	if (!table_valid(e, nent) || replace_table(vcpu, e, nent)) {
-		kvfree(e);
-		return -EINVAL;
+	return set_table(vcpu, e, nent);
+}
+
+/* KVM_SET_CPUID: the older form, which knows no subleaves. */
+UMBRA_VCPU_IOCTL(set_cpuid)
+{
+	struct kvm_cpuid __user *user = uarg;
+	struct kvm_cpuid_entry2 *e;
+	struct kvm_cpuid_entry *in;
+	u32 nent, i;
+
+	if (get_user(nent, &user->nent))
+		return -EFAULT;
+	if (nent > UMBRA_MAX_CPUID)
+		return -E2BIG;
+	if (!nent)
+		return set_table(vcpu, NULL, 0);
+	in = vmemdup_user(user->entries, array_size(nent, sizeof(*in)));
+	if (IS_ERR(in))
+		return PTR_ERR(in);
+	e = kvcalloc(nent, sizeof(*e), GFP_KERNEL_ACCOUNT);
+	if (!e) {
+		kvfree(in);
+		return -ENOMEM;
 	}
-	vcpu->nr_cpuid = nent;
-	kvfree(old);
-	umbra_cpuid_changed(vcpu);
-	return 0;
+	for (i = 0; i < nent; i++) {
+		e[i].function = in[i].function;
+		e[i].eax = in[i].eax;
+		e[i].ebx = in[i].ebx;
+		e[i].ecx = in[i].ecx;
+		e[i].edx = in[i].edx;
+	}
+	kvfree(in);
+	return set_table(vcpu, e, nent);
 }
 
 /* KVM_GET_CPUID2 */

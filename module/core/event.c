@@ -445,6 +445,10 @@ UMBRA_VCPU_IOCTL(get_vcpu_events)
 	ev->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
 	if (vcpu->vm->exception_payload)
 		ev->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
+	if (vcpu->vm->triple_fault_event) {
+		ev->triple_fault.pending = test_bit(UMBRA_REQ_SHUTDOWN, &vcpu->requests);
+		ev->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	}
 	return 0;
 }
 
@@ -454,8 +458,9 @@ UMBRA_VCPU_IOCTL(get_vcpu_events)
 static bool events_valid(const struct umbra_vcpu *vcpu, const struct kvm_vcpu_events *ev)
 {
 	u32 payload = vcpu->vm->exception_payload ? KVM_VCPUEVENT_VALID_PAYLOAD : 0;
+	u32 triple = vcpu->vm->triple_fault_event ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0;
 
-	if (ev->flags & ~(EVENTS_FLAGS | payload))
+	if (ev->flags & ~(EVENTS_FLAGS | payload | triple))
 		return false;
 	if ((ev->flags & KVM_VCPUEVENT_VALID_SMM) &&
 	    (ev->smi.smm || ev->smi.pending || ev->smi.smm_inside_nmi))
@@ -517,6 +522,12 @@ UMBRA_VCPU_IOCTL(set_vcpu_events)
 	nmi_masked(vcpu, ev->nmi.masked ? 1 : 0);
 	if (ev->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
 		vcpu->sipi_vector = ev->sipi_vector;
+	if (ev->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
+		if (ev->triple_fault.pending)
+			umbra_request(vcpu, UMBRA_REQ_SHUTDOWN);
+		else
+			clear_bit(UMBRA_REQ_SHUTDOWN, &vcpu->requests);
+	}
 	umbra_request(vcpu, UMBRA_REQ_EVENT);
 	return 0;
 }

@@ -457,3 +457,23 @@ long umbra_ioctl_clear_dirty_log(struct umbra_vm *vm, void *arg, void __user *ua
 		umbra_vm_request(vm, UMBRA_REQ_FLUSH_TLB, true);
 	return 0;
 }
+
+/* As KVM, which wants room for the roots of some vCPUs at least. */
+#define MIN_MMU_PAGES	64
+
+/* KVM_SET_NR_MMU_PAGES: how many shadow pages; vm->slots_lock held. */
+long umbra_ioctl_set_nr_mmu_pages(struct umbra_vm *vm, void *arg, void __user *uarg)
+{
+	u32 pages = umbra_ioctl_value(uarg);
+
+	if (pages < MIN_MMU_PAGES)
+		return -EINVAL;
+	umbra_mmu_set_limit(vm->mmu, pages);
+	return 0;
+}
+
+/* KVM_GET_NR_MMU_PAGES */
+long umbra_ioctl_get_nr_mmu_pages(struct umbra_vm *vm, void *arg, void __user *uarg)
+{
+	return umbra_mmu_get_limit(vm->mmu);
+}

@@ -200,7 +200,7 @@ long umbra_ioctl_vm_get_stats_fd(struct umbra_vm *vm, void *arg, void __user *ua
 	image->items = umbra_vm_stat_items;
 	image->nr = umbra_nr_vm_stat_items;
 	image->values = umbra_mmu_stats(vm->mmu);
-	snprintf(image->id, NAME_SIZE, "umbra-%d", vm->pid);
+	snprintf(image->id, NAME_SIZE, "kvm-%d", vm->pid);
 	return stats_fd(image);
 }
 
@@ -215,6 +215,6 @@ long umbra_ioctl_vcpu_get_stats_fd(struct umbra_vcpu *vcpu, void *arg, void __us
 	image->items = umbra_vcpu_stat_items;
 	image->nr = umbra_nr_vcpu_stat_items;
 	image->values = &vcpu->stat;
-	snprintf(image->id, NAME_SIZE, "umbra-%d/vcpu-%u", vcpu->vm->pid, vcpu->id);
+	snprintf(image->id, NAME_SIZE, "kvm-%d/vcpu-%u", vcpu->vm->pid, vcpu->id);
 	return stats_fd(image);
 }

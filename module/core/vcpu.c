@@ -209,6 +209,8 @@ static int check_vcpu_id(struct umbra_vm *vm, unsigned long id)
 	struct umbra_vcpu *vcpu;
 	unsigned long i;
 
+	if (vm->max_vcpu_id && id >= vm->max_vcpu_id)
+		return -EINVAL;
 	if (id >= UMBRA_MAX_VCPU_ID || vm->nr_vcpus >= UMBRA_MAX_VCPUS)
 		return -EINVAL;
 	umbra_for_each_vcpu(i, vcpu, vm)

@@ -159,6 +159,7 @@ struct umbra_pools {
  * @pages: valid shadow pages, the longest unused at the tail
  * @nr_pages: shadow pages that exist, also invalid ones
  * @max_pages: bound for @nr_pages
+ * @wanted_pages: bound that userspace set, 0 none
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
  * @unsync: shadow pages that are unsync
  * @nr_unsync: how many; 0 is read without the lock, see umbra_sync_all()
@@ -191,6 +192,7 @@ struct umbra_mmu {
 	struct list_head pages;
 	unsigned long nr_pages;
 	unsigned long max_pages;
+	unsigned long wanted_pages;
 	unsigned long indirect;
 	struct list_head unsync;
 	unsigned long nr_unsync;

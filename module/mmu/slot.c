@@ -17,6 +17,35 @@ static void recount(struct umbra_mmu *mmu)
 {
 	mmu->max_pages = max_t(unsigned long, mmu->total_slot_pages / PAGES_PER_SHADOW_PAGE,
 			       MIN_SHADOW_PAGES);
+	if (mmu->wanted_pages)
+		mmu->max_pages = mmu->wanted_pages;
+}
+
+/**
+ * umbra_mmu_set_limit() - bound the shadow pages
+ * @mmu: the VM's
+ * @pages: at most so many, roots in use aside; 0: in proportion to guest memory
+ *
+ * What is too much goes when the next one is made.
+ * Context: may sleep.
+ */
+void umbra_mmu_set_limit(struct umbra_mmu *mmu, unsigned long pages)
+{
+	spin_lock(&mmu->lock);
+	mmu->wanted_pages = pages;
+	recount(mmu);
+	spin_unlock(&mmu->lock);
+}
+
+/**
+ * umbra_mmu_get_limit() - the bound of the shadow pages
+ * @mmu: the VM's
+ *
+ * Return: pages.
+ */
+unsigned long umbra_mmu_get_limit(struct umbra_mmu *mmu)
+{
+	return READ_ONCE(mmu->max_pages);
 }
 
 static void free_slot(struct umbra_mmu_slot *mine)

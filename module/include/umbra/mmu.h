@@ -341,6 +341,10 @@ gpa_t umbra_mmu_peek(struct umbra_mmu_ctx *ctx, gva_t gva, bool *writable, bool 
  */
 void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);
 
+/* Bound of the shadow pages (KVM_SET_NR_MMU_PAGES); 0: in proportion to guest memory. */
+void umbra_mmu_set_limit(struct umbra_mmu *mmu, unsigned long pages);
+unsigned long umbra_mmu_get_limit(struct umbra_mmu *mmu);
+
 /**
  * umbra_mmu_unprotect() - give up shadowing @gfn as a page table
  * @mmu: the VM's

@@ -70,6 +70,8 @@ struct umbra_irqfds;
  * @exception_payload: KVM_CAP_EXCEPTION_PAYLOAD enabled
  * @two_views: the engine wants umbra_mmu_set_view() to follow the CPL
  * @force_emulation: core emulates everything; fixed at creation
+ * @triple_fault_event: KVM_CAP_X86_TRIPLE_FAULT_EVENT enabled
+ * @max_vcpu_id: KVM_CAP_MAX_VCPU_ID: ids end here, 0: not said; under @lock
  * @manual_dirty: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 enabled; under @slots_lock
  * @dead: a bug of ours hit this VM: every ioctl returns -EIO
  * @apic_base_changed: some APIC was moved; unused fast path hint
@@ -108,6 +110,8 @@ struct umbra_vm {
 	u64 disabled_exits;
 	bool exception_payload;
 	bool two_views;
+	bool triple_fault_event;
+	u32 max_vcpu_id;
 	bool manual_dirty;
 	bool force_emulation;
 	bool dead;

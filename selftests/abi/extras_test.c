@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: extras_test
+ *
+ * Smaller parts of the ABI: the bound of the shadow pages, the highest vCPU id,
+ * triple faults as events, and the older form of KVM_SET_CPUID.
+ */
+#include "abi_check.h"
+
+KU_CODE64(touch,
+	  "mov $0x200000, %rbx\n"
+	  "1: movl $0x5a, (%rbx)\n"
+	  "add $0x1000, %rbx\n"
+	  "cmp $0x400000, %rbx\n"
+	  "jb 1b\n"
+	  "hlt\n");
+KU_CODE64(cpuid, "mov $0x40000001, %eax\n xor %ecx, %ecx\n cpuid\n hlt\n");
+KU_CODE64(halt, "hlt\n");
+
+static struct ku_vcpu *start(struct ku_vm *vm, const char *code, const char *end)
+{
+	struct ku_vcpu *vcpu = ku_vcpu_new(vm, 0);
+
+	ku_vcpu_cpuid(vcpu);
+	ku_load(vm, code, end - code);
+	ku_vcpu_long(vcpu, KU_CODE);
+	return vcpu;
+}
+
+static void test_mmu_pages(void)
+{
+	struct ku_vm *vm = ku_vm_new(0);
+	struct ku_vcpu *vcpu;
+
+	fails(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 1), EINVAL, "too few shadow pages");
+	ktap_ok(!ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 64), "64 shadow pages");
+	ktap_ok(ioctl(vm->fd, KVM_GET_NR_MMU_PAGES, 0) == 64, "KVM_GET_NR_MMU_PAGES");
+	vcpu = start(vm, touch, touch_end);
+	ku_run_to(vcpu, KVM_EXIT_HLT);
+	ktap_ok(*(uint32_t *)ku_ptr(vm, 0x3ff000) == 0x5a, "a guest runs with them");
+	ku_vcpu_free(vcpu);
+	ku_vm_free(vm);
+}
+
+static int enable(struct ku_vm *vm, uint32_t what, uint64_t arg)
+{
+	struct kvm_enable_cap cap = { .cap = what, .args = { arg } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static void test_vcpu_ids(void)
+{
+	struct ku_vm *vm = ku_vm_new(0);
+	int most = ku_check(vm->dev, KVM_CAP_MAX_VCPU_ID);
+	int fd;
+
+	fails(enable(vm, KVM_CAP_MAX_VCPU_ID, most + 1), EINVAL, "ids beyond what there are");
+	ktap_ok(!enable(vm, KVM_CAP_MAX_VCPU_ID, 8), "ids up to 7");
+	fails(enable(vm, KVM_CAP_MAX_VCPU_ID, 9), EINVAL, "another bound");
+	fails(ioctl(vm->fd, KVM_CREATE_VCPU, 8ul), EINVAL, "a vCPU beyond the bound");
+	fd = ioctl(vm->fd, KVM_CREATE_VCPU, 7ul);
+	ktap_ok(fd >= 0, "one below");
+	close(fd);
+	ku_vm_free(vm);
+}
+
+static void test_triple_fault(void)
+{
+	struct ku_vm *vm = ku_vm_new(0);
+	struct ku_vcpu *vcpu = start(vm, halt, halt_end);
+	struct kvm_vcpu_events ev;
+
+	ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &ev);
+	ktap_ok(!(ev.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT), "no triple fault unless asked for");
+	ev.flags = KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	ev.triple_fault.pending = 1;
+	fails(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &ev), EINVAL, "nor to be set");
+	ktap_ok(!enable(vm, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1), "KVM_CAP_X86_TRIPLE_FAULT_EVENT");
+	ktap_ok(!ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &ev), "a pending one is set");
+	ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &ev);
+	ktap_ok((ev.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) && ev.triple_fault.pending,
+		"and reads back");
+	ktap_ok(ku_run(vcpu) == KVM_EXIT_SHUTDOWN, "it shuts the vCPU down");
+	ku_vcpu_free(vcpu);
+	ku_vm_free(vm);
+}
+
+static void test_cpuid(void)
+{
+	struct {
+		struct kvm_cpuid head;
+		struct kvm_cpuid_entry e[2];
+	} table = {
+		.head.nent = 2,
+		.e = { { .function = 0x80000001, .edx = 1u << 29 },
+		       { .function = 0x40000001, .eax = 0x11, .ebx = 0x22, .ecx = 0x33, .edx = 0x44 } },
+	};
+	struct ku_vm *vm = ku_vm_new(0);
+	struct ku_vcpu *vcpu = start(vm, cpuid, cpuid_end);
+	struct kvm_regs regs;
+
+	ktap_ok(!ioctl(vcpu->fd, KVM_SET_CPUID, &table), "KVM_SET_CPUID");
+	ku_run_to(vcpu, KVM_EXIT_HLT);
+	regs = ku_get_regs(vcpu);
+	ktap_ok(regs.rax == 0x11 && regs.rbx == 0x22 && regs.rcx == 0x33 && regs.rdx == 0x44,
+		"the guest reads it");
+	table.head.nent = 100000;
+	fails(ioctl(vcpu->fd, KVM_SET_CPUID, &table), E2BIG, "too many");
+	ku_vcpu_free(vcpu);
+	ku_vm_free(vm);
+}
+
+int main(void)
+{
+	ktap_plan(4 + 5 + 6 + 3);
+	test_mmu_pages();
+	test_vcpu_ids();
+	test_triple_fault();
+	test_cpuid();
+	ktap_exit();
+}
