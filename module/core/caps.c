@@ -12,6 +12,7 @@
 #include "umbra/irqchip.h"
 #include "core_internal.h"
 #include "ioctl_internal.h"
+#include "msr_user_internal.h"
 
 /**
  * struct cap - what a capability reads
@@ -85,6 +86,8 @@ static const struct cap caps[] = {
 	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
+	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
+	{ KVM_CAP_X86_MSR_FILTER, 1 },
 	{ KVM_CAP_CLOCKSOURCE, 1 },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 	{ KVM_CAP_MCE, 32 },
@@ -188,6 +191,8 @@ long umbra_ioctl_enable_cap(struct umbra_vm *vm, void *arg, void __user *uarg)
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->triple_fault_event = cap->args[0];
 		return 0;
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		return umbra_msr_user_enable(vm, cap->args[0]);
 	case KVM_CAP_MAX_VCPU_ID:
 		return set_max_vcpu_id(vm, cap->args[0]);
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:

@@ -26,7 +26,7 @@
 #include "fpu_internal.h"
 #include "guest_debug_internal.h"
 #include "io_internal.h"
-#include "msr_internal.h"
+#include "msr_user_internal.h"
 #include "pio_string_internal.h"
 #include "soft_tlb_internal.h"
 #include "umbra/trace.h"
@@ -398,16 +398,18 @@ static int emul_write_dr(struct umbra_emul *e, unsigned int dr, u64 val)
 
 static int emul_read_msr(struct umbra_emul *e, u32 index, u64 *val)
 {
-	return gp_result(e, umbra_msr_read(to_vcpu(e), index, val, false));
+	int err = umbra_msr_guest_read(to_vcpu(e), index, val);
+
+	return err == UMBRA_MSR_ASKED ? UMBRA_EMUL_IO : gp_result(e, err);
 }
 
 static int emul_write_msr(struct umbra_emul *e, u32 index, u64 val)
 {
-	int err = umbra_msr_write(to_vcpu(e), index, val, false);
+	int err = umbra_msr_guest_write(to_vcpu(e), index, val);
 
 	to_vcpu(e)->look_again = true;
 	sync_msrs(e);
-	return gp_result(e, err);
+	return err == UMBRA_MSR_ASKED ? UMBRA_EMUL_IO : gp_result(e, err);
 }
 
 static int emul_write_xcr(struct umbra_emul *e, u32 index, u64 val)

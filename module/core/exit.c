@@ -19,6 +19,7 @@
 #include "io_internal.h"
 #include "msr_internal.h"
 #include "soft_tlb_internal.h"
+#include "msr_user_internal.h"
 #include "umbra/trace.h"
 
 /* A page fault that comes back this often without any other exit makes no progress. */
@@ -247,32 +248,53 @@ static int exit_cr(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 	return err ?: umbra_skip_insn(vcpu, exit->insn_len);
 }
 
-static int exit_msr(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+static int write_msr(struct umbra_vcpu *vcpu);
+static int read_msr(struct umbra_vcpu *vcpu);
+
+/* RDMSR or WRMSR of two bytes, for the first time or after userspace has answered. */
+static int do_msr(struct umbra_vcpu *vcpu, bool write)
 {
 	struct umbra_regs *regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
 	u32 index = regs->gpr[UMBRA_RCX];
 	u64 val;
 	int err;
 
-	if (exit->insn_len != 2)
-		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
-	if (exit->msr_write) {
+	if (write) {
 		val = (u32)regs->gpr[UMBRA_RAX] | regs->gpr[UMBRA_RDX] << 32;
-		err = umbra_msr_write(vcpu, index, val, false);
+		err = umbra_msr_guest_write(vcpu, index, val);
 	} else {
-		err = umbra_msr_read(vcpu, index, &val, false);
+		err = umbra_msr_guest_read(vcpu, index, &val);
 	}
+	if (umbra_msr_to_user(vcpu, write ? write_msr : read_msr))
+		return 0;
 	if (err == -EINVAL) {
 		umbra_queue_gp(vcpu);
 		return 1;
 	}
 	if (err)
 		return err;
-	if (!exit->msr_write) {
+	if (!write) {
 		regs->gpr[UMBRA_RAX] = (u32)val;
 		regs->gpr[UMBRA_RDX] = val >> 32;
 	}
 	return umbra_skip_insn(vcpu, 2);
+}
+
+static int write_msr(struct umbra_vcpu *vcpu)
+{
+	return do_msr(vcpu, true);
+}
+
+static int read_msr(struct umbra_vcpu *vcpu)
+{
+	return do_msr(vcpu, false);
+}
+
+static int exit_msr(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	if (exit->insn_len != 2)
+		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	return do_msr(vcpu, exit->msr_write);
 }
 
 static int exit_shutdown(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)

@@ -15,6 +15,7 @@
 
 #include "emulate_internal.h"
 #include "event_internal.h"
+#include "msr_user_internal.h"
 #include "pio_string_internal.h"
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
@@ -201,11 +202,18 @@ static int complete_logged(struct umbra_vcpu *vcpu)
 	return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 }
 
+static int emulate_again(struct umbra_vcpu *vcpu)
+{
+	return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+}
+
 int umbra_io_to_user(struct umbra_vcpu *vcpu)
 {
 	struct umbra_io_log *log = &vcpu->io;
 	unsigned int i;
 
+	if (umbra_msr_to_user(vcpu, emulate_again))
+		return 0;
 	if (!log->pending)
 		return umbra_pio_string_to_user(vcpu);
 	i = last(log);

@@ -93,6 +93,7 @@ static const struct row rows[] = {
 	VM(KVM_SET_IDENTITY_MAP_ADDR, set_identity_map_addr, VM, IN),
 	VM(KVM_SET_BOOT_CPU_ID, set_boot_cpu_id, VM, RAW),
 	VM(KVM_ENABLE_CAP, enable_cap, VM, IN),
+	VM(KVM_X86_SET_MSR_FILTER, x86_set_msr_filter, VM, IN),
 	VM(KVM_GET_STATS_FD, vm_get_stats_fd, NONE, RAW),
 	VM(KVM_REGISTER_COALESCED_MMIO, register_coalesced_mmio, SLOTS, IN),
 	VM(KVM_UNREGISTER_COALESCED_MMIO, unregister_coalesced_mmio, SLOTS, IN),

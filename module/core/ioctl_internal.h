@@ -61,6 +61,7 @@ UMBRA_VM_IOCTL(set_tss_addr);
 UMBRA_VM_IOCTL(set_identity_map_addr);
 UMBRA_VM_IOCTL(set_boot_cpu_id);
 UMBRA_VM_IOCTL(enable_cap);
+UMBRA_VM_IOCTL(x86_set_msr_filter);
 UMBRA_VM_IOCTL(vm_get_stats_fd);
 UMBRA_VM_IOCTL(register_coalesced_mmio);
 UMBRA_VM_IOCTL(unregister_coalesced_mmio);

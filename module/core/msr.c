@@ -36,7 +36,7 @@ enum {
 	MISC_HWCR,
 	MISC_OSVW_LENGTH,
 	MISC_OSVW_STATUS,
-	MISC_FEATURES_ENABLES,
+	MISC_POWER_CTL,
 	NR_MISC
 };
 
@@ -343,6 +343,7 @@ static const struct msr_row rows[] = {
 	STORE(MSR_IA32_MISC_ENABLE, LISTED, FIELD(misc_enable), ~0ull),
 	ROW(MSR_IA32_DEBUGCTLMSR, 1, 0, read_const, write_zero, 0, 0),
 	ROW(MSR_IA32_LASTBRANCHFROMIP, 4, 0, read_const, NULL, 0, 0),
+	STORE(MSR_IA32_POWER_CTL, LISTED, MISC(MISC_POWER_CTL), ~0ull),
 	ROW(0x200, 16, LISTED, read_mtrr, write_mtrr, 0, 0),
 	ROW(MSR_MTRRfix64K_00000, 1, LISTED, read_mtrr, write_mtrr, 0, 0),
 	ROW(MSR_MTRRfix16K_80000, 2, LISTED, read_mtrr, write_mtrr, 0, 0),
@@ -407,6 +408,13 @@ static const struct msr_row *find_row(u32 index)
 static u32 row_index(const struct msr_row *row, u32 index)
 {
 	return row->count == 1 ? row->first : index;
+}
+
+bool umbra_msr_exists(u32 index, bool write)
+{
+	const struct msr_row *row = find_row(index);
+
+	return row && (write ? row->write && !(row->flags & HOST_WRITE) : !!row->read);
 }
 
 int umbra_msr_read(struct umbra_vcpu *vcpu, u32 index, u64 *val, bool host)

@@ -22,6 +22,9 @@ int umbra_msr_read(struct umbra_vcpu *vcpu, u32 index, u64 *val, bool host);
 /* WRMSR or KVM_SET_MSRS, likewise; SRCU read side held. */
 int umbra_msr_write(struct umbra_vcpu *vcpu, u32 index, u64 val, bool host);
 
+/* Does the guest's access reach a register at all? */
+bool umbra_msr_exists(u32 index, bool write);
+
 /* Power-on values. */
 void umbra_msr_reset(struct umbra_vcpu *vcpu);
 

@@ -27,6 +27,7 @@
 #include "mp_internal.h"
 #include "msr_internal.h"
 #include "soft_tlb_internal.h"
+#include "msr_user_internal.h"
 #include "umbra/irqchip.h"
 
 #define ATTR_DATA	(UMBRA_SEG_P | UMBRA_SEG_S | 3)		/* read, write, accessed */
@@ -193,4 +194,5 @@ int umbra_vm_arch_create(struct umbra_vm *vm)
 
 void umbra_vm_arch_destroy(struct umbra_vm *vm)
 {
+	umbra_msr_filter_free(vm);
 }

@@ -53,6 +53,8 @@ static int handle_requests(struct umbra_vcpu *vcpu)
 	}
 	if (umbra_take_request(vcpu, UMBRA_REQ_CLOCK))
 		umbra_clock_update(vcpu);
+	if (umbra_take_request(vcpu, UMBRA_REQ_CONFIGURE))
+		vcpu->vm->engine->configure(vcpu);
 	/* These only make the loop come round: it looks at what they announce anyway. */
 	umbra_take_request(vcpu, UMBRA_REQ_LOAD_MMU);
 	umbra_take_request(vcpu, UMBRA_REQ_EVENT);

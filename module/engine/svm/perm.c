@@ -90,10 +90,13 @@ hpa_t umbra_svm_iopm_hpa(void)
 
 /**
  * umbra_svm_msrpm_hpa() - the MSR permission map
+ * @all: every access exits
  *
  * Return: host physical address for the VMCB.
  */
-hpa_t umbra_svm_msrpm_hpa(void)
+hpa_t umbra_svm_msrpm_hpa(bool all)
 {
-	return virt_to_phys(msrpm);
+	/* The map of ports is all ones, and longer. */
+	BUILD_BUG_ON(IOPM_SIZE < MSRPM_SIZE);
+	return virt_to_phys(all ? iopm : msrpm);
 }

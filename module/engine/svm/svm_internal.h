@@ -24,6 +24,7 @@
  * change the fields of that group since this processor last saved the VMCB.
  */
 #define SVM_CLEAN_INTERCEPTS	BIT(0)	/* intercepts, TSC offset */
+#define SVM_CLEAN_PERM		BIT(1)	/* permission maps */
 #define SVM_CLEAN_ASID		BIT(2)
 #define SVM_CLEAN_INTR		BIT(3)	/* int_ctl, int_vector */
 #define SVM_CLEAN_CR		BIT(5)	/* CR0, CR3, CR4, EFER */
@@ -187,7 +188,7 @@ bool umbra_svm_stopping(void);
 int umbra_svm_perm_create(void);
 void umbra_svm_perm_destroy(void);
 hpa_t umbra_svm_iopm_hpa(void);
-hpa_t umbra_svm_msrpm_hpa(void);
+hpa_t umbra_svm_msrpm_hpa(bool all);
 
 /* vmcb.c: the control block. */
 void umbra_svm_vmcb_init(struct umbra_vcpu *vcpu);

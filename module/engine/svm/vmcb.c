@@ -73,7 +73,9 @@ void umbra_svm_configure(struct umbra_vcpu *vcpu)
 	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
 		exceptions |= BIT(3);
 	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = exceptions;
-	svm_changed(svm, SVM_CLEAN_INTERCEPTS);
+	svm->vmcb->control.msrpm_base_pa =
+		umbra_svm_msrpm_hpa(rcu_access_pointer(vcpu->vm->msr_filter));
+	svm_changed(svm, SVM_CLEAN_INTERCEPTS | SVM_CLEAN_PERM);
 	umbra_svm_push_dr(vcpu);
 }
 
@@ -103,7 +105,6 @@ void umbra_svm_vmcb_init(struct umbra_vcpu *vcpu)
 		svm_intercept(svm, INTERCEPT_PAUSE, true);
 	}
 	control->iopm_base_pa = umbra_svm_iopm_hpa();
-	control->msrpm_base_pa = umbra_svm_msrpm_hpa();
 	control->int_ctl = V_INTR_MASKING_MASK;
 	save->g_pat = 0x0007040600070406ull;
 	save->dr6 = 0xffff0ff0;

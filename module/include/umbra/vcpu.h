@@ -23,6 +23,8 @@
 #include "umbra/stat.h"
 #include "umbra/vm.h"
 
+struct umbra_vcpu;
+
 /* Requests from any thread; bits of vcpu->requests. */
 enum umbra_request {
 	UMBRA_REQ_FLUSH_TLB,	/* drop all translations */
@@ -31,6 +33,7 @@ enum umbra_request {
 	UMBRA_REQ_NMI,		/* vcpu->nmi_queued changed */
 	UMBRA_REQ_SHUTDOWN,	/* triple fault */
 	UMBRA_REQ_CLOCK,	/* update the kvmclock page */
+	UMBRA_REQ_CONFIGURE,	/* what the engine intercepts has changed */
 	UMBRA_REQ_DEAD,		/* umbra_vm_kill() */
 };
 
@@ -114,6 +117,27 @@ struct umbra_pio_string {
 };
 
 /**
+ * struct umbra_msr_user - RDMSR or WRMSR that userspace answers
+ * @asked: kvm_run is filled
+ * @answered: @data and @error are the answer to the access that is made again
+ * @write: WRMSR
+ * @error: #GP
+ * @index: MSR
+ * @rip: linear address of the instruction
+ * @data: what RDMSR reads
+ * @again: makes the access again
+ */
+struct umbra_msr_user {
+	bool asked, answered;
+	bool write;
+	u8 error;
+	u32 index;
+	u64 rip;
+	u64 data;
+	int (*again)(struct umbra_vcpu *vcpu);
+};
+
+/**
  * struct umbra_vcpu - a virtual CPU
  * @vm: its VM; holds a reference
  * @id: vCPU id given by userspace, initial APIC id
@@ -185,6 +209,7 @@ struct umbra_pio_string {
  * @hint: of the page fault that is being emulated
  * @soft_tlb: of core/soft_tlb.c, or NULL
  * @string: REP INS or REP OUTS in flight; core/pio_string.c
+ * @msr_user: RDMSR or WRMSR in flight; core/msr_user.c
  * @complete: what to do when userspace comes back, or NULL
  * @stat: counters
  * @preempted_in_kernel: unused hint
@@ -259,6 +284,7 @@ struct umbra_vcpu {
 	struct umbra_hint hint;
 	struct umbra_soft_tlb *soft_tlb;
 	struct umbra_pio_string string;
+	struct umbra_msr_user msr_user;
 	int (*complete)(struct umbra_vcpu *vcpu);
 	struct umbra_vcpu_stat stat;
 	u64 clock_msr, wall_msr;

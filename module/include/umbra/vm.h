@@ -33,6 +33,7 @@ struct umbra_pit;
 struct umbra_bus;
 struct umbra_coalesced;
 struct umbra_irqfds;
+struct umbra_msr_filter;
 
 /**
  * struct umbra_vm - a virtual machine
@@ -67,6 +68,8 @@ struct umbra_irqfds;
  * @identity_map_addr: KVM_SET_IDENTITY_MAP_ADDR; kept, unused
  * @x2apic_flags: KVM_CAP_X2APIC_API bits
  * @disabled_exits: KVM_CAP_X86_DISABLE_EXITS bits
+ * @msr_filter: KVM_X86_SET_MSR_FILTER or NULL, under @srcu; replaced under @lock
+ * @msr_user_reasons: KVM_MSR_EXIT_REASON_* that go to userspace
  * @exception_payload: KVM_CAP_EXCEPTION_PAYLOAD enabled
  * @two_views: the engine wants umbra_mmu_set_view() to follow the CPL
  * @force_emulation: core emulates everything; fixed at creation
@@ -108,6 +111,8 @@ struct umbra_vm {
 	u64 identity_map_addr;
 	u64 x2apic_flags;
 	u64 disabled_exits;
+	struct umbra_msr_filter __rcu *msr_filter;
+	u32 msr_user_reasons;
 	bool exception_payload;
 	bool two_views;
 	bool triple_fault_event;
