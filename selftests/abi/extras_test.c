@@ -16,6 +16,7 @@ KU_CODE64(touch,
 	  "hlt\n");
 KU_CODE64(cpuid, "mov $0x40000001, %eax\n xor %ecx, %ecx\n cpuid\n hlt\n");
 KU_CODE64(halt, "hlt\n");
+KU_CODE64(ud, "nop\n ud2\n");
 
 static struct ku_vcpu *start(struct ku_vm *vm, const char *code, const char *end)
 {
@@ -86,6 +87,25 @@ static void test_triple_fault(void)
 	ku_vm_free(vm);
 }
 
+/* What a debugger finds after the guest has shut down. */
+static void test_shutdown(void)
+{
+	struct ku_vm *vm = ku_vm_new(0);
+	struct ku_vcpu *vcpu = start(vm, ud, ud_end);
+	struct kvm_sregs sregs = ku_get_sregs(vcpu);
+
+	sregs.idt.limit = 0;
+	ku_set_sregs(vcpu, &sregs);
+	ktap_ok(ku_run(vcpu) == KVM_EXIT_SHUTDOWN, "an exception without an IDT shuts down");
+	if (is_umbra())
+		ktap_ok(ku_get_regs(vcpu).rip == KU_CODE + 1 &&
+			ku_get_sregs(vcpu).cr3 == sregs.cr3, "the registers are still there");
+	else
+		ktap_skip("the registers are still there", "KVM on AMD's processors resets them");
+	ku_vcpu_free(vcpu);
+	ku_vm_free(vm);
+}
+
 static void test_cpuid(void)
 {
 	struct {
@@ -113,10 +133,11 @@ static void test_cpuid(void)
 
 int main(void)
 {
-	ktap_plan(4 + 5 + 6 + 3);
+	ktap_plan(4 + 5 + 6 + 2 + 3);
 	test_mmu_pages();
 	test_vcpu_ids();
 	test_triple_fault();
+	test_shutdown();
 	test_cpuid();
 	ktap_exit();
 }

@@ -30,6 +30,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITES = {"6.12": "bookworm-backports", "7": "sid"}
 # What one kernel's metapackages pull in that is the kernel itself.
 IMAGE_PACKAGES = re.compile(r"linux-(image-|binary-|modules-|base-\d)")
+QEMU_PACKAGES = ("qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios")
 HEADER_PACKAGES = re.compile(r"linux-(headers|kbuild)-")
 
 
@@ -168,6 +169,23 @@ def fetch(series):
             call(["/sbin/depmod", "-b", new, os.path.basename(modules)], "depmod")
         finish_tree(tree)
     return bedlib.find_kernel(series)
+
+
+def qemu():
+    """The QEMU of bookworm-backports, unpacked: the folder, to be run in place."""
+    tree = os.path.join(bedlib.cache_dir(), "qemu-backports")
+    if not os.path.isdir(tree):
+        note("fetching the QEMU of bookworm-backports")
+        apt = Apt("bookworm-backports")
+        apt.update()
+        new = fresh_tree(tree)
+        apt.unpack(QEMU_PACKAGES, new)
+        finish_tree(tree)
+    missing = re.findall(r"(\S+) => not found",
+                         call(["ldd", os.path.join(tree, "usr/bin/qemu-system-x86_64")], "ldd"))
+    if missing:
+        raise Unreachable("the QEMU of bookworm-backports needs " + " ".join(missing))
+    return tree
 
 
 def headers(series):
