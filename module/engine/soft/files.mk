@@ -1,6 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0
 include $(src)/module/engine/soft/tc.mk
 soft-y := soft.o run.o exits.o code.o segs.o area.o host.o switch.o $(soft-tc-y)
-
-# Its stack is not one that objtool knows.
-OBJECT_FILES_NON_STANDARD_switch.o := y

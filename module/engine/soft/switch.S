@@ -34,6 +34,7 @@
 #include <asm/cpufeatures.h>
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
+#include <asm/unwind_hints.h>
 
 #include "switch.h"
 
@@ -88,14 +89,14 @@ SYM_FUNC_START(umbra_soft_switch)
 	mov	%rax, %cr3
 	mov	SF_HOLE_ENTRY(%rdi), %rax
 	ANNOTATE_RETPOLINE_SAFE
-	jmp	*%rax
-SYM_FUNC_END(umbra_soft_switch)
+	call	*%rax
 
-/*
- * The way back, in the intermediate address space; the engine's tables are
- * active.  RDI is the frame in the kernel's mapping.
- */
-SYM_CODE_START(umbra_soft_resume)
+	/*
+	 * The way back, in the intermediate address space; the engine's tables are
+	 * active.  Not by a return: RSP is in the hole.  RDI is the frame in the
+	 * kernel's mapping.
+	 */
+SYM_INNER_LABEL(umbra_soft_resume, SYM_L_GLOBAL)
 	endbr64
 
 	/* Step 1: segments by the host's GDT; its TSS was loaded in the hole. */
@@ -114,7 +115,7 @@ SYM_CODE_START(umbra_soft_resume)
 	mov	SF_HOST_GSBASE(%rdi), %rax
 	wrgsbase %rax
 
-	/* Step 3: a stack, then the host's IDT: from here its handlers run. */
+	/* Step 3: the stack as before the call, then the host's IDT: from here its handlers run. */
 	mov	SF_HOST_RSP(%rdi), %rsp
 	lidt	SF_HOST_IDTR(%rdi)
 
@@ -129,7 +130,7 @@ SYM_CODE_START(umbra_soft_resume)
 	pop	%r15
 	pop	%rbp
 	RET
-SYM_CODE_END(umbra_soft_resume)
+SYM_FUNC_END(umbra_soft_switch)
 
 /* void umbra_soft_raise(u64 vector) */
 SYM_FUNC_START(umbra_soft_raise)
@@ -145,6 +146,7 @@ SYM_CODE_START_LOCAL(raise_table)
 .Lraise:
 	.set	vec, 0
 	.rept	256
+	UNWIND_HINT_FUNC
 	endbr64
 	.byte	0xcd, vec		/* INT vec, never the one-byte forms */
 	RET
