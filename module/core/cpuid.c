@@ -522,6 +522,10 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		{ 1, UMBRA_ECX, F(RDRAND), UMBRA_EMUL_F_RDRAND },
 		{ 7, UMBRA_EBX, F(RDSEED), UMBRA_EMUL_F_RDSEED },
 		{ 7, UMBRA_ECX, F(MOVDIRI), UMBRA_EMUL_F_MOVDIR },
+		{ 1, UMBRA_ECX, F(XMM3), UMBRA_EMUL_F_SSE3 },
+		{ 1, UMBRA_ECX, F(SSSE3), UMBRA_EMUL_F_SSSE3 },
+		{ 1, UMBRA_ECX, F(XMM4_1), UMBRA_EMUL_F_SSE41 },
+		{ 1, UMBRA_ECX, F(XMM4_2), UMBRA_EMUL_F_SSE42 },
 	};
 	const struct kvm_cpuid_entry2 *entry;
 	u64 features = 0;
@@ -535,6 +539,15 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		features |= UMBRA_EMUL_F_XGETBV1;
 	if (umbra_guest_is_amd(vcpu))
 		features |= UMBRA_EMUL_F_AMD;
+	/* The emulator executes these on the processor, whatever userspace promised. */
+	if (!boot_cpu_has(X86_FEATURE_XMM3))
+		features &= ~UMBRA_EMUL_F_SSE3;
+	if (!boot_cpu_has(X86_FEATURE_SSSE3))
+		features &= ~UMBRA_EMUL_F_SSSE3;
+	if (!boot_cpu_has(X86_FEATURE_XMM4_1))
+		features &= ~UMBRA_EMUL_F_SSE41;
+	if (!boot_cpu_has(X86_FEATURE_XMM4_2))
+		features &= ~UMBRA_EMUL_F_SSE42;
 	return features;
 }
 

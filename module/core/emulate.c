@@ -10,6 +10,7 @@
 #include "emulate_internal.h"
 
 #include <asm/debugreg.h>
+#include <asm/fpu/api.h>
 #include <asm/kvm.h>
 #include <asm/msr.h>
 #include <asm/msr-index.h>
@@ -485,6 +486,14 @@ static int emul_fx(struct umbra_emul *e, void *area, bool write)
 	return gp_result(e, umbra_fpu_legacy(to_vcpu(e), area, write));
 }
 
+static void emul_fpu(struct umbra_emul *e, bool begin)
+{
+	if (begin)
+		kernel_fpu_begin();
+	else
+		kernel_fpu_end();
+}
+
 static int emul_random(struct umbra_emul *e, bool seed, u64 *val)
 {
 	get_random_bytes(val, sizeof(*val));
@@ -514,6 +523,7 @@ static const struct umbra_emul_ops emul_ops = {
 	.hypercall = emul_hypercall,
 	.xmm = emul_xmm,
 	.fx = emul_fx,
+	.fpu = emul_fpu,
 	.monitor = emul_nothing,
 	.random = emul_random,
 };

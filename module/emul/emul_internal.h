@@ -128,6 +128,7 @@ struct emul_opcode;
 /**
  * struct emul_insn - a decoded instruction
  * @op: its row in the tables
+ * @exec: handler that judge() has settled on
  * @mode: 16, 32 or 64
  * @amd: near branches take a 66 prefix in 64-bit mode
  * @enc: enum emul_enc
@@ -169,6 +170,7 @@ struct emul_opcode;
  */
 struct emul_insn {
 	const struct emul_opcode *op;
+	int (*exec)(struct umbra_emul *e, struct emul_insn *in);
 	u8 mode;
 	bool amd;
 	u8 enc;
@@ -431,6 +433,9 @@ void emul_watch_port(struct umbra_emul *e, u16 port, unsigned int size);
 
 /* io.c */
 int emul_io_check(struct umbra_emul *e, u16 port, unsigned int size);
+
+/* simd.c */
+emul_handler *emul_simd_handler(const struct emul_insn *in);
 
 /* x87.c */
 int emul_fpu_check(struct umbra_emul *e, bool sse);

@@ -223,7 +223,7 @@ static bool lock_ok(const struct emul_insn *in)
 	       (in->src.type == EMUL_OT_CR && in->src.reg == 8);
 }
 
-static int judge(struct umbra_emul *e, const struct emul_insn *in)
+static int judge(struct umbra_emul *e, struct emul_insn *in)
 {
 	const struct emul_opcode *op = in->op;
 
@@ -236,7 +236,8 @@ static int judge(struct umbra_emul *e, const struct emul_insn *in)
 		return emul_ud(e);
 	if ((op->flags & OPF_PRIV) && e->r.cpl)
 		return emul_gp(e);
-	if (!op->exec)
+	in->exec = op->exec ? op->exec : emul_simd_handler(in);
+	if (!in->exec)
 		return emul_unhandled(e, in->enc == EMUL_ENC_LEGACY ?
 				      "SSE, MMX or XSAVE instruction" :
 				      "AVX instruction");
@@ -311,7 +312,7 @@ static int run_locked(struct umbra_emul *e, struct emul_insn *in)
 		if (ret)
 			return ret;
 		old = in->dst.val;
-		ret = in->op->exec(e, in);
+		ret = in->exec(e, in);
 		if (ret || in->no_store)
 			return ret;
 		ret = emul_cmpxchg_mem(e, in, &old, &in->dst.val, in->dst.size,
@@ -346,7 +347,7 @@ static int run(struct umbra_emul *e, struct emul_insn *in)
 	ret = load_dst(e, in);
 	if (ret)
 		return ret;
-	ret = in->op->exec(e, in);
+	ret = in->exec(e, in);
 	if (ret)
 		return ret;
 	return store_results(e, in);

@@ -191,7 +191,8 @@ _INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # What the freestanding emulator may see of the module.
 EMUL_HEADERS = {"umbra/emul.h", "umbra/decode.h", "umbra/types.h", "umbra/hosted.h",
-                "umbra/compat.h", "umbra/regs.h", "asm/processor-flags.h"}
+                "umbra/compat.h", "umbra/regs.h", "umbra/stub.h",
+                "asm/processor-flags.h"}
 
 
 def resolve(path, name):

@@ -3,13 +3,16 @@
 
 EMUL_DIR := ../../module/emul
 EMUL_SRC := $(wildcard $(EMUL_DIR)/*.c)
-EMUL_TESTS := test_decode test_emul_native test_emul_system test_emul_random
-EMUL_OBJS := $(patsubst $(EMUL_DIR)/%.c,build/emul/%.o,$(EMUL_SRC))
+EMUL_TESTS := test_decode test_emul_native test_emul_system test_emul_whole test_emul_random
+EMUL_OBJS := $(patsubst $(EMUL_DIR)/%.c,build/emul/%.o,$(EMUL_SRC)) build/emul/simd_stub.o
 
 TEST_PROGS += $(addprefix build/,$(EMUL_TESTS))
 
 build/emul/%.o: $(EMUL_DIR)/%.c | build/emul
 	$(CC) $(CFLAGS) -MMD -c -o $@ $<
+
+build/emul/%.o: $(EMUL_DIR)/%.S | build/emul
+	$(CC) -g -D__ASSEMBLY__ -I../../module/include -c -o $@ $<
 
 build/emul/%.o: %.c | build/emul
 	$(CC) $(CFLAGS) -I$(EMUL_DIR) -MMD -c -o $@ $<
@@ -18,7 +21,7 @@ $(addprefix build/,$(EMUL_TESTS)): build/%: build/emul/%.o $(EMUL_OBJS)
 	$(CC) $(CFLAGS) -o $@ $^ -lZydis
 
 build/test_emul_native: build/emul/test_emul_cpu.o build/emul/test_emul_env.o
-build/test_emul_system build/test_emul_random: build/emul/test_emul_env.o
+build/test_emul_system build/test_emul_whole build/test_emul_random: build/emul/test_emul_env.o
 
 build/emul:
 	mkdir -p $@

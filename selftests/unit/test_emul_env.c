@@ -261,6 +261,11 @@ static int op_fx(struct umbra_emul *e, void *area, bool write)
 	return UMBRA_EMUL_OK;
 }
 
+/* Here the processor's vector registers are anybody's. */
+static void op_fpu(struct umbra_emul *e, bool begin)
+{
+}
+
 static const struct umbra_emul_ops ops = {
 	.fetch = op_fetch,
 	.read = op_read,
@@ -280,6 +285,7 @@ static const struct umbra_emul_ops ops = {
 	.invlpg = op_invlpg,
 	.xmm = op_xmm,
 	.fx = op_fx,
+	.fpu = op_fpu,
 };
 
 void env_init(struct env *v)

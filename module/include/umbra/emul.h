@@ -106,6 +106,9 @@ struct umbra_emul;
  *	the register.  @len is 1..16 for SSE; a VEX or EVEX write has 64 bytes, zero
  *	above the vector: the owner ignores what the register does not have
  * @fx: FXSAVE (@write false) or FXRSTOR of the 512-byte legacy area; also x87 by NULL checks
+ * @fpu: the emulator is about to use the processor's vector registers for a few
+ *	instructions (@begin) or is done with them; their contents may be anything.
+ *	NULL: vector arithmetic is UNHANDLED
  * @monitor: MONITOR/MWAIT, PAUSE: hint
  * @random: RDRAND, or RDSEED with @seed
  *
@@ -144,6 +147,7 @@ struct umbra_emul_ops {
 	int (*xmm)(struct umbra_emul *e, unsigned int reg, void *buf,
 		   unsigned int len, bool write);
 	int (*fx)(struct umbra_emul *e, void *area, bool write);
+	void (*fpu)(struct umbra_emul *e, bool begin);
 	int (*monitor)(struct umbra_emul *e);
 	int (*random)(struct umbra_emul *e, bool seed, u64 *val);
 };
@@ -209,6 +213,11 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_RDSEED	BIT_ULL(18)
 #define UMBRA_EMUL_F_MOVDIR	BIT_ULL(19)	/* MOVDIRI, MOVDIR64B */
 #define UMBRA_EMUL_F_XGETBV1	BIT_ULL(20)
+/* These promise that the host has them as well. */
+#define UMBRA_EMUL_F_SSE3	BIT_ULL(21)
+#define UMBRA_EMUL_F_SSSE3	BIT_ULL(22)
+#define UMBRA_EMUL_F_SSE41	BIT_ULL(23)
+#define UMBRA_EMUL_F_SSE42	BIT_ULL(24)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
 /* Bytes that umbra_emul.cache takes. */

@@ -24,3 +24,23 @@ def forced_tests(t):
             result = bed.run([os.path.join(TESTS, name)], timeout=90,
                              env={"UMBRA_DEVICE": t.device})
             t.results += ktap.judge(result.output.decode(), result.status)
+
+
+# Firmware without a disk, until it finds that there is none.
+FIRMWARE = """
+qemu-system-x86_64 -accel kvm -M pc -m 32M -nodefaults -display none -no-reboot \\
+	-debugcon file:/tmp/log -global isa-debugcon.iobase=0x402 & vm=$!
+while kill -0 $vm 2>/dev/null && ! grep -aq 'No bootable device' /tmp/log; do sleep 0.5; done
+kill $vm 2>/dev/null
+cat /tmp/log
+"""
+
+
+@case("emulate/seabios", engines=("svm",), weight=60)
+def forced_firmware(t):
+    "SeaBIOS runs to its end in stock QEMU, real mode to protected mode and back, by the emulator."
+    with t.bed(params="force_emulation=1 kvm_node=1", cpus=2) as bed:
+        result = bed.run(["sh", "-c", FIRMWARE], timeout=150)
+    said = result.output.decode(errors="replace")
+    t.check("Booting from" in said, "SeaBIOS comes to the boot devices", said[-1500:])
+    t.check("No bootable device" in said, "and finds none", said[-500:])

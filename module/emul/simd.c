@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: SSE
+ *
+ * Legacy SSE instructions, up to SSE4.1, and their MMX forms: operands are
+ * fetched, the very instruction is executed on them (simd_stub.S) with all
+ * floating-point exceptions masked, and what it raised is judged by the guest's
+ * MXCSR.  Moves are in sse.c; shuffles are done here because their immediate
+ * cannot be a stub's.
+ */
+#include "simd_internal.h"
+
+#define EMUL_XM			19
+#define MXCSR_FLAGS		0x3fu
+#define MXCSR_MASKS		0x1f80u
+#define MXCSR_AT		24	/* in the FXSAVE area */
+
+/* What an instruction needs besides its stub. */
+struct plan {
+	const u8 *stub;
+	u8 bytes;	/* of a memory operand */
+	bool mmx;
+	bool fp;	/* heeds MXCSR */
+	bool flags;	/* writes RFLAGS */
+	u64 feature;
+};
+
+static bool is_compare(const struct emul_insn *in)
+{
+	return in->map == 2 && (in->opcode == 0x2e || in->opcode == 0x2f);
+}
+
+static bool is_fp(u8 op)
+{
+	return (op >= 0x51 && op <= 0x53) || (op >= 0x58 && op <= 0x5f) || op == 0x2e ||
+	       op == 0x2f || op == 0xc2 || op == 0xe6 || op == 0x7c || op == 0x7d ||
+	       op == 0xd0;
+}
+
+/* Bytes of a memory operand in map 0F (SDM Vol. 2, each instruction's page). */
+static u8 bytes_0f(u8 op, u8 pp)
+{
+	bool scalar = is_fp(op) && op != 0xe6 && op != 0x7c && op != 0x7d && op != 0xd0;
+
+	if (is_fp(op) && (op == 0x2e || op == 0x2f))
+		return pp == EMUL_PP_66 ? 8 : 4;
+	if (op == 0x5b)
+		return 16;
+	if ((op == 0x5a && pp == EMUL_PP_NONE) || (op == 0xe6 && pp == EMUL_PP_F3) ||
+	    (op == 0x12 && pp == EMUL_PP_F2))
+		return 8;
+	if (scalar && pp >= EMUL_PP_F3)
+		return pp == EMUL_PP_F3 ? 4 : 8;
+	return 16;
+}
+
+/* PMOVSX and PMOVZX read as much as they extend. */
+static u8 bytes_38(u8 op)
+{
+	static const u8 extend[6] = { 8, 4, 2, 8, 4, 8 };
+
+	return (op & 0xef) >= 0x20 && (op & 0xef) <= 0x25 ? extend[op & 7] : 16;
+}
+
+static bool in_0f(u8 op, u8 pp)
+{
+	if (op == 0x12)
+		return pp >= EMUL_PP_F3;
+	if (op == 0x16)
+		return pp == EMUL_PP_F3;
+	return op == 0x14 || op == 0x15 || op == 0x2e || op == 0x2f ||
+	       (op >= 0x51 && op <= 0x6d) || (op >= 0x74 && op <= 0x76) || op == 0x7c ||
+	       op == 0x7d || (op >= 0xd0 && op <= 0xfe && op != 0xd6 && op != 0xd7 &&
+			      op != 0xe7 && op != 0xf0 && op != 0xf7);
+}
+
+static bool in_38(u8 op)
+{
+	return op <= 0x0b || op == 0x17 || (op >= 0x1c && op <= 0x1e) ||
+	       (op >= 0x20 && op <= 0x25) || op == 0x28 || op == 0x29 || op == 0x2b ||
+	       (op >= 0x30 && op <= 0x35) || (op >= 0x37 && op <= 0x41);
+}
+
+static bool plan_0f(const struct emul_insn *in, struct plan *p)
+{
+	u8 op = in->opcode;
+
+	if (!in_0f(op, in->pp))
+		return false;
+	p->stub = emul_stubs_0f + (in->pp * 0xf0 + op - 0x10) * EMUL_STUB_SIZE;
+	p->bytes = bytes_0f(op, in->pp);
+	p->fp = is_fp(op);
+	p->flags = is_compare(in);
+	p->mmx = in->pp == EMUL_PP_NONE && op >= 0x60 && !p->fp;
+	if (op == 0x12 || op == 0x16 || op == 0x7c || op == 0x7d || op == 0xd0)
+		p->feature = UMBRA_EMUL_F_SSE3;
+	return true;
+}
+
+static bool plan_38(const struct emul_insn *in, struct plan *p)
+{
+	u8 op = in->opcode;
+
+	if (!in_38(op) || in->pp > EMUL_PP_66)
+		return false;
+	/* PCMPGTQ is SSE4.2's. */
+	if (op == 0x37)
+		p->feature = UMBRA_EMUL_F_SSE42;
+	else
+		p->feature = op < 0x10 || (op >= 0x1c && op <= 0x1e) ? UMBRA_EMUL_F_SSSE3 :
+								       UMBRA_EMUL_F_SSE41;
+	p->stub = emul_stubs_38 + (in->pp * 0x42 + op) * EMUL_STUB_SIZE;
+	p->bytes = bytes_38(op);
+	p->flags = op == 0x17;
+	p->mmx = in->pp == EMUL_PP_NONE;
+	return true;
+}
+
+static bool plan_cmp(const struct emul_insn *in, struct plan *p)
+{
+	/* Only three bits of the predicate count (SDM Vol. 2A, CMPPS). */
+	p->stub = emul_stubs_cmp + (in->pp * 8 + (in->src2.val & 7)) * EMUL_STUB_SIZE;
+	p->bytes = bytes_0f(0xc2, in->pp);
+	p->fp = true;
+	return true;
+}
+
+static bool make_plan(const struct emul_insn *in, struct plan *p)
+{
+	bool known;
+
+	memset(p, 0, sizeof(*p));
+	if (in->map == 2)
+		known = in->opcode == 0xc2 ? plan_cmp(in, p) : plan_0f(in, p);
+	else
+		known = in->map == 3 && plan_38(in, p);
+	if (p->mmx) {
+		/* PUNPCKLBW and its two relatives read half a register. */
+		p->bytes = in->map == 2 && in->opcode >= 0x60 && in->opcode <= 0x62 ? 4 : 8;
+	}
+	return known;
+}
+
+static int get_mxcsr(struct umbra_emul *e, u8 *fx, u32 *mxcsr)
+{
+	int ret = e->ops->fx(e, fx, false);
+
+	memcpy(mxcsr, fx + MXCSR_AT, 4);
+	return ret;
+}
+
+/*
+ * Run the stub.  Of floating-point exceptions that the guest has not masked the
+ * flags are set and #XM comes instead of the result (SDM Vol. 1, 11.5.2.1: some
+ * flags of a later step may stay clear on a processor).
+ */
+static int execute(struct umbra_emul *e, const u8 *stub, struct emul_simd *s, bool mmx, bool fp)
+{
+	u32 mxcsr = MXCSR_MASKS, raised;
+	u8 fx[512];
+	int ret;
+
+	if (fp) {
+		ret = get_mxcsr(e, fx, &mxcsr);
+		if (ret)
+			return ret;
+	}
+	s->mxcsr = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
+	e->ops->fpu(e, true);
+	if (mmx)
+		emul_simd_run_mmx(stub, s);
+	else
+		emul_simd_run(stub, s);
+	e->ops->fpu(e, false);
+	raised = s->mxcsr & MXCSR_FLAGS;
+	if (!fp || mmx || !raised)
+		return UMBRA_EMUL_OK;
+	if ((mxcsr & raised) != raised) {
+		mxcsr |= raised;
+		memcpy(fx + MXCSR_AT, &mxcsr, 4);
+		ret = e->ops->fx(e, fx, true);
+		if (ret)
+			return ret;
+	}
+	if (raised & ~(mxcsr >> 7))
+		return emul_fault_noerr(e, e->r.cr4 & X86_CR4_OSXMMEXCPT ? EMUL_XM : EMUL_UD);
+	return UMBRA_EMUL_OK;
+}
+
+static bool misaligned(const struct umbra_emul *e, const struct emul_insn *in)
+{
+	u64 base = e->r.seg[in->mem.seg].base;
+
+	if (in->mode == 64 && in->mem.seg < UMBRA_FS)
+		base = 0;
+	return (base + in->mem.ea) & 15;
+}
+
+static int load_vec(struct umbra_emul *e, struct emul_insn *in, const struct emul_operand *op,
+		    u8 *buf, unsigned int bytes)
+{
+	if (op->type != EMUL_OT_ADDR)
+		return e->ops->xmm(e, op->reg, buf, 16, false);
+	if (bytes == 16 && misaligned(e, in))
+		return emul_gp(e);
+	return emul_read(e, in->mem.seg, in->mem.ea, buf, bytes, 0);
+}
+
+static int load_mmx(struct umbra_emul *e, struct emul_insn *in, const struct emul_operand *op,
+		    u8 *buf, unsigned int bytes)
+{
+	u64 val = 0;
+	int ret;
+
+	if (op->type == EMUL_OT_ADDR)
+		return emul_read(e, in->mem.seg, in->mem.ea, buf, bytes, 0);
+	ret = emul_mmx_get(e, op->reg & 7, &val);
+	memcpy(buf, &val, 8);
+	return ret;
+}
+
+static int check(struct umbra_emul *e, bool mmx)
+{
+	if (!e->ops->fpu || !e->ops->xmm || !e->ops->fx)
+		return emul_unhandled(e, "vector arithmetic");
+	if (!mmx)
+		return emul_fpu_check(e, true);
+	if (e->r.cr0 & X86_CR0_EM)
+		return emul_ud(e);
+	return emul_fpu_check(e, false);
+}
+
+static int run_mmx(struct umbra_emul *e, struct emul_insn *in, const struct plan *p)
+{
+	struct emul_simd s = { .gpr = 0 };
+	u64 val;
+	int ret;
+
+	ret = load_mmx(e, in, &in->src, s.b, p->bytes);
+	if (!ret)
+		ret = emul_mmx_get(e, in->dst.reg & 7, &val);
+	if (ret)
+		return ret;
+	memcpy(s.a, &val, 8);
+	ret = execute(e, p->stub, &s, true, false);
+	if (ret)
+		return ret;
+	memcpy(&val, s.a, 8);
+	return emul_mmx_put(e, in->dst.reg & 7, val);
+}
+
+static int run_xmm(struct umbra_emul *e, struct emul_insn *in, const struct plan *p)
+{
+	const u64 written = X86_EFLAGS_ZF | X86_EFLAGS_PF | X86_EFLAGS_CF;
+	struct emul_simd s = { .gpr = 0 };
+	int ret;
+
+	ret = load_vec(e, in, &in->src, s.b, p->bytes);
+	if (!ret)
+		ret = e->ops->xmm(e, in->dst.reg, s.a, 16, false);
+	if (!ret)
+		ret = execute(e, p->stub, &s, false, p->fp);
+	if (ret)
+		return ret;
+	if (!p->flags)
+		return e->ops->xmm(e, in->dst.reg, s.a, 16, true);
+	e->r.rflags &= ~(u64)EMUL_FLAGS_STATUS;
+	e->r.rflags |= s.flags & written;
+	return UMBRA_EMUL_OK;
+}
+
+/* CVTSI2SS, CVTSI2SD, and back; the MMX forms are left out. */
+static int convert(struct umbra_emul *e, struct emul_insn *in)
+{
+	bool wide = in->rex & EMUL_REX_W, to_vec = in->opcode == 0x2a;
+	unsigned int which = (in->pp == EMUL_PP_F2) * 3 + (to_vec ? 0 : in->opcode - 0x2b);
+	unsigned int size = wide ? 8 : 4;
+	struct emul_simd s = { .gpr = 0 };
+	int ret;
+
+	ret = check(e, false);
+	if (ret)
+		return ret;
+	if (!to_vec)
+		ret = load_vec(e, in, &in->src, s.b, in->pp == EMUL_PP_F2 ? 8 : 4);
+	else if (in->src.type == EMUL_OT_ADDR)
+		ret = emul_read(e, in->mem.seg, in->mem.ea, &s.gpr, size, 0);
+	else
+		s.gpr = e->r.gpr[in->rm];
+	if (!ret && to_vec)
+		ret = e->ops->xmm(e, in->dst.reg, s.a, 16, false);
+	if (!ret)
+		ret = execute(e, emul_stubs_cvt + (which * 2 + wide) * EMUL_STUB_SIZE, &s,
+			      false, true);
+	if (ret)
+		return ret;
+	if (to_vec)
+		return e->ops->xmm(e, in->dst.reg, s.a, 16, true);
+	emul_gpr_set(e, in->reg, size, s.gpr);
+	return UMBRA_EMUL_OK;
+}
+
+/* PSHUFD, PSHUFLW, PSHUFHW, SHUFPS, SHUFPD */
+static void shuffle(const struct emul_insn *in, u8 *a, const u8 *b)
+{
+	unsigned int imm = in->src2.val & 0xff, i;
+	u8 old[16];
+
+	memcpy(old, a, 16);
+	if (in->opcode == 0x70 && in->pp == EMUL_PP_66) {
+		for (i = 0; i < 4; i++)
+			memcpy(a + 4 * i, b + 4 * (imm >> 2 * i & 3), 4);
+	} else if (in->opcode == 0x70) {
+		unsigned int half = in->pp == EMUL_PP_F3 ? 8 : 0;
+
+		memcpy(a, b, 16);
+		for (i = 0; i < 4; i++)
+			memcpy(a + half + 2 * i, b + half + 2 * (imm >> 2 * i & 3), 2);
+	} else if (in->pp == EMUL_PP_66) {
+		memcpy(a, old + 8 * (imm & 1), 8);
+		memcpy(a + 8, b + 8 * (imm >> 1 & 1), 8);
+	} else {
+		for (i = 0; i < 4; i++)
+			memcpy(a + 4 * i, (i < 2 ? old : b) + 4 * (imm >> 2 * i & 3), 4);
+	}
+}
+
+/* PALIGNR: bytes of a:b from @imm on */
+static void align_right(u8 *a, const u8 *b, unsigned int imm)
+{
+	u8 both[64] = { 0 };
+
+	memcpy(both, b, 16);
+	memcpy(both + 16, a, 16);
+	if (imm < 32)
+		memcpy(a, both + imm, 16);
+	else
+		memset(a, 0, 16);
+}
+
+static int by_imm(struct umbra_emul *e, struct emul_insn *in)
+{
+	u8 a[16], b[16] = { 0 };
+	int ret;
+
+	if (in->map == 4 && !(e->features & UMBRA_EMUL_F_SSSE3))
+		return emul_ud(e);
+	ret = check(e, false);
+	if (!ret)
+		ret = load_vec(e, in, &in->src, b, 16);
+	if (!ret)
+		ret = e->ops->xmm(e, in->dst.reg, a, 16, false);
+	if (ret)
+		return ret;
+	if (in->map == 4)
+		align_right(a, b, in->src2.val & 0xff);
+	else
+		shuffle(in, a, b);
+	return e->ops->xmm(e, in->dst.reg, a, 16, true);
+}
+
+/*
+ * 71, 72, 73: shifts by an immediate are those by a register with the immediate
+ * in it; PSRLDQ and PSLLDQ move bytes.
+ */
+static int shift_imm(struct umbra_emul *e, struct emul_insn *in)
+{
+	unsigned int kind = (in->modrm >> 3) & 7, op;
+	struct emul_simd s = { .gpr = 0 };
+	u8 imm = in->src.val, wide[48] = { 0 };
+	int ret;
+
+	ret = check(e, false);
+	if (!ret)
+		ret = e->ops->xmm(e, in->dst.reg, s.a, 16, false);
+	if (ret)
+		return ret;
+	if (in->opcode == 0x73 && (kind & 1)) {
+		if (imm > 16)
+			imm = 16;
+		memcpy(wide + 16, s.a, 16);
+		memcpy(s.a, wide + 16 + (kind == 3 ? imm : -imm), 16);
+	} else {
+		op = (kind == 2 ? 0xd0 : kind == 4 ? 0xe0 : 0xf0) + in->opcode - 0x70;
+		s.b[0] = imm;
+		ret = execute(e, emul_stubs_0f + (0xf0 + op - 0x10) * EMUL_STUB_SIZE, &s,
+			      false, false);
+	}
+	return ret ? ret : e->ops->xmm(e, in->dst.reg, s.a, 16, true);
+}
+
+/* PMOVMSKB, MOVMSKPS, MOVMSKPD */
+static int sign_mask(struct umbra_emul *e, struct emul_insn *in)
+{
+	unsigned int size = in->opcode == 0xd7 ? 1 : in->pp == EMUL_PP_66 ? 8 : 4, i;
+	u8 b[16];
+	u32 mask = 0;
+	int ret;
+
+	ret = check(e, false);
+	if (!ret)
+		ret = e->ops->xmm(e, in->rm, b, 16, false);
+	if (ret)
+		return ret;
+	for (i = 0; i < 16 / size; i++)
+		mask |= (u32)(b[size * i + size - 1] >> 7) << i;
+	emul_gpr_set(e, in->reg, 4, mask);
+	return UMBRA_EMUL_OK;
+}
+
+/* PINSRW, PEXTRW */
+static int word(struct umbra_emul *e, struct emul_insn *in)
+{
+	unsigned int at = (in->src2.val & 7) * 2;
+	bool insert = in->opcode == 0xc4;
+	u8 a[16];
+	u16 val;
+	int ret;
+
+	ret = check(e, false);
+	if (!ret)
+		ret = e->ops->xmm(e, insert ? in->reg : in->rm, a, 16, false);
+	if (ret)
+		return ret;
+	if (!insert) {
+		memcpy(&val, a + at, 2);
+		emul_gpr_set(e, in->reg, 4, val);
+		return UMBRA_EMUL_OK;
+	}
+	val = e->r.gpr[in->rm];
+	if (in->mod != 3)
+		ret = emul_read(e, in->mem.seg, in->mem.ea, &val, 2, 0);
+	if (ret)
+		return ret;
+	memcpy(a + at, &val, 2);
+	return e->ops->xmm(e, in->reg, a, 16, true);
+}
+
+static int vector_handler(struct umbra_emul *e, struct emul_insn *in)
+{
+	struct plan p;
+	int ret;
+
+	make_plan(in, &p);
+	if (p.feature && !(e->features & p.feature))
+		return emul_ud(e);
+	ret = check(e, p.mmx);
+	if (ret)
+		return ret;
+	return p.mmx ? run_mmx(e, in, &p) : run_xmm(e, in, &p);
+}
+
+/* The instructions without a stub of the common form. */
+static emul_handler *special(const struct emul_insn *in)
+{
+	if (in->map == 4)
+		return in->opcode == 0x0f && in->pp == EMUL_PP_66 ? by_imm : NULL;
+	if (in->map != 2)
+		return NULL;
+	switch (in->opcode) {
+	case 0x2a:
+	case 0x2c:
+	case 0x2d:
+		return in->pp >= EMUL_PP_F3 ? convert : NULL;
+	case 0x50:
+		return sign_mask;
+	case 0x70:
+		return in->pp != EMUL_PP_NONE ? by_imm : NULL;
+	case 0x71 ... 0x73:
+		return in->pp == EMUL_PP_66 ? shift_imm : NULL;
+	case 0xc4:
+	case 0xc5:
+		return in->pp == EMUL_PP_66 ? word : NULL;
+	case 0xc6:
+		return by_imm;
+	case 0xd7:
+		return in->pp == EMUL_PP_66 ? sign_mask : NULL;
+	}
+	return NULL;
+}
+
+/**
+ * emul_simd_handler() - who executes a row without a handler
+ * @in: the instruction
+ *
+ * Return: the handler, or NULL when nobody does.
+ */
+emul_handler *emul_simd_handler(const struct emul_insn *in)
+{
+	emul_handler *fn;
+	struct plan p;
+
+	if (in->enc != EMUL_ENC_LEGACY)
+		return NULL;
+	fn = special(in);
+	if (fn)
+		return fn;
+	return make_plan(in, &p) ? vector_handler : NULL;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: one instruction each
+ *
+ * For each SSE instruction of the form OP xmm, xmm there is a stub OP xmm0, xmm1;
+ * OP mm0, mm1; a return.  They lie at 16 bytes from each other, ordered by opcode
+ * within a mandatory prefix, so that simd.c finds them by arithmetic.  What is
+ * not of this form is UD2 and is never called.
+ *
+ * void emul_simd_run(const void *stub, struct emul_simd *s)
+ * void emul_simd_run_mmx(const void *stub, struct emul_simd *s)
+ *			   RDI		       RSI
+ */
+#include "umbra/stub.h"
+
+	.text
+
+/* struct emul_simd */
+#define S_A	0
+#define S_B	16
+#define S_MXCSR	32
+#define S_FLAGS	36
+#define S_GPR	40
+
+function emul_simd_run
+	push	%rbx
+	mov	%rsi, %rbx
+	movdqu	S_A(%rbx), %xmm0
+	movdqu	S_B(%rbx), %xmm1
+	ldmxcsr	S_MXCSR(%rbx)
+	mov	S_GPR(%rbx), %rax
+	call_stub
+	pushfq
+	pop	%rcx
+	mov	%ecx, S_FLAGS(%rbx)
+	mov	%rax, S_GPR(%rbx)
+	stmxcsr	S_MXCSR(%rbx)
+	movdqu	%xmm0, S_A(%rbx)
+	/* nobody else has asked for these exceptions */
+	pushq	$0x1f80
+	ldmxcsr	(%rsp)
+	pop	%rcx
+	pop	%rbx
+	leave_stub
+function_end emul_simd_run
+
+function emul_simd_run_mmx
+	push	%rbx
+	mov	%rsi, %rbx
+	movq	S_A(%rbx), %mm0
+	movq	S_B(%rbx), %mm1
+	call_stub
+	movq	%mm0, S_A(%rbx)
+	emms
+	pop	%rbx
+	leave_stub
+function_end emul_simd_run_mmx
+
+.macro stub_prefix pp
+	.balign	16
+	endbr64
+	.if \pp == 1
+	.byte	0x66
+	.elseif \pp == 2
+	.byte	0xf3
+	.elseif \pp == 3
+	.byte	0xf2
+	.endif
+.endm
+
+.macro stub_none
+	.balign	16
+	endbr64
+	ud2
+.endm
+
+/* Map 0F, opcodes 10..FF with prefix pp: OP xmm0, xmm1. */
+.macro stubs_0f pp
+	.set	op, 0x10
+	.rept	0xf0
+	.if (op == 0x12) || (op >= 0x14 && op <= 0x16) || op == 0x2e || op == 0x2f || \
+	    (op >= 0x51 && op <= 0x6d) || (op >= 0x74 && op <= 0x76) || \
+	    op == 0x7c || op == 0x7d || (op >= 0xd0 && op <= 0xfe && op != 0xd6 && \
+	    op != 0xd7 && op != 0xe7 && op != 0xf0 && op != 0xf7)
+	stub_prefix \pp
+	.byte	0x0f, op, 0xc1
+	leave_stub
+	.else
+	stub_none
+	.endif
+	.set	op, op + 1
+	.endr
+.endm
+
+/* Map 0F38, opcodes 00..41. */
+.macro stubs_38 pp
+	.set	op, 0
+	.rept	0x42
+	.if op <= 0x0b || op == 0x17 || (op >= 0x1c && op <= 0x1e) || \
+	    (op >= 0x20 && op <= 0x25) || op == 0x28 || op == 0x29 || op == 0x2b || \
+	    (op >= 0x30 && op <= 0x35) || (op >= 0x37 && op <= 0x41)
+	stub_prefix \pp
+	.byte	0x0f, 0x38, op, 0xc1
+	leave_stub
+	.else
+	stub_none
+	.endif
+	.set	op, op + 1
+	.endr
+.endm
+
+/* CMPPS and its kin, by predicate. */
+.macro stubs_cmp pp
+	.set	op, 0
+	.rept	8
+	stub_prefix \pp
+	.byte	0x0f, 0xc2, 0xc1, op
+	leave_stub
+	.set	op, op + 1
+	.endr
+.endm
+
+/* 2A: CVTSI2xx xmm0, rax; 2C, 2D: CVTTxx2SI, CVTxx2SI rax, xmm1 */
+.macro stub_cvt byte, opcode, modrm
+	.balign	16
+	endbr64
+	.byte	\byte, 0x0f, \opcode, \modrm
+	leave_stub
+	.balign	16
+	endbr64
+	.byte	\byte, 0x48, 0x0f, \opcode, \modrm
+	leave_stub
+.endm
+
+	.balign	16
+function emul_stubs_0f
+	stubs_0f 0
+	stubs_0f 1
+	stubs_0f 2
+	stubs_0f 3
+function_end emul_stubs_0f
+
+	.balign	16
+function emul_stubs_38
+	stubs_38 0
+	stubs_38 1
+function_end emul_stubs_38
+
+	.balign	16
+function emul_stubs_cmp
+	stubs_cmp 0
+	stubs_cmp 1
+	stubs_cmp 2
+	stubs_cmp 3
+function_end emul_stubs_cmp
+
+	.balign	16
+function emul_stubs_cvt
+	stub_cvt 0xf3, 0x2a, 0xc0
+	stub_cvt 0xf3, 0x2c, 0xc1
+	stub_cvt 0xf3, 0x2d, 0xc1
+	stub_cvt 0xf2, 0x2a, 0xc0
+	stub_cvt 0xf2, 0x2c, 0xc1
+	stub_cvt 0xf2, 0x2d, 0xc1
+function_end emul_stubs_cvt
+
+	/* for objtool: more than one function in each */
+	STACK_FRAME_NON_STANDARD emul_stubs_0f
+	STACK_FRAME_NON_STANDARD emul_stubs_38
+	STACK_FRAME_NON_STANDARD emul_stubs_cmp
+	STACK_FRAME_NON_STANDARD emul_stubs_cvt

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: emulator, what whole guests need of it
+ *
+ * Decoded instructions that are kept, strings by blocks, SSE arithmetic: cases
+ * by hand, values from the manuals.
+ */
+#include "test_emul_machine.h"
+
+/* The frame's first push faults: CR2 is its address, not the frame's. */
+static void frame_fault(void)
+{
+	begin64(0);
+	put64(IDT + 16 * 0x20, 0x00008e0000105000ull);
+	v.regs.gpr[UMBRA_RSP] = MEM_SIZE + 0x100;
+	EXPECT(umbra_emul_interrupt(&v.e, 0x20, false, false, 0) ==
+	       UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.vector == 14 && v.e.fault.addr == MEM_SIZE + 0xf8);
+	v.regs.gpr[UMBRA_RSP] = MEM_SIZE + 0x10;
+	EXPECT(umbra_emul_interrupt(&v.e, 0x20, false, false, 0) ==
+	       UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.addr == MEM_SIZE + 8);
+	EXPECT(v.regs.gpr[UMBRA_RSP] == MEM_SIZE + 0x10);
+}
+
+/* MOVS and STOS by blocks have the results of going by elements. */
+static void string_blocks(void)
+{
+	unsigned int i;
+
+	begin64(0);
+	v.blocks = true;
+	for (i = 0; i < 0x1000; i++)
+		mem[0x10000 + i] = i * 7;
+	v.regs.gpr[UMBRA_RSI] = 0x10001;
+	v.regs.gpr[UMBRA_RDI] = 0x20803;
+	v.regs.gpr[UMBRA_RCX] = 0x203;
+	EXPECT(RUN(0xf3, 0xa4) == UMBRA_EMUL_OK);
+	EXPECT(v.writes == 9 && v.regs.gpr[UMBRA_RCX] == 0);
+	EXPECT(!memcmp(mem + 0x20803, mem + 0x10001, 0x203));
+	EXPECT(v.regs.gpr[UMBRA_RSI] == 0x10204 && !mem[0x20a06]);
+	/* an overlap repeats its beginning */
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RSI] = 0x10000;
+	v.regs.gpr[UMBRA_RDI] = 0x10003;
+	v.regs.gpr[UMBRA_RCX] = 60;
+	EXPECT(RUN(0xf3, 0xa4) == UMBRA_EMUL_OK);
+	EXPECT(mem[0x1003e] == mem[0x10002] && mem[0x10004] == mem[0x10001]);
+	/* the last page ends: blocks up to there, then the fault */
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RAX] = 0x1122334455667788ull;
+	v.regs.gpr[UMBRA_RDI] = MEM_SIZE - 44;
+	v.regs.gpr[UMBRA_RCX] = 10;
+	EXPECT(RUN(0xf3, 0x48, 0xab) == UMBRA_EMUL_AGAIN);
+	EXPECT(v.regs.gpr[UMBRA_RCX] == 5);
+	EXPECT(get(MEM_SIZE - 12, 8) == 0x1122334455667788ull);
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.vector == 14 && v.regs.gpr[UMBRA_RCX] == 5);
+}
+
+/* A decoded instruction is good for the same bytes only, and for their mode. */
+static void decoded(void)
+{
+	begin64(0);
+	v.e.cache = calloc(1, umbra_emul_cache_size());
+	EXPECT(RUN(0xb8, 1, 0, 0, 0) == UMBRA_EMUL_OK);
+	v.regs.rip = CODE;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 1 && v.regs.rip == CODE + 5);
+	v.regs.rip = CODE;
+	mem[CODE + 4] = 2;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 0x02000001);
+	v.regs.rip = CODE;
+	mem[CODE] = 0x40;	/* REX; INC EAX in 32-bit mode */
+	mem[CODE + 1] = 0x90;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 2);
+	env_flat32(&v, 0);
+	v.regs.rip = CODE;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 1);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 0x02000002);
+	/* registers are copied again unless the owner says that they are the same */
+	v.e.keep = true;
+	v.regs.rip = CODE;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 2);
+	v.e.keep = false;
+	v.regs.rip = CODE;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 1);
+	free(v.e.cache);
+	v.e.cache = NULL;
+}
+
+static void vec64(unsigned int reg, u64 lo, u64 hi)
+{
+	memcpy(v.vec[reg], &lo, 8);
+	memcpy(v.vec[reg] + 8, &hi, 8);
+}
+
+static bool vec_is(unsigned int reg, u64 lo, u64 hi)
+{
+	return !memcmp(v.vec[reg], &lo, 8) && !memcmp(v.vec[reg] + 8, &hi, 8);
+}
+
+static u32 mxcsr(u32 val)
+{
+	u32 old;
+
+	memcpy(&old, v.fx + 24, 4);
+	memcpy(v.fx + 24, &val, 4);
+	return old;
+}
+
+static void vector_integers(void)
+{
+	begin64(0);
+	vec64(1, 0x0000000100000002ull, 0xffffffff7fffffffull);
+	vec64(2, 0x1000000010000000ull, 0x0000000100000001ull);
+	EXPECT(RUN(0x66, 0x0f, 0xfe, 0xca) == UMBRA_EMUL_OK);	/* paddd */
+	EXPECT(vec_is(1, 0x1000000110000002ull, 0x0000000080000000ull));
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	put64(DATA, 0xff00ff00ff00ff00ull);
+	EXPECT(RUN(0x66, 0x0f, 0xef, 0x0f) == UMBRA_EMUL_OK);	/* pxor mem */
+	EXPECT(vec_is(1, 0xef00ff01ef00ff02ull, 0x0000000080000000ull));
+	v.regs.gpr[UMBRA_RDI]++;
+	v.regs.rip = CODE;
+	EXPECT(faulted(RUN(0x66, 0x0f, 0xef, 0x0f), 13, 0));
+	vec64(3, 0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull);
+	EXPECT(RUN(0x66, 0x0f, 0x70, 0xe3, 0x1b) == UMBRA_EMUL_OK);	/* pshufd */
+	EXPECT(vec_is(4, 0x0b0a09080f0e0d0cull, 0x0302010007060504ull));
+	EXPECT(RUN(0x66, 0x0f, 0x73, 0xdb, 0x03) == UMBRA_EMUL_OK);	/* psrldq */
+	EXPECT(vec_is(3, 0x0a09080706050403ull, 0x0000000f0e0d0c0bull));
+	EXPECT(RUN(0x66, 0x0f, 0x73, 0xfb, 0x03) == UMBRA_EMUL_OK);	/* pslldq */
+	EXPECT(vec_is(3, 0x0706050403000000ull, 0x0f0e0d0c0b0a0908ull));
+	EXPECT(RUN(0x66, 0x0f, 0x72, 0xf3, 0x04) == UMBRA_EMUL_OK);	/* pslld */
+	EXPECT(vec_is(3, 0x7060504030000000ull, 0xf0e0d0c0b0a09080ull));
+	EXPECT(RUN(0x66, 0x0f, 0xd7, 0xc3) == UMBRA_EMUL_OK);	/* pmovmskb */
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 0xff00);
+	EXPECT(RUN(0x66, 0x0f, 0xc5, 0xc3, 0x07) == UMBRA_EMUL_OK);	/* pextrw */
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 0xf0e0);
+	EXPECT(RUN(0x66, 0x0f, 0x38, 0x17, 0xdb) == UMBRA_EMUL_OK);	/* ptest */
+	EXPECT(!(v.regs.rflags & X86_EFLAGS_ZF) && (v.regs.rflags & X86_EFLAGS_CF));
+	v.e.features &= ~UMBRA_EMUL_F_SSE41;
+	v.regs.rip = CODE;
+	EXPECT(faulted(RUN(0x66, 0x0f, 0x38, 0x17, 0xdb), 6, 0));
+	v.regs.cr0 |= X86_CR0_TS;
+	EXPECT(faulted(RUN(0x66, 0x0f, 0xfe, 0xca), 7, 0));
+}
+
+static void vector_floats(void)
+{
+	begin64(0);
+	mxcsr(0x1f80);
+	v.regs.cr4 |= X86_CR4_OSXMMEXCPT;
+	vec64(1, 0x3ff8000000000000ull, 7);			/* 1.5 */
+	vec64(2, 0x4000000000000000ull, 8);			/* 2.0 */
+	EXPECT(RUN(0xf2, 0x0f, 0x59, 0xca) == UMBRA_EMUL_OK);	/* mulsd */
+	EXPECT(vec_is(1, 0x4008000000000000ull, 7));
+	v.regs.gpr[UMBRA_RCX] = -3;
+	EXPECT(RUN(0xf2, 0x48, 0x0f, 0x2a, 0xd9) == UMBRA_EMUL_OK);
+	EXPECT(vec_is(3, 0xc008000000000000ull, 0));		/* cvtsi2sd */
+	EXPECT(RUN(0xf2, 0x48, 0x0f, 0x2c, 0xc3) == UMBRA_EMUL_OK);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == -3ull);			/* cvttsd2si */
+	EXPECT(RUN(0x66, 0x0f, 0x2f, 0xcb) == UMBRA_EMUL_OK);	/* comisd */
+	EXPECT(!(v.regs.rflags & (X86_EFLAGS_ZF | X86_EFLAGS_CF)));
+	EXPECT(RUN(0xf2, 0x0f, 0xc2, 0xd9, 0x01) == UMBRA_EMUL_OK);	/* cmpltsd */
+	EXPECT(vec_is(3, ~0ull, 0));
+	/* a division by zero that is masked, and one that is not */
+	vec64(4, 0, 0);
+	EXPECT(RUN(0xf2, 0x0f, 0x5e, 0xcc) == UMBRA_EMUL_OK);	/* divsd */
+	EXPECT(vec_is(1, 0x7ff0000000000000ull, 7));
+	EXPECT(mxcsr(0x1d80) == 0x1f84);
+	vec64(1, 0x3ff8000000000000ull, 7);
+	v.regs.rip = CODE;
+	EXPECT(faulted(RUN(0xf2, 0x0f, 0x5e, 0xcc), 19, 0));
+	EXPECT(vec_is(1, 0x3ff8000000000000ull, 7) && mxcsr(0x1f80) == 0x1d84);
+	/* a flag from before raises nothing */
+	mxcsr(0x1d84);
+	EXPECT(RUN(0xf2, 0x0f, 0x58, 0xca) == UMBRA_EMUL_OK);	/* addsd */
+	EXPECT(vec_is(1, 0x400c000000000000ull, 7));
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+} cases[] = {
+	{ "page fault in an interrupt's frame", frame_fault },
+	{ "strings by blocks", string_blocks },
+	{ "decoded instructions are kept", decoded },
+	{ "SSE integers", vector_integers },
+	{ "SSE floats and their exceptions", vector_floats },
+};
+
+int main(void)
+{
+	unsigned int i;
+
+	ktap_plan(ARRAY_SIZE(cases));
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		good = true;
+		cases[i].fn();
+		if (good)
+			ktap_ok(true, "%s", cases[i].name);
+		else
+			ktap_ok(false, "%s: %s", cases[i].name, what);
+	}
+	env_init(&v);
+	ktap_exit();
+}
