@@ -133,23 +133,33 @@ void umbra_lapic_write_tmict(struct umbra_lapic *lapic, u32 val)
 		start_count(lapic, lapic->timer.period);
 }
 
+/* Until the end of the countdown, in ns; not positive: the end is due. */
+static s64 ns_left(const struct umbra_lapic *lapic)
+{
+	if (is_deadline(lapic) || !lapic->timer.period)
+		return 0;
+	return READ_ONCE(lapic->timer.target) - ktime_get_ns();
+}
+
 /**
  * umbra_lapic_timer_count() - current count register
  * @lapic: the APIC
  *
+ * A periodic count begins anew at its end, however late the host's timer is.
  * Context: vCPU thread.
  * Return: the count; 0 when stopped, expired or in TSC-deadline mode.
  */
 u32 umbra_lapic_timer_count(const struct umbra_lapic *lapic)
 {
-	const struct umbra_lapic_timer *timer = &lapic->timer;
-	s64 left;
+	s64 left = ns_left(lapic);
+	u64 over;
 
-	if (is_deadline(lapic) || !timer->period)
-		return 0;
-	left = READ_ONCE(timer->target) - ktime_get_ns();
-	if (left <= 0)
-		return 0;
+	if (left <= 0) {
+		if (is_deadline(lapic) || !lapic->timer.period || !is_periodic(lapic))
+			return 0;
+		div64_u64_rem(-left, lapic->timer.period, &over);
+		left = lapic->timer.period - over;
+	}
 	return div_u64(left, divisor(lapic));
 }
 
@@ -163,13 +173,15 @@ u32 umbra_lapic_timer_count(const struct umbra_lapic *lapic)
  */
 void umbra_lapic_write_tdcr(struct umbra_lapic *lapic, u32 val)
 {
+	s64 left;
 	u32 count;
 
 	val &= 0xb;
 	if (val == lapic_reg(lapic, APIC_TDCR))
 		return;
 	hrtimer_cancel(&lapic->timer.hrtimer);
-	count = umbra_lapic_timer_count(lapic);
+	left = ns_left(lapic);
+	count = left > 0 ? div_u64(left, divisor(lapic)) : 0;
 	lapic_set_reg(lapic, APIC_TDCR, val);
 	if (is_deadline(lapic)) {
 		umbra_lapic_set_deadline(lapic->vcpu, lapic->timer.deadline);
