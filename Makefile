@@ -24,6 +24,7 @@ help:
 	@echo '  KERNEL=VERSION  the kernel to run as a guest: 6.1, 6.12, 7 or an image'
 	@echo 'make run          the same on this machine'"'"'s own kernel'
 	@echo 'make check        run all tests; T=PATTERN runs those that match'
+	@echo 'make check-debug  the compiled tests on a debug kernel (KASAN, lockdep...); T=PATTERN'
 	@echo 'make deps         install the packages that building and testing take'
 	@echo 'make install      module (DKMS), tool, manual page, udev rule; DESTDIR, PREFIX'
 	@echo 'make uninstall    remove them again'
@@ -45,6 +46,10 @@ clean:
 
 check:
 	@$(HARNESS)/check $(if $(T),-t '$(T)')
+
+check-debug:
+	@$(HARNESS)/deps debug
+	@$(HARNESS)/check --debug kasan $(if $(T),-t '$(T)')
 
 demo:
 	@$(HARNESS)/deps demo
@@ -74,4 +79,4 @@ uninstall:
 	$(MAKE) -C userspace uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(DESTDIR)/usr/lib/udev/rules.d/60-umbra.rules
 
-.PHONY: all help module userspace clean check demo run deps install uninstall
+.PHONY: all help module userspace clean check check-debug demo run deps install uninstall

@@ -80,21 +80,35 @@ def cache_dir():
     return os.environ.get("UMBRA_CACHE") or os.path.join(base, "umbra")
 
 
+def debug_dir():
+    """Where debugkernel.py keeps the debug kernels."""
+    return os.path.join(cache_dir(), "debug")
+
+
 def _version_key(text):
     return [int(n) for n in re.findall(r"\d+", text)]
 
 
 class Kernel:
-    """A kernel to boot: its image, its release string, its module folder."""
+    """A kernel to boot: its image, its release string, its module folder.
+
+    patience multiplies every time-out of a bed with it; mem is what a bed has
+    that is not told otherwise; append goes to the kernel's command line.
+    """
 
     def __init__(self, image, release, modules):
         self.image, self.release, self.modules = image, release, modules
+        self.patience, self.mem, self.append = 1, "1G", ""
 
 
-def find_kernels():
-    """Every bootable kernel here: installed ones, then unpacked ones."""
+def find_kernels(trees=None):
+    """Every bootable kernel here: installed ones, then unpacked ones.
+
+    Debug kernels are none of them: they are booted by name only.
+    """
     found = []
-    trees = ["/"] + sorted(glob.glob(os.path.join(cache_dir(), "kernels", "*")))
+    if trees is None:
+        trees = ["/"] + sorted(glob.glob(os.path.join(cache_dir(), "kernels", "*")))
     for tree in trees:
         for modules in glob.glob(os.path.join(tree, "lib/modules/*")) + \
                 glob.glob(os.path.join(tree, "usr/lib/modules/*")):
@@ -113,7 +127,16 @@ def find_kernels():
 
 
 def find_kernel(wanted=None):
-    """The kernel for a version prefix, a path of an image, or the default."""
+    """The kernel for a version prefix, a path of an image, a debug kernel's
+    name, or the default."""
+    debug = wanted and find_kernels(glob.glob(os.path.join(debug_dir(), wanted, "tree")))
+    if debug:
+        debug[0].patience, debug[0].mem = 10, "3G"
+        # no5lvl: while identify_cpu() looks at the processor, an interrupt finds no
+        # LA57 in its features, and KASAN every address wild.  acpi=noirq: so slow,
+        # ACPI's interpreter takes the loop in _PRT for endless; $PIR has no loop.
+        debug[0].append = "no5lvl acpi=noirq"
+        return debug[0]
     kernels = find_kernels()
     if wanted and os.path.sep in wanted:
         image = os.path.realpath(wanted)
@@ -143,6 +166,7 @@ def umbra_ko(release=None):
     if os.environ.get("UMBRA_KO"):
         return os.path.realpath(os.environ["UMBRA_KO"])
     there = [path for path in [os.path.join(ROOT, "umbra.ko")]
+             + glob.glob(os.path.join(ROOT, "build/debug/*/umbra.ko"))
              + glob.glob(os.path.join(cache_dir(), "build/*/umbra.ko"))
              if os.path.exists(path)]
     for path in there:
@@ -175,11 +199,11 @@ def _die_with_parent():
 class Bed:
     """One running bed.  Use as a context manager, or boot() and close()."""
 
-    def __init__(self, cpus=1, mem="1G", cpu="max", kernel=None, icount=False,
+    def __init__(self, cpus=1, mem=None, cpu="max", kernel=None, icount=False,
                  gdb=None, append="", qemu_args=(), qemu="qemu-system-x86_64",
                  scratch=None, console=None):
-        self.cpus, self.mem, self.cpu = cpus, mem, cpu
         self.kernel = kernel if isinstance(kernel, Kernel) else find_kernel(kernel)
+        self.cpus, self.mem, self.cpu = cpus, mem or self.kernel.mem, cpu
         self.icount, self.gdb, self.append = icount, gdb, append
         self.qemu_args, self.qemu = list(qemu_args), qemu
         self.scratch = os.path.realpath(scratch) if scratch else None
@@ -209,7 +233,7 @@ class Bed:
         """Start QEMU and wait for the agent; on failure nothing is left."""
         try:
             self._start()
-            deadline = self._deadline(timeout)
+            deadline = self._deadline(timeout * self.kernel.patience)
             self._wait(lambda: self._take("ready"), deadline, "booting")
         except BaseException:
             self.close()
@@ -274,7 +298,7 @@ class Bed:
         # a kernel that runs with LA57 takes its own addresses for wrong ones.
         if cpu.startswith("max") and "xlevel" not in cpu:
             cpu += ",min-xlevel=0x80000008"
-        append += f" tsc_early_khz={1000000 if self.icount else tsc.khz()}"
+        append += f" {self.kernel.append} tsc_early_khz={1000000 if self.icount else tsc.khz()}"
         if self.icount or self.gdb:
             append += " nokaslr"
         args = [self.qemu, "-nodefaults", "-no-user-config", "-no-reboot",
@@ -443,13 +467,14 @@ class Bed:
         """Run a program in the bed and wait for it and its leftovers.
 
         argv: program and arguments (a string goes to sh -c).
-        timeout: seconds, None for no limit; a late command is killed with
-        its session, and if that takes longer than 10 s so is the bed.
+        timeout: seconds on a stock kernel, None for no limit; a late command
+        is killed with its session, and if that takes long, so is the bed.
         out: called with every chunk of output, beside collecting it.
         Return: a Result.  Raises BedError when the bed died meanwhile.
         """
         if isinstance(argv, str):
             argv = ["/bin/sh", "-c", argv]
+        timeout = timeout and timeout * self.kernel.patience
         script = "".join(f"export {key}={shlex.quote(value)}\n"
                          for key, value in (env or {}).items())
         script += f"cd {shlex.quote(cwd or '/')} || exit 125\n"
@@ -461,7 +486,8 @@ class Bed:
         mode = "tty" if interactive else "pipe"
         self._send(f"run {self._seq} {inner} {mode} "
                    f"{base64.b64encode(script.encode()).decode()}\n")
-        deadline = self._deadline(timeout + 10 if timeout and inner else timeout)
+        deadline = self._deadline(timeout + 10 * self.kernel.patience if timeout and inner
+                                  else timeout)
         sink = _Sink(b"" if interactive else b"\0", self._mark, out)
         what = f"running {argv[0]}"
         if interactive:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The suite's run on a debug kernel: what differs from one on a stock kernel.
+
+A Flavour makes the kernel and the module for it, and does what only a
+debug kernel can: ask kmemleak when the tests are through, and bring gcov's
+counters home before the bed ends.
+"""
+
+import os
+import shutil
+
+import bedlib
+import coverage
+import debugkernel
+
+# kmemleak takes what is younger than 5 s for alive.  Two scans: a pointer that
+# moved during the first is found by the second.
+SCAN = """
+cd /sys/kernel/debug || exit
+[ -e kmemleak ] || exit 0
+sleep 6
+echo scan >kmemleak; echo scan >kmemleak
+cat kmemleak
+"""
+
+CLEAR = """
+[ -e /sys/kernel/debug/kmemleak ] || exit 0
+echo scan >/sys/kernel/debug/kmemleak
+echo clear >/sys/kernel/debug/kmemleak
+"""
+
+# gcov's files report no size: cat, not cp.  Names hold the build's folder.
+COLLECT = """
+cd /sys/kernel/debug/gcov 2>/dev/null || exit 0
+find . -name '*.gcda' | while read -r name; do
+	mkdir -p "$1/$(dirname "$name")" && cat "$name" >"$1/$name"
+done
+"""
+
+
+class Flavour:
+    """A debug kernel for the runner; made once for all its jobs."""
+
+    def __init__(self, variant):
+        self.name = variant
+        kernel = debugkernel.kernel(variant)
+        self.ko = debugkernel.module(variant)
+        self.gcda = os.path.join(os.path.dirname(self.ko), "gcda")
+        shutil.rmtree(self.gcda, ignore_errors=True)
+        os.makedirs(self.gcda)
+        self.bed = {"kernel": kernel, "ko": self.ko, "scratch": self.gcda}
+
+    def started(self, bed):
+        """The bed has booted and holds the module: forget what was before."""
+        bed.run(CLEAR, timeout=60)
+
+    def ended(self, bed):
+        """All tests are through, the module is still there; problems as text."""
+        left = bed.run(SCAN, timeout=60).output.decode(errors="replace")
+        bed.run(["sh", "-c", COLLECT, "sh", self.gcda], timeout=60)
+        return left.strip()
+
+    def summary(self, whole):
+        """What to print after all: the coverage; of the whole suite with the unit tests."""
+        return coverage.table(os.path.dirname(self.ko), self.gcda, units=whole)
