@@ -237,7 +237,7 @@ static bool change_state(void)
 		good = run_op(SET_CR0, 0, paging.cr0, false, &out) && !out.fault;
 		break;
 	case 2:
-		paging.cr4 ^= smap && chance(50) ? CR4_SMAP : CR4_SMEP;
+		paging.cr4 ^= chance(50) || !smap ? CR4_SMEP : CR4_SMAP;
 		good = run_op(SET_CR4, 0, paging.cr4, false, &out) && !out.fault;
 		break;
 	}
