@@ -125,12 +125,14 @@ struct soft_dtr {
  * @gs: likewise
  * @nmi: an NMI arrived in the switcher: to be raised again
  * @mce: likewise a machine check
+ * @pad: nothing
  * @cr3_keep: bit 63 where the host uses PCIDs: the host's translations survive
  * @fsbase: the guest's FS base, in and out
  * @gsbase: the guest's GS base, in and out
  * @cr2: at the exit
  * @fatal_vector: SOFT_VEC_FATAL: what happened in the switcher
  * @fatal_rip: and where
+ * @unused: room for the processor's stack and the entry code's
  * @gpr: guest registers, enum umbra_gpr
  * @vector: why the guest stopped: vector or SOFT_VEC_*
  * @error: error code, 0 without one
