@@ -19,6 +19,8 @@ else
 	PS1='guest# ' setsid -c sh </dev/ttyS0 >/dev/ttyS0 2>&1
 fi
 status=$?
+# Waits until the line has sent all that was written (TCSADRAIN); the port below ends it at once.
+stty cs8 </dev/ttyS0 2>/dev/null
 printf "\\$(printf %03o $status)" |
 	dd of=/dev/port bs=1 seek=244 conv=notrunc 2>/dev/null
 poweroff -f
