@@ -142,9 +142,11 @@ void umbra_soft_segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs)
 }
 
 /**
- * umbra_soft_segs_kernel() - the engine's segments for translated code
+ * umbra_soft_segs_kernel() - the engine's descriptors for translated code, the guest's bases
  * @soft: the vCPU
  * @regs: guest registers
+ *
+ * The selectors are set at each entry: an exit leaves others in the frame.
  */
 void umbra_soft_segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
@@ -156,12 +158,6 @@ void umbra_soft_segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *reg
 	clear_slots(gdt);
 	gdt[SOFT_SEL_KCODE >> 3] = SOFT_DESC_KCODE;
 	gdt[SOFT_SEL_KDATA >> 3] = SOFT_DESC_KDATA;
-	frame->ds = 0;
-	frame->es = 0;
-	frame->fs = 0;
-	frame->gs = 0;
-	frame->cs = SOFT_SEL_KCODE;
-	frame->ss = SOFT_SEL_KDATA;
 	frame->fsbase = regs->seg[UMBRA_FS].base;
 	frame->gsbase = regs->seg[UMBRA_GS].base;
 	for (i = UMBRA_ES; i <= UMBRA_GS; i++)

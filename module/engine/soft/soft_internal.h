@@ -134,7 +134,6 @@ enum soft_mode {
  * @rip: SOFT_KERNEL: the guest RIP that @va stands for
  * @root: shadow root
  * @vif_armed: the page of soft_vif is read-only
- * @ac: RFLAGS.AC of a guest kernel, which the processor must not see
  * @cpu: where the host's GDT was copied from, -1 nowhere
  * @host_vector: the interrupt that ended the run, 0 none
  * @loaded: the CPU's MSRs are the engine's
@@ -149,7 +148,7 @@ enum soft_mode {
  * @tops: guest level-4 entries that lead to them
  * @nr_tops: how many
  * @cr3: guest CR3 when they were checked last
- * @user_sets: vcpu->user_sets when translations were flushed for it
+ * @user_sets: vcpu->user_sets when translations were compared for it
  * @hole_taken: the guest's own tables lead into the hole: its kernel is emulated
  * @seen: writes of soft_vm that this vCPU has dealt with
  * @seen_maps: likewise changes of mappings
@@ -163,7 +162,6 @@ struct soft_vcpu {
 	u64 rip;
 	hpa_t root;
 	bool vif_armed;
-	bool ac;
 	int cpu;
 	u32 host_vector;
 	bool loaded;
