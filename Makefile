@@ -22,6 +22,9 @@ help:
 	@echo '  ENGINE=NAME     auto, svm, soft'
 	@echo '  DEVICE=/dev/kvm the same on stock KVM (npt=0), for comparison'
 	@echo '  KERNEL=VERSION  the kernel to run as a guest: 6.1, 6.12, 7 or an image'
+	@echo '  TRACE="..."     trace events of Umbra while the guest'"'"'s program "one" is at it'
+	@echo '  HOST="..."      run this beside the guest'
+	@echo 'make tour         the reading tour as one text, in build/tour'
 	@echo 'make run          the same on this machine'"'"'s own kernel'
 	@echo 'make check        run all tests; T=PATTERN runs those that match'
 	@echo 'make check-debug  the compiled tests on a debug kernel (KASAN, lockdep...); T=PATTERN'
@@ -54,13 +57,18 @@ check-debug:
 demo:
 	@$(HARNESS)/deps demo
 	@$(HARNESS)/demo --engine '$(ENGINE)' --device '$(DEVICE)' \
-		$(if $(KERNEL),--kernel '$(KERNEL)') $(if $(value CMD),--command-from CMD)
+		$(if $(KERNEL),--kernel '$(KERNEL)') $(if $(value CMD),--command-from CMD) \
+		$(if $(TRACE),--trace '$(TRACE)') $(if $(value HOST),--host-from HOST)
 run:
 	@$(HARNESS)/deps demo
 	@$(HARNESS)/demo --here --engine '$(ENGINE)' --device '$(DEVICE)' \
 		$(if $(KERNEL),--kernel '$(KERNEL)') $(if $(value CMD),--command-from CMD)
 # The guest's command goes by the environment: make must not expand its $.
 demo run: override export CMD := $(value CMD)
+demo: override export HOST := $(value HOST)
+
+tour:
+	@$(HARNESS)/tour.py
 
 deps:
 	@$(HARNESS)/deps
@@ -79,4 +87,4 @@ uninstall:
 	$(MAKE) -C userspace uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(DESTDIR)/usr/lib/udev/rules.d/60-umbra.rules
 
-.PHONY: all help module userspace clean check check-debug demo run deps install uninstall
+.PHONY: all help module userspace clean check check-debug demo run tour deps install uninstall

@@ -138,6 +138,13 @@ int umbra_cr0_write(struct umbra_vcpu *vcpu, u64 val)
 	return 0;
 }
 
+/*
+ * DOC: a load of CR3
+ *
+ * Judged first (reserved bits, in PAE mode the four pointers), then done.  No page
+ * table is read and none is made: the new root is looked for when the
+ * guest is entered again, by umbra_mmu_load().
+ */
 int umbra_cr3_write(struct umbra_vcpu *vcpu, u64 val)
 {
 	struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_CR);

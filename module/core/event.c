@@ -248,7 +248,11 @@ static struct umbra_event take_nmi(struct umbra_vcpu *vcpu)
 	return (struct umbra_event){ .kind = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
 }
 
-/* The first of: exception, interrupted delivery, NMI, interrupt; else kind NONE. */
+/*
+ * DOC: which event is next
+ *
+ * The first of: exception, interrupted delivery, NMI, interrupt; else kind NONE.
+ */
 static struct umbra_event take_event(struct umbra_vcpu *vcpu)
 {
 	u32 can = umbra_debug_blocks_irq(vcpu) ? 0 : can_take(vcpu);

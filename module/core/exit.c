@@ -127,6 +127,13 @@ static int host_error(struct umbra_vcpu *vcpu, int err)
 	return err;
 }
 
+/*
+ * DOC: what follows from a verdict
+ *
+ * The MMU says whose fault it is and knows no vCPU; here that becomes an action.
+ * An emulator that is called gets a hint: the translation of the page that
+ * faulted, so that it does not walk again.
+ */
 static int exit_page_fault(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 {
 	struct umbra_fault_info info = {};

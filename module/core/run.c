@@ -98,7 +98,12 @@ static void run_guest(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	umbra_fpu_host_xcr0(vcpu);
 }
 
-/* From interrupts off to interrupts on; SRCU not held.  False: the guest did not run. */
+/*
+ * DOC: one entry
+ *
+ * From interrupts off to interrupts on; SRCU not held.  Return: false: the guest did
+ * not run, for a request came first (Documentation/locking.rst, requests and kicks).
+ */
 static bool enter_once(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
 	const struct umbra_engine *engine = vcpu->vm->engine;

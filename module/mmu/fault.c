@@ -138,6 +138,8 @@ static unsigned int guest_access(const struct umbra_mmu_ctx *ctx, const struct f
 }
 
 /*
+ * DOC: what the shadow may show
+ *
  * Step 3.  Read-only slots and the dirty log want to hear of writes.
  *
  * The processor runs with CR0.WP = 1 whatever the guest has.  When a guest
@@ -350,6 +352,8 @@ static bool set_leaf(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp 
 }
 
 /*
+ * DOC: a write that hits a shadowed table
+ *
  * A write to a frame that is shadowed as a table: pages of it that nothing
  * uses are most likely history, and go; tables of level 1 may get out of step;
  * else the write is emulated.  To a frame with translated code it always is.
@@ -376,7 +380,12 @@ static void fill_neighbours(struct umbra_mmu_ctx *ctx, const struct fill *f, str
 		umbra_prefetch(ctx, &p);
 }
 
-/* Step 5.  MMU lock held. */
+/*
+ * DOC: filling the shadow
+ *
+ * Step 5.  MMU lock held.  What the first four steps found may be history by now;
+ * whatever cannot be certain ends in RETRY.
+ */
 static enum umbra_verdict fill_shadow(struct umbra_mmu_ctx *ctx, struct fill *f)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
@@ -471,6 +480,12 @@ static enum umbra_verdict not_canonical(struct umbra_fault_info *info)
 	return UMBRA_VERDICT_GUEST;
 }
 
+/*
+ * DOC: the steps in their order
+ *
+ * The sequence number is read first: whatever the host takes back from here on
+ * is noticed in step 5.
+ */
 static enum umbra_verdict triage(struct umbra_mmu_ctx *ctx, struct fill *f,
 				 struct umbra_fault_info *info)
 {

@@ -286,6 +286,8 @@ static u64 *fill_top(struct umbra_mmu_ctx *ctx, struct umbra_view_state *v, bool
 }
 
 /*
+ * DOC: another address space
+ *
  * Find or make the root for the paging state and make it the active one.
  * Return: 0 or -ENOMEM.
  */

@@ -55,6 +55,13 @@ static struct span affected(const struct umbra_sp *sp, unsigned int offset, unsi
 	return span;
 }
 
+/*
+ * DOC: what a write to a table costs
+ *
+ * An entry that is gone faults in again.  No TLB is flushed: the guest knows that
+ * TLBs remember, and flushes where it minds.  stale_tlb notes the debt for those
+ * who need to be certain.
+ */
 static void drop_span(struct umbra_mmu *mmu, struct umbra_sp *sp, struct span span)
 {
 	unsigned int i;

@@ -179,6 +179,8 @@ static void at_boundary(struct umbra_vcpu *vcpu, u64 rip, u64 va)
 }
 
 /*
+ * DOC: to the next boundary
+ *
  * Stopped from outside, or single-stepped.  Return: the guest has to go on to
  * reach a boundary.
  */

@@ -3,6 +3,7 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,21 @@ def demo_umbra(t):
 def demo_kvm(t):
     "make demo CMD=... DEVICE=/dev/kvm, for comparison."
     demo(t, "DEVICE=/dev/kvm")
+
+
+@case("demo/trace", weight=65)
+def demo_trace(t):
+    "make demo TRACE=... HOST=...: the story of one page fault, and the host's word on it."
+    status, out, err = make("demo", "CMD=one table; one wait", "HOST=umbra stat",
+                            "TRACE=entry exit guest_fault spte_set emulate")
+    t.check(status == 0, "succeeds", err)
+    t.check(re.search(r"guest_fault: gva (\S+) error 0x6 guest .*"
+                      r"guest_fault: gva \S+ error 0x3 write .*emulate: .* ok\n.*"
+                      r"guest_fault: gva \1 error 0x6 retry", out, re.S),
+            "the guest's own fault, its write to a table, and the shadow's fault", out[-4000:])
+    t.check("exits by reason" in out, "umbra stat ran beside the guest", out[:3000])
+    status, _, err = make("demo", "CMD=true", "TRACE=bogus")
+    t.check(status != 0 and "bogus" in err, "refuses an event that is not there", err)
 
 
 @case("demo/terminal", weight=60)
