@@ -2,27 +2,11 @@
 /*
  * DOC: floating-point control
  *
- * What kernels do to the FPU besides computing: FNINIT, FNCLEX, FLDCW, FNSTCW,
- * FNSTSW, FWAIT, FXSAVE, FXRSTOR, LDMXCSR, STMXCSR, EMMS, all on the legacy area
- * that the fx callback moves.  Arithmetic stops the emulator.
- *
- *   0 FCW  2 FSW  4 FTW (abridged)  6 FOP  8 FIP  16 FDP  24 MXCSR  32 ST…
- *                                              SDM Vol. 1, 10.5.1
+ * FNINIT, FNCLEX, FLDCW, FNSTCW, FNSTSW, FWAIT, FXSAVE, FXRSTOR, LDMXCSR,
+ * STMXCSR, EMMS, all on the legacy area that the fx callback moves; and the way to
+ * environments (x87_env.c) and arithmetic (x87_arith.c).
  */
-#include "emul_internal.h"
-
-#define FX_SIZE		512
-#define FX_FCW		0
-#define FX_FSW		2
-#define FX_FTW		4
-#define FX_MXCSR	24
-#define FX_MXCSR_MASK	28
-#define FX_ST(n)	(32 + 16 * (n))
-
-#define FSW_ES		BIT(7)
-#define FSW_TOP		0x3800
-#define FSW_CLEX	0x80ff	/* busy, summary, stack fault, exceptions */
-#define FCW_INIT	0x37f
+#include "x87_internal.h"
 
 /**
  * emul_fpu_check() - may the guest use the FPU now?
@@ -47,23 +31,48 @@ static int fx_get(struct umbra_emul *e, u8 *fx)
 	return e->ops->fx(e, fx, false);
 }
 
-static u16 fx_u16(const u8 *fx, unsigned int at)
+/* ST(n) lies n behind the top: another top finds the same registers elsewhere. */
+static void set_top(u8 *fx, unsigned int top)
 {
-	u16 v;
+	unsigned int turn = (top - (fx_u16(fx, FX_FSW) >> 11)) & 7, n;
+	u8 old[128];
 
-	memcpy(&v, fx + at, 2);
-	return v;
+	memcpy(old, fx + FX_ST(0), sizeof(old));
+	for (n = 0; n < 8; n++)
+		memcpy(fx + FX_ST(n), old + 16 * ((n + turn) & 7), 16);
+	fx_put_u16(fx, FX_FSW, (fx_u16(fx, FX_FSW) & ~FSW_TOP) | top << 11);
 }
 
-static void fx_put_u16(u8 *fx, unsigned int at, u16 v)
+/**
+ * emul_fx_control() - new control and status words
+ * @fx: FXSAVE area
+ * @fcw: control word; reserved bits are mended
+ * @fsw: status word; ES and B follow from what @fcw does not mask
+ */
+void emul_fx_control(u8 *fx, u16 fcw, u16 fsw)
 {
-	memcpy(fx + at, &v, 2);
+	set_top(fx, fsw >> 11 & 7);
+	fx_put_u16(fx, FX_FCW, (fcw & 0x1f7f) | 0x40);
+	fsw &= ~(FSW_ES | FSW_BUSY);
+	fx_put_u16(fx, FX_FSW, fsw);
+	if (fx_unmasked(fx))
+		fx_put_u16(fx, FX_FSW, fsw | FSW_ES | FSW_BUSY);
+}
+
+/**
+ * emul_fx_init() - what FNINIT does
+ * @fx: FXSAVE area
+ */
+void emul_fx_init(u8 *fx)
+{
+	set_top(fx, 0);
+	memset(fx, 0, FX_MXCSR);
+	fx_put_u16(fx, FX_FCW, FCW_INIT);
 }
 
 static int do_init(struct umbra_emul *e, u8 *fx)
 {
-	memset(fx, 0, FX_MXCSR);
-	fx_put_u16(fx, FX_FCW, FCW_INIT);
+	emul_fx_init(fx);
 	return e->ops->fx(e, fx, true);
 }
 
@@ -73,21 +82,15 @@ static int do_clex(struct umbra_emul *e, u8 *fx)
 	return e->ops->fx(e, fx, true);
 }
 
-/* An unmasked pending exception raises FSW.ES after a new control word. */
 static int do_ldcw(struct umbra_emul *e, struct emul_insn *in, u8 *fx)
 {
-	u16 fsw = fx_u16(fx, FX_FSW), fcw;
+	u16 fcw;
 	int ret;
 
 	ret = emul_read(e, in->mem.seg, in->mem.ea, &fcw, 2, 0);
 	if (ret)
 		return ret;
-	fcw = (fcw & 0x1f7f) | 0x40;
-	fsw &= ~(FSW_ES | 0x8000);
-	if (fsw & ~fcw & 0x3f)
-		fsw |= FSW_ES | 0x8000;
-	fx_put_u16(fx, FX_FCW, fcw);
-	fx_put_u16(fx, FX_FSW, fsw);
+	emul_fx_control(fx, fcw, fx_u16(fx, FX_FSW));
 	return e->ops->fx(e, fx, true);
 }
 
@@ -96,19 +99,51 @@ static int store_u16(struct umbra_emul *e, struct emul_insn *in, u16 v)
 	return emul_write(e, in->mem.seg, in->mem.ea, &v, 2);
 }
 
-/* The control instructions among D9, DB, DD and DF; NULL reason: handled. */
-static int x87_control(struct umbra_emul *e, struct emul_insn *in, u8 *fx)
+static int pending(struct umbra_emul *e)
 {
-	unsigned int op = in->opcode << 8 | in->modrm;
+	if (!(e->r.cr0 & X86_CR0_NE))
+		return emul_unhandled(e, "FERR# interrupt");
+	return emul_fault_noerr(e, EMUL_MF);
+}
 
+/*
+ * The instructions that do not wait: FNSTENV, FNSTCW, FNSAVE, FNSTSW, FNCLEX,
+ * FNINIT and three that do nothing (SDM Vol. 1, 8.3.12).
+ */
+static bool waits(const struct emul_insn *in)
+{
 	if (in->mod != 3) {
 		switch (in->opcode << 4 | ((in->modrm >> 3) & 7)) {
-		case 0xd95: return do_ldcw(e, in, fx);
-		case 0xd97: return store_u16(e, in, fx_u16(fx, FX_FCW));
-		case 0xdd7: return store_u16(e, in, fx_u16(fx, FX_FSW));
+		case 0xd96:
+		case 0xd97:
+		case 0xdd6:
+		case 0xdd7:
+			return false;
 		}
+		return true;
 	}
-	switch (op) {
+	return !(in->opcode == 0xdb && in->modrm >= 0xe0 && in->modrm <= 0xe4) &&
+	       !(in->opcode == 0xdf && in->modrm == 0xe0);
+}
+
+static int x87_mem(struct umbra_emul *e, struct emul_insn *in, u8 *fx)
+{
+	if (emul_x87_is_env(in))
+		return emul_x87_env(e, in, fx);
+	switch (in->opcode << 4 | ((in->modrm >> 3) & 7)) {
+	case 0xd95:
+		return do_ldcw(e, in, fx);
+	case 0xd97:
+		return store_u16(e, in, fx_u16(fx, FX_FCW));
+	case 0xdd7:
+		return store_u16(e, in, fx_u16(fx, FX_FSW));
+	}
+	return emul_x87_arith(e, in, fx);
+}
+
+static int x87_reg(struct umbra_emul *e, struct emul_insn *in, u8 *fx)
+{
+	switch (in->opcode << 8 | in->modrm) {
 	case 0xd9d0:		/* FNOP */
 	case 0xdbe0:		/* FNENI, FNDISI, FNSETPM: nothing since the 387 */
 	case 0xdbe1:
@@ -122,18 +157,22 @@ static int x87_control(struct umbra_emul *e, struct emul_insn *in, u8 *fx)
 		emul_gpr_set(e, UMBRA_RAX, 2, fx_u16(fx, FX_FSW));
 		return UMBRA_EMUL_OK;
 	}
-	return emul_unhandled(e, "x87 instruction");
+	return emul_x87_arith(e, in, fx);
 }
 
 int emul_op_x87(struct umbra_emul *e, struct emul_insn *in)
 {
-	u8 fx[FX_SIZE];
+	u8 fx[FX_SIZE] __aligned(16);
 	int ret;
 
 	ret = emul_fpu_check(e, false);
 	if (!ret)
 		ret = fx_get(e, fx);
-	return ret ? ret : x87_control(e, in, fx);
+	if (ret)
+		return ret;
+	if (waits(in) && fx_unmasked(fx))
+		return pending(e);
+	return in->mod == 3 ? x87_reg(e, in, fx) : x87_mem(e, in, fx);
 }
 
 /* FWAIT heeds CR0.TS only together with CR0.MP. */
@@ -148,30 +187,7 @@ int emul_op_fwait(struct umbra_emul *e, struct emul_insn *in)
 	ret = fx_get(e, fx);
 	if (ret)
 		return ret;
-	if (!(fx_u16(fx, FX_FSW) & FSW_ES))
-		return UMBRA_EMUL_OK;
-	if (!(e->r.cr0 & X86_CR0_NE))
-		return emul_unhandled(e, "FERR# interrupt");
-	return emul_fault_noerr(e, EMUL_MF);
-}
-
-/* FXSAVE stores registers by their place in the stack, MMX counts from R0. */
-static unsigned int mmx_place(const u8 *fx, unsigned int reg)
-{
-	unsigned int top = fx_u16(fx, FX_FSW) >> 11 & 7;
-
-	return FX_ST((reg - top) & 7);
-}
-
-/* Turn the stack so that its top is R0. */
-static void mmx_unwind(u8 *fx)
-{
-	unsigned int n;
-	u8 old[128];
-
-	memcpy(old, fx + FX_ST(0), sizeof(old));
-	for (n = 0; n < 8; n++)
-		memcpy(fx + FX_ST(n), old + mmx_place(fx, n) - FX_ST(0), 16);
+	return fx_unmasked(fx) ? pending(e) : UMBRA_EMUL_OK;
 }
 
 /*
@@ -190,10 +206,9 @@ static int mmx_begin(struct umbra_emul *e, u8 *fx)
 		ret = fx_get(e, fx);
 	if (ret)
 		return ret;
-	if (fx_u16(fx, FX_FSW) & FSW_ES)
-		return emul_fault_noerr(e, EMUL_MF);
-	mmx_unwind(fx);
-	fx_put_u16(fx, FX_FSW, fx_u16(fx, FX_FSW) & ~FSW_TOP);
+	if (fx_unmasked(fx))
+		return pending(e);
+	set_top(fx, 0);
 	fx[FX_FTW] = 0xff;
 	return UMBRA_EMUL_OK;
 }

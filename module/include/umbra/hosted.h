@@ -33,6 +33,7 @@ typedef long long s64;
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define fallthrough		__attribute__((__fallthrough__))
 #define __maybe_unused		__attribute__((__unused__))
+#define __aligned(x)		__attribute__((__aligned__(x)))
 #undef __always_inline
 #define __always_inline		inline __attribute__((__always_inline__))
 #define noinline		__attribute__((__noinline__))
