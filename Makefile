@@ -28,6 +28,7 @@ help:
 	@echo 'make run          the same on this machine'"'"'s own kernel'
 	@echo 'make check        run all tests; T=PATTERN runs those that match'
 	@echo 'make check-debug  the compiled tests on a debug kernel (KASAN, lockdep...); T=PATTERN'
+	@echo 'make fuzz         run the fuzzers for longer; TARGET=decode|emulate|load|ioctl (all), TIME=SECONDS (600, each)'
 	@echo 'make deps         install the packages that building and testing take'
 	@echo 'make install      module (DKMS), tool, manual page, udev rule; DESTDIR, PREFIX'
 	@echo 'make uninstall    remove them again'
@@ -53,6 +54,10 @@ check:
 check-debug:
 	@$(HARNESS)/deps debug
 	@$(HARNESS)/check --debug kasan $(if $(T),-t '$(T)')
+
+fuzz: module
+	@$(HARNESS)/deps
+	@$(HARNESS)/fuzz --time '$(or $(TIME),600)' $(TARGET)
 
 demo:
 	@$(HARNESS)/deps demo
@@ -87,4 +92,4 @@ uninstall:
 	$(MAKE) -C userspace uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(DESTDIR)/usr/lib/udev/rules.d/60-umbra.rules
 
-.PHONY: all help module userspace clean check check-debug demo run tour deps install uninstall
+.PHONY: all help module userspace clean check check-debug demo run tour deps install uninstall fuzz

@@ -20,6 +20,7 @@ build/emul/%.o: %.c | build/emul
 $(addprefix build/,$(EMUL_TESTS)): build/%: build/emul/%.o $(EMUL_OBJS)
 	$(CC) $(CFLAGS) -o $@ $^ -lZydis
 
+build/test_decode: build/emul/test_decode_zydis.o
 build/test_emul_native: build/emul/test_emul_cpu.o build/emul/test_emul_env.o
 build/test_emul_system build/test_emul_whole build/test_emul_random build/test_emul_x87: build/emul/test_emul_env.o
 

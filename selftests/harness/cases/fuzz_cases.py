@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Fuzzers, for a bounded time and from fixed seeds; `make fuzz` runs them longer."""
+
+import os
+import re
+import subprocess
+import threading
+
+import bedlib
+import ktap
+from registry import case
+
+FUZZ = os.path.join(bedlib.ROOT, "selftests/fuzz")
+# Inputs of one run, so that it takes 10 to 20 s, and bytes of the largest.
+TARGETS = {"decode": (150000, 20), "emulate": (50000, 64), "load": (30000, 64)}
+IOCTL_SECONDS = 15
+_lock = threading.Lock()
+
+
+def build(t):
+    """Fuzzers are built by whichever case comes first."""
+    with _lock:
+        done = subprocess.run(["make", "--no-print-directory", "-j2", "-C", FUZZ],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+    warnings = [line for line in done.stdout.splitlines() if "warning: " in line]
+    good = t.check(not done.returncode, "the fuzzers build", done.stdout[-2000:])
+    t.check(not warnings, "without a warning", "\n".join(warnings[:30]))
+    return good
+
+
+def fuzz_target(name, runs, size):
+    def run(t):
+        if not build(t):
+            return
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1")
+        done = subprocess.run(
+            [os.path.join(FUZZ, f"build/fuzz_{name}"), f"-runs={runs}", f"-max_len={size}",
+             "-seed=1", "-timeout=30"], cwd=t.scratch, env=env, timeout=600,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace")
+        t.check(not done.returncode, f"{runs} inputs", done.stdout[-4000:])
+        t.check(re.search(rf"^Done {runs} runs", done.stdout, re.M), "all of them",
+                done.stdout[-400:])
+    run.__doc__ = f"libFuzzer on selftests/fuzz/fuzz_{name}.c."
+    return run
+
+
+for target, (count, length) in TARGETS.items():
+    case(f"fuzz/{target}", weight=40)(fuzz_target(target, count, length))
+
+
+@case("fuzz/ioctl", engines=("svm", "soft"), weight=40)
+def ioctls(t):
+    "Threads race with ioctls that are right, nearly right and wrong; the host stays clean."
+    if not build(t):
+        return
+    with t.bed(cpus=2) as bed:
+        result = bed.run([os.path.join(FUZZ, "ioctl_fuzz"), str(IOCTL_SECONDS)],
+                         timeout=IOCTL_SECONDS + 60, env={"UMBRA_DEVICE": t.device})
+        t.results += ktap.judge(result.output.decode(errors="replace"), result.status)
