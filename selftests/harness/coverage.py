@@ -49,12 +49,14 @@ def counts(pairs):
 
 
 def bed_counts(build, gcda):
-    """From the files that the bed left under gcda, notes under build."""
-    pairs = []
-    for data in glob.glob(gcda + build + "/**/*.gcda", recursive=True):
-        pairs.append((os.path.join(build, os.path.relpath(data, gcda + build))[:-4] + "gcno",
-                      data))
-    return counts(pairs)
+    """From the files that each bed left in a folder of gcda, notes under build."""
+    lines = collections.Counter()
+    for bed in glob.glob(os.path.join(gcda, "*")):
+        top = bed + build
+        lines.update(counts(
+            (os.path.join(build, os.path.relpath(data, top))[:-4] + "gcno", data)
+            for data in glob.glob(top + "/**/*.gcda", recursive=True)))
+    return lines
 
 
 def unit_counts():

@@ -45,6 +45,7 @@ class Flavour:
         self.name = variant
         kernel = debugkernel.kernel(variant)
         self.ko = debugkernel.module(variant)
+        self.beds = 0
         self.gcda = os.path.join(os.path.dirname(self.ko), "gcda")
         shutil.rmtree(self.gcda, ignore_errors=True)
         os.makedirs(self.gcda)
@@ -57,8 +58,14 @@ class Flavour:
     def ended(self, bed):
         """All tests are through, the module is still there; problems as text."""
         left = bed.run(SCAN, timeout=60).output.decode(errors="replace")
-        bed.run(["sh", "-c", COLLECT, "sh", self.gcda], timeout=60)
+        self.collect(bed)
         return left.strip()
+
+    def collect(self, bed):
+        """gcov's counters, to a folder of this bed's own."""
+        self.beds += 1
+        folder = os.path.join(self.gcda, str(self.beds))
+        bed.run(["sh", "-c", COLLECT, "sh", folder], timeout=60)
 
     def summary(self, whole):
         """What to print after all: the coverage; of the whole suite with the unit tests."""
