@@ -29,6 +29,10 @@ help:
 	@echo 'make check        run all tests; T=PATTERN runs those that match'
 	@echo 'make check-debug  the compiled tests on a debug kernel (KASAN, lockdep...); T=PATTERN'
 	@echo 'make fuzz         run the fuzzers for longer; TARGET=decode|emulate|load|ioctl (all), TIME=SECONDS (600, each)'
+	@echo 'make bench        the same workload on all engines, stock KVM and TCG; bench.json'
+	@echo '  ENGINE="NAME..." of: native svm soft npt0 npt1 tcg (all)'
+	@echo '  LINE="NAME..."  of its lines (all)'
+	@echo '  BENCH=MODE      counted (instructions), timed, both'
 	@echo 'make deps         install the packages that building and testing take'
 	@echo 'make install      module (DKMS), tool, manual page, udev rule; DESTDIR, PREFIX'
 	@echo 'make uninstall    remove them again'
@@ -75,6 +79,11 @@ demo: override export HOST := $(value HOST)
 tour:
 	@$(HARNESS)/tour.py
 
+bench:
+	@$(HARNESS)/deps demo
+	@$(HARNESS)/bench --columns '$(filter-out auto,$(ENGINE))' --lines '$(LINE)' \
+		--mode '$(or $(BENCH),both)'
+
 deps:
 	@$(HARNESS)/deps
 
@@ -92,4 +101,4 @@ uninstall:
 	$(MAKE) -C userspace uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(DESTDIR)/usr/lib/udev/rules.d/60-umbra.rules
 
-.PHONY: all help module userspace clean check check-debug demo run tour deps install uninstall fuzz
+.PHONY: all help module userspace clean check check-debug demo run tour deps install uninstall fuzz bench

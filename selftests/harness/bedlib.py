@@ -190,7 +190,7 @@ def insmod_lines(path, params=""):
     return lines + [f"insmod {shlex.quote(path)} {params}".rstrip()]
 
 
-def _die_with_parent():
+def die_with_parent():
     """In the child: own session, and no life after the harness's."""
     os.setsid()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -348,7 +348,7 @@ class Bed:
         self._qemu = subprocess.Popen(
             self._command(initrd), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            preexec_fn=_die_with_parent)
+            preexec_fn=die_with_parent)
         self._pidfd = os.pidfd_open(self._qemu.pid)
         with selectors.DefaultSelector() as selector:
             selector.register(self._pidfd, selectors.EVENT_READ)
