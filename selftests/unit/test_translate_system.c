@@ -277,6 +277,33 @@ static const struct {
 	IN_LINE(0xc3), IN_LINE(0xff, 0xe0), IN_LINE(0xff, 0x10), IN_LINE(0x8c, 0xd8),
 };
 
+/* SYSRET and IRETQ by the switcher: a SYSCALL that is an exit, with RCX spilled up to it. */
+static bool services(void)
+{
+	static const u8 code[][3] = { { 0x48, 0x0f, 0x07 }, { 0x48, 0xcf } };
+	static const u8 op[] = { SOFT_OP_SYSRET, SOFT_OP_IRET };
+	struct soft_where w;
+	unsigned int i;
+	u64 at, end;
+
+	good = true;
+	tc_config.services = true;
+	env_new_cache(HOLE_TC_SIZE);
+	for (i = 0; i < ARRAY_SIZE(op); i++) {
+		put_code(code[i], i ? 2 : 3);
+		CHECK(!soft_tc_translate(tc, CODE, env_fetch, NULL, &at));
+		for (end = at + 256; at < end; at++) {
+			CHECK(!soft_tc_where(tc, at, &w));
+			if (w.exit == SOFT_CALLOUT)
+				break;
+			CHECK(w.exit == SOFT_BOUNDARY && w.rip == CODE);
+		}
+		CHECK(w.op == op[i] && w.rip == CODE && w.spilled == BIT(SOFT_SPILL_RCX));
+		CHECK(!memcmp((void *)at, "\x0f\x05", 2));
+	}
+	return good;
+}
+
 static bool which_exit(void)
 {
 	struct soft_where w;
@@ -342,7 +369,7 @@ int main(void)
 	tc_config.single = true;
 	tc_config.swapgs = getauxval(AT_HWCAP2) & 2;
 	env_new_cache(HOLE_TC_SIZE);
-	ktap_plan(9);
+	ktap_plan(10);
 	ktap_ok(interrupt_flag(), "CLI and STI");
 	ktap_ok(shadow(), "the boundary after STI");
 	ktap_ok(sti_traps(), "STI while an interrupt waits");
@@ -355,5 +382,6 @@ int main(void)
 	ktap_ok(time_stamp(), "RDTSC, RDTSCP, RDPID, SERIALIZE");
 	ktap_ok(selectors(), "MOV from segment registers");
 	ktap_ok(which_exit(), "what exits, and as what");
+	ktap_ok(services(), "SYSRET and IRETQ by the switcher");
 	ktap_exit();
 }

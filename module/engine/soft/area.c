@@ -124,6 +124,8 @@ static void map_switcher(const struct soft_area *area, u64 *pt)
 	map(pt, SOFT_GDT_OFFSET, area->gdt, RW);
 	for (i = 0; i < ARRAY_SIZE(area->stacks); i++)
 		map(pt, SOFT_STACKS_OFFSET + i * PAGE_SIZE, area->stacks[i], RW);
+	map(pt, SOFT_OWN_VDATA_OFFSET, area->vdata, RW);
+	map(pt, SOFT_OWN_VIF_OFFSET, area->vif, RW);
 }
 
 static void build_trees(struct soft_area *area)
@@ -317,6 +319,20 @@ int umbra_soft_area_create(struct soft_area *area)
 	BUILD_BUG_ON(offsetof(struct soft_frame, cr2) != SF_CR2);
 	BUILD_BUG_ON(offsetof(struct soft_frame, host_tr) != SF_HOST_TR);
 	BUILD_BUG_ON(offsetof(struct soft_frame, cr3_keep) != SF_CR3_KEEP);
+	BUILD_BUG_ON(offsetof(struct soft_frame, mode) != SF_MODE);
+	BUILD_BUG_ON(offsetof(struct soft_frame, fast) != SF_FAST);
+	BUILD_BUG_ON(offsetof(struct soft_frame, kernel_sel) != SF_KERNEL_SEL);
+	BUILD_BUG_ON(offsetof(struct soft_frame, syscall_va) != SF_SYSCALL_VA);
+	BUILD_BUG_ON(offsetof(struct soft_frame, new_rip) != SF_NEW_RIP);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, spill[SOFT_SPILL_RCX]) != VD_SPILL_RCX);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_ES]) != VD_SEL_ES);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_CS]) != VD_SEL_CS);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_SS]) != VD_SEL_CS + 2);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_DS]) != VD_SEL_DS);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_GS]) != VD_SEL_GS);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, r11) != VD_R11);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, iret) != VD_IRET);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, desc) != VD_DESC);
 	BUILD_BUG_ON(SF_TOP % 16);
 
 	if (!alloc_tables(area) || !alloc_pages_of(area)) {

@@ -58,6 +58,7 @@ static int create_cache(struct soft_vcpu *soft)
 		.swapgs = true,
 		.rdtsc = true,
 		.serialize = true,
+		.services = true,
 	};
 	int err = 0;
 
@@ -438,6 +439,48 @@ static int prepare_kernel(struct umbra_vcpu *vcpu)
 	return 1;
 }
 
+/* The root of the view that core did not load; the view stays.  False: there is none. */
+static bool load_other_root(struct umbra_vcpu *vcpu, enum umbra_view view, enum umbra_view back)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	bool fresh, ok;
+
+	umbra_mmu_set_view(vcpu->mmu, view);
+	ok = !umbra_mmu_load(vcpu->mmu, &soft->other_root, &fresh);
+	/* The kernel view is loaded: translations can be looked at. */
+	if (ok && view == UMBRA_VIEW_KERNEL) {
+		check_features(vcpu);
+		check_code(vcpu);
+		ok = !soft->hole_taken;
+	}
+	umbra_mmu_set_view(vcpu->mmu, back);
+	return ok;
+}
+
+/*
+ * May the guest change between user and kernel by itself during the next run?  Not
+ * while something waits for a moment that only C code would notice.
+ */
+static void prepare_fast(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_regs *regs = &vcpu->regs;
+	struct soft_vcpu *soft = to_soft(vcpu);
+	bool user = soft->mode == SOFT_USER;
+
+	soft->fast = 0;
+	if (!soft->tc || vcpu->want || (regs->dr7 & 0xff) || !(regs->efer & EFER_SCE))
+		return;
+	if (!load_other_root(vcpu, user ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_USER,
+			     user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL))
+		return;
+	soft->fast = SOFT_FAST_SYSRET;
+	if (!vcpu->nmi_masked)
+		soft->fast |= SOFT_FAST_IRET;
+	soft->syscall_va = soft_tc_lookup(soft->tc, regs->lstar);
+	if (soft->syscall_va)
+		soft->fast |= SOFT_FAST_SYSCALL;
+}
+
 /**
  * umbra_soft_prepare() - decide how the vCPU goes on, and get ready for it
  * @vcpu: the vCPU
@@ -448,13 +491,19 @@ static int prepare_kernel(struct umbra_vcpu *vcpu)
 int umbra_soft_prepare(struct umbra_vcpu *vcpu)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
+	int err;
 
 	soft->mode = SOFT_NOTHING;
 	/* An event may have been delivered since core asked. */
 	if (umbra_soft_must_emulate(vcpu))
 		return 0;
-	if (vcpu->regs.cpl == 0)
-		return prepare_kernel(vcpu);
-	soft->mode = SOFT_USER;
+	if (vcpu->regs.cpl == 0) {
+		err = prepare_kernel(vcpu);
+		if (err <= 0)
+			return err;
+	} else {
+		soft->mode = SOFT_USER;
+	}
+	prepare_fast(vcpu);
 	return 1;
 }

@@ -231,6 +231,9 @@ static bool branch(struct umbra_vcpu *vcpu, const struct soft_where *w)
 
 static void callout(struct umbra_vcpu *vcpu, const struct soft_where *w, struct umbra_exit *exit)
 {
+	unspill(vcpu, w);
+	if (to_soft(vcpu)->area.frame->vector == SOFT_VEC_SERVICE)
+		vcpu->regs.gpr[UMBRA_R11] = to_soft(vcpu)->area.vdata->r11;
 	at_boundary(vcpu, w->rip, 0);
 	if (w->after_sti && (vcpu->regs.rflags & X86_EFLAGS_IF))
 		vcpu->regs.int_shadow = UMBRA_SHADOW_STI;
@@ -261,6 +264,12 @@ static void kernel_fault(struct umbra_vcpu *vcpu, const struct soft_where *w,
 	const struct soft_frame *frame = soft->area.frame;
 	u64 vif = SOFT_HOLE + SOFT_VIF_OFFSET;
 
+	if (unlikely(frame->vector > 255)) {
+		/* A SYSCALL that no translation has: the guest jumped into its cache. */
+		exit->reason = UMBRA_EXIT_ERROR;
+		exit->hw_reason = frame->rip;
+		return;
+	}
 	unspill(vcpu, w);
 	/* If the fault is repaired the same code goes on. */
 	at_boundary(vcpu, w->rip, w->dropped || w->spilled ? 0 : frame->rip);
@@ -288,12 +297,15 @@ static void kernel_fault(struct umbra_vcpu *vcpu, const struct soft_where *w,
 bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	const struct soft_frame *frame = soft->area.frame;
+	struct soft_frame *frame = soft->area.frame;
 	struct soft_where w;
 
 	exit->hw_reason = frame->vector;
 	if (fatal(soft, exit))
 		return false;
+	/* The processor put the RIP behind its SYSCALL into RCX, and so into the frame. */
+	if (frame->vector == SOFT_VEC_SERVICE)
+		frame->rip -= 2;
 	if (unlikely(soft_tc_where(soft->tc, frame->rip, &w))) {
 		pr_warn_ratelimited("guest kernel code outside the translation cache at %llx\n",
 				    frame->rip);
@@ -303,7 +315,7 @@ bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	}
 	if (host_event(soft, exit) || (soft->step && frame->vector == X86_TRAP_DB))
 		return settle(vcpu, &w, exit);
-	if (frame->vector == X86_TRAP_GP) {
+	if (frame->vector == X86_TRAP_GP || frame->vector == SOFT_VEC_SERVICE) {
 		if (w.exit == SOFT_CALLOUT) {
 			callout(vcpu, &w, exit);
 			return false;

@@ -23,11 +23,6 @@
 /* CR4.LASS (SDM Vol. 3A 4.12): CPL 3 would not reach the upper half at all. */
 #define CR4_LASS	BIT_ULL(27)
 
-#define FLAGS_KERNEL	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF |	\
-			 X86_EFLAGS_SF | X86_EFLAGS_DF | X86_EFLAGS_OF | X86_EFLAGS_ID)
-#define FLAGS_USER	(FLAGS_KERNEL | X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_NT |	\
-			 X86_EFLAGS_RF)
-
 /* User addresses end here; breakpoints above could hit the switcher. */
 #define USER_END	BIT_ULL(47)
 
@@ -38,14 +33,12 @@
  * @dr7: DR7
  * @dr: DR0..3, if the guest's were loaded
  * @guest_dr: they were
- * @cr4_changed: CR4 is not the host's
  */
 struct host_regs {
 	u64 cr0, cr4;
 	unsigned long dr7;
 	unsigned long dr[4];
 	bool guest_dr;
-	bool cr4_changed;
 };
 
 static void raw_write_cr4(u64 cr4)
@@ -91,6 +84,8 @@ static void load_guest_dr(struct umbra_vcpu *vcpu, struct host_regs *host)
 
 static void host_save(struct umbra_vcpu *vcpu, struct host_regs *host)
 {
+	struct soft_frame *frame = to_soft(vcpu)->area.frame;
+	bool user = to_soft(vcpu)->mode == SOFT_USER;
 	u64 cr4;
 
 	host->guest_dr = false;
@@ -98,21 +93,24 @@ static void host_save(struct umbra_vcpu *vcpu, struct host_regs *host)
 	if (unlikely(vcpu->regs.cr0 & (X86_CR0_TS | X86_CR0_EM)))
 		native_write_cr0(host->cr0 | X86_CR0_TS);
 	asm volatile("mov %%cr4, %0" : "=r"(host->cr4));
-	cr4 = guest_cr4(vcpu, to_soft(vcpu)->mode == SOFT_USER, host->cr4);
-	host->cr4_changed = cr4 != host->cr4;
-	if (host->cr4_changed)
+	frame->cr4_user = guest_cr4(vcpu, true, host->cr4);
+	frame->cr4_kernel = guest_cr4(vcpu, false, host->cr4);
+	cr4 = user ? frame->cr4_user : frame->cr4_kernel;
+	if (cr4 != host->cr4)
 		raw_write_cr4(cr4);
 	host->dr7 = 0;
 	if (unlikely(hw_breakpoint_active())) {
 		get_debugreg(host->dr7, 7);
 		set_debugreg(0x400, 7);
 	}
-	if (unlikely((vcpu->regs.dr7 & 0xff) && to_soft(vcpu)->mode == SOFT_USER))
+	if (unlikely((vcpu->regs.dr7 & 0xff) && user))
 		load_guest_dr(vcpu, host);
 }
 
 static void host_restore(struct umbra_vcpu *vcpu, const struct host_regs *host)
 {
+	const struct soft_frame *frame = to_soft(vcpu)->area.frame;
+
 	if (unlikely(host->guest_dr)) {
 		set_debugreg(0x400, 7);
 		set_debugreg(host->dr[0], 0);
@@ -122,23 +120,11 @@ static void host_restore(struct umbra_vcpu *vcpu, const struct host_regs *host)
 	}
 	if (unlikely(host->dr7))
 		set_debugreg(host->dr7, 7);
-	if (host->cr4_changed)
+	/* That of the mode in which the guest stopped. */
+	if (host->cr4 != (frame->mode == SOFT_MODE_USER ? frame->cr4_user : frame->cr4_kernel))
 		raw_write_cr4(host->cr4);
 	if (unlikely(vcpu->regs.cr0 & (X86_CR0_TS | X86_CR0_EM)))
 		native_write_cr0(host->cr0);
-}
-
-static void switch_worlds(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
-{
-	struct soft_frame *frame = soft->area.frame;
-	struct umbra_regs *regs = &vcpu->regs;
-
-	memcpy(frame->gpr, regs->gpr, sizeof(frame->gpr));
-	frame->rsp = regs->gpr[UMBRA_RSP];
-	frame->guest_cr3 = soft->root;
-	umbra_soft_switch(frame);
-	memcpy(regs->gpr, frame->gpr, sizeof(frame->gpr));
-	regs->gpr[UMBRA_RSP] = frame->rsp;
 }
 
 /* The exception's debug status goes into the exit; nothing stays for the host. */
@@ -153,30 +139,13 @@ static void take_dr6(struct soft_vcpu *soft)
 	soft->dr6 = dr6 ^ DR6_RESERVED;
 }
 
-static void run_user(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
-{
-	struct soft_frame *frame = soft->area.frame;
-	struct umbra_regs *regs = &vcpu->regs;
-
-	umbra_soft_segs_user(soft, regs);
-	frame->rip = regs->rip;
-	frame->rflags = (regs->rflags & FLAGS_USER) | X86_EFLAGS_IF | X86_EFLAGS_FIXED;
-	switch_worlds(vcpu, soft);
-	take_dr6(soft);
-	regs->rip = frame->rip;
-	regs->rflags = (frame->rflags & FLAGS_USER) | (regs->rflags & ~(u64)FLAGS_USER);
-	regs->int_shadow = 0;
-	umbra_soft_segs_back(soft, regs);
-	umbra_soft_exit_user(vcpu, exit);
-}
-
+/* What translated code reads and writes, whether it runs at once or after a SYSCALL. */
 static void vdata_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 {
 	struct umbra_regs *regs = &vcpu->regs;
 	struct soft_area *area = &soft->area;
 	bool arm = (vcpu->want & UMBRA_TAKE_INTR) && !(regs->rflags & X86_EFLAGS_IF);
 
-	umbra_soft_segs_kernel(soft, regs);
 	area->vif->iff = regs->rflags & X86_EFLAGS_IF;
 	area->vdata->kernel_gs_base = regs->kernel_gs_base;
 	area->vdata->tsc_offset = vcpu->tsc_offset;
@@ -187,41 +156,144 @@ static void vdata_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	}
 }
 
-static void vdata_out(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+/*
+ * The descriptors that an IRET to user code would load.  They must be in the page that has
+ * the kernel's own: reading them may then fault only where IRET itself would.
+ */
+static bool find_descs(struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
-	struct soft_frame *frame = soft->area.frame;
-	struct umbra_regs *regs = &vcpu->regs;
+	const struct soft_frame *frame = soft->area.frame;
+	u64 base = regs->gdtr.base, none = SOFT_HOLE + SOFT_VDATA_OFFSET + VD_DESC;
+	u64 cs = base + (frame->user_cs & ~7ull), ss = base + (frame->user_ss & ~7ull);
+	u16 kernel_cs = regs->cpl == 0 ? regs->seg[UMBRA_CS].sel : (u16)frame->kernel_sel;
+	u64 own = base + (kernel_cs & ~7ull);
+	bool ok = (max(frame->user_cs, frame->user_ss) | 7) <= regs->gdtr.limit &&
+		  !((cs ^ own) & PAGE_MASK) && !((ss ^ own) & PAGE_MASK) && !(base & 7);
 
-	regs->rflags = (frame->rflags & FLAGS_KERNEL) |
-		       (regs->rflags & ~(u64)(FLAGS_KERNEL | X86_EFLAGS_IF | X86_EFLAGS_RF)) |
-		       (soft->area.vif->iff & X86_EFLAGS_IF);
-	regs->int_shadow = 0;
-	regs->kernel_gs_base = soft->area.vdata->kernel_gs_base;
-	regs->seg[UMBRA_FS].base = frame->fsbase;
-	regs->seg[UMBRA_GS].base = frame->gsbase;
+	soft->area.vdata->gdt[0] = ok ? cs : none;
+	soft->area.vdata->gdt[1] = ok ? ss : none;
+	return ok;
 }
 
-static void run_kernel(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
+/* Flags that SYSCALL has to clear for the switcher: translated code has them as 0. */
+#define SYSCALL_CLEARS	(X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_IOPL | X86_EFLAGS_NT | \
+			 X86_EFLAGS_AC)
+
+static void fast_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	struct soft_frame *frame = soft->area.frame;
+	struct umbra_regs *regs = &vcpu->regs;
+	bool user = soft->mode == SOFT_USER;
+
+	frame->cr3_user = user ? soft->root : soft->other_root;
+	frame->cr3_kernel = user ? soft->other_root : soft->root;
+	frame->syscall_va = soft->syscall_va;
+	frame->syscall_keep = SOFT_FLAGS_KERNEL & ~regs->sfmask;
+	frame->vflags = regs->rflags & ~(u64)SOFT_FLAGS_USER;
+	if ((regs->sfmask & SYSCALL_CLEARS) != SYSCALL_CLEARS)
+		soft->fast &= ~SOFT_FAST_SYSCALL;
+	if (!soft->can_return)
+		soft->fast &= ~(SOFT_FAST_SYSRET | SOFT_FAST_IRET);
+	if (!find_descs(soft, regs))
+		soft->fast &= ~SOFT_FAST_IRET;
+}
+
+static void enter_user(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	struct soft_frame *frame = soft->area.frame;
+	const struct umbra_regs *regs = &vcpu->regs;
+
+	frame->rip = regs->rip;
+	frame->cs = soft->user_cs;
+	frame->ss = soft->user_ss;
+	frame->rflags = (regs->rflags & SOFT_FLAGS_USER) | SOFT_FLAGS_ON;
+	frame->fast = soft->fast;
+}
+
+static void enter_kernel(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	struct soft_frame *frame = soft->area.frame;
+
+	frame->rip = soft->va;
+	frame->cs = SOFT_SEL_KCODE;
+	frame->ss = SOFT_SEL_KDATA;
+	frame->rflags = (vcpu->regs.rflags & SOFT_FLAGS_KERNEL) | X86_EFLAGS_FIXED |
+			(soft->step ? X86_EFLAGS_TF : X86_EFLAGS_IF);
+	frame->fast = soft->step ? 0 : soft->fast;
+}
+
+static void switch_worlds(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 {
 	struct soft_frame *frame = soft->area.frame;
 	struct umbra_regs *regs = &vcpu->regs;
 
-	vdata_in(vcpu, soft);
-	soft->step = 0;
-	do {
-		frame->rip = soft->va;
-		frame->cs = SOFT_SEL_KCODE;
-		frame->ss = SOFT_SEL_KDATA;
-		frame->ds = 0;
-		frame->es = 0;
-		frame->fs = 0;
-		frame->gs = 0;
-		frame->rflags = (regs->rflags & FLAGS_KERNEL) | X86_EFLAGS_FIXED |
-				(soft->step ? X86_EFLAGS_TF : X86_EFLAGS_IF);
-		switch_worlds(vcpu, soft);
-		take_dr6(soft);
-		vdata_out(vcpu, soft);
-	} while (umbra_soft_exit_kernel(vcpu, exit));
+	if (soft->mode == SOFT_USER)
+		enter_user(vcpu, soft);
+	else
+		enter_kernel(vcpu, soft);
+	frame->mode = soft->mode;
+	frame->moved = 0;
+	memcpy(frame->gpr, regs->gpr, sizeof(frame->gpr));
+	frame->rsp = regs->gpr[UMBRA_RSP];
+	frame->guest_cr3 = soft->root;
+	umbra_soft_switch(frame);
+	memcpy(regs->gpr, frame->gpr, sizeof(frame->gpr));
+	regs->gpr[UMBRA_RSP] = frame->rsp;
+}
+
+/* The guest went back and forth without C code: it may be in the other mode. */
+static void follow_mode(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	struct soft_frame *frame = soft->area.frame;
+	struct umbra_regs *regs = &vcpu->regs;
+	bool user = frame->mode == SOFT_MODE_USER;
+
+	umbra_soft_segs_moved(regs, user);
+	regs->rflags = user ? frame->vflags : X86_EFLAGS_FIXED;
+	if (frame->mode == soft->mode)
+		return;
+	soft->mode = frame->mode;
+	swap(soft->root, soft->other_root);
+	umbra_mmu_set_view(vcpu->mmu, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL);
+}
+
+static bool is_canonical(u64 va)
+{
+	return (u64)((s64)(va << 16) >> 16) == va;
+}
+
+static void registers_back(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	struct soft_frame *frame = soft->area.frame;
+	struct umbra_regs *regs = &vcpu->regs;
+	u64 real = SOFT_FLAGS_USER, gs = soft->area.vdata->kernel_gs_base;
+
+	if (frame->moved)
+		follow_mode(vcpu, soft);
+	if (soft->mode == SOFT_KERNEL) {
+		real = SOFT_FLAGS_KERNEL;
+		regs->rflags &= ~(u64)(X86_EFLAGS_IF | X86_EFLAGS_RF);
+		regs->rflags |= soft->area.vif->iff & X86_EFLAGS_IF;
+	} else {
+		regs->rip = frame->rip;
+	}
+	regs->rflags = (frame->rflags & real) | (regs->rflags & ~real);
+	regs->int_shadow = 0;
+	/* The page is the guest's to write. */
+	if (is_canonical(gs))
+		regs->kernel_gs_base = gs;
+	umbra_soft_segs_back(soft, regs);
+}
+
+static bool run_once(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
+{
+	switch_worlds(vcpu, soft);
+	take_dr6(soft);
+	registers_back(vcpu, soft);
+	if (soft->mode == SOFT_KERNEL)
+		return umbra_soft_exit_kernel(vcpu, exit);
+	umbra_soft_exit_user(vcpu, exit);
+	return false;
 }
 
 /**
@@ -240,10 +312,12 @@ void umbra_soft_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	if (soft->mode == SOFT_NOTHING)
 		return;
 	host_save(vcpu, &host);
-	if (soft->mode == SOFT_USER)
-		run_user(vcpu, soft, exit);
-	else
-		run_kernel(vcpu, soft, exit);
+	umbra_soft_segs_in(soft, &vcpu->regs);
+	vdata_in(vcpu, soft);
+	fast_in(vcpu, soft);
+	soft->step = 0;
+	while (run_once(vcpu, soft, exit))
+		;
 	host_restore(vcpu, &host);
 	soft->mode = SOFT_NOTHING;
 }

@@ -14,8 +14,8 @@
  *   0x40..0x48	host TSS			0x90, 0x98  translated kernel code
  *   0x50..0x58	never				0xa0..0xf8  guest user
  *
- * Guest kernel code runs with the engine's selectors and reads its own from
- * memory.
+ * Guest kernel code runs with the engine's CS and SS and reads its own selectors
+ * from memory.
  */
 #include "soft_internal.h"
 
@@ -28,10 +28,6 @@
 #define DESC_TYPE_EXPAND_DOWN 0x4
 #define DESC_TYPE_CONFORMING 0x4
 #define DESC_TYPE_ACCESSED 0x1
-
-/* Flat, DPL 3, accessed: 64-bit code; writable data. */
-#define SOFT_DESC_KCODE	0x00affb000000ffffull
-#define SOFT_DESC_KDATA	0x00cff3000000ffffull
 
 /* Slots of the real table that guest user selectors may name. */
 #define USER_SLOTS	(0x000000f0u | 0x0000f000u | 0xfff00000u)
@@ -116,52 +112,138 @@ static u16 put_seg(u64 *gdt, const struct umbra_seg *seg)
 	return seg->sel;
 }
 
-/**
- * umbra_soft_segs_user() - the guest's own segments for its user code
- * @soft: the vCPU
- * @regs: guest registers; umbra_soft_segs_fit()
- *
- * CS and SS last: should two selectors of one slot disagree, they win.
- */
-void umbra_soft_segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs)
+/* What SYSCALL and SYSRET load: flat, accessed; no descriptor is read. */
+static struct umbra_seg flat_seg(u16 sel, unsigned int dpl, bool code)
+{
+	struct umbra_seg seg = {
+		.sel = sel,
+		.limit = 0xffffffff,
+		.attr = UMBRA_SEG_P | UMBRA_SEG_S | UMBRA_SEG_G | dpl << UMBRA_SEG_DPL_SHIFT,
+	};
+
+	seg.attr |= code ? UMBRA_SEG_L | 0xb : UMBRA_SEG_DB | 0x3;
+	return seg;
+}
+
+static bool same_seg(const struct umbra_seg *a, const struct umbra_seg *b)
+{
+	return a->sel == b->sel && a->attr == b->attr && a->limit == b->limit &&
+	       a->base == b->base;
+}
+
+static struct umbra_seg return_cs(const struct umbra_regs *regs)
+{
+	return flat_seg(((regs->star >> 48) + 16) | 3, 3, true);
+}
+
+static struct umbra_seg return_ss(const struct umbra_regs *regs)
+{
+	return flat_seg(((regs->star >> 48) + 8) | 3, 3, false);
+}
+
+/* The data segments, in the frame and the real table. */
+static void put_data(struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
 	struct soft_frame *frame = soft->area.frame;
 	u64 *gdt = soft->area.gdt;
 
-	clear_slots(gdt);
-	gdt[SOFT_SEL_KCODE >> 3] = 0;
-	gdt[SOFT_SEL_KDATA >> 3] = 0;
 	frame->ds = put_seg(gdt, &regs->seg[UMBRA_DS]);
 	frame->es = put_seg(gdt, &regs->seg[UMBRA_ES]);
 	frame->fs = put_seg(gdt, &regs->seg[UMBRA_FS]);
 	frame->gs = put_seg(gdt, &regs->seg[UMBRA_GS]);
-	frame->ss = put_seg(gdt, &regs->seg[UMBRA_SS]);
-	frame->cs = put_seg(gdt, &regs->seg[UMBRA_CS]);
-	frame->fsbase = regs->seg[UMBRA_FS].base;
-	frame->gsbase = regs->seg[UMBRA_GS].base;
+}
+
+/* Real registers can have it in both modes, and a return to user code leaves it alone. */
+static bool is_live(const struct umbra_seg *seg)
+{
+	if (is_null(seg->sel))
+		return true;
+	return seg_fits(seg) && (seg->attr & UMBRA_SEG_P) &&
+	       (seg->attr & UMBRA_SEG_DPL) == UMBRA_SEG_DPL;
+}
+
+/* CS and SS last: should two selectors of one slot disagree, they win. */
+static void segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	struct umbra_seg cs = return_cs(regs), ss = return_ss(regs);
+	u64 *gdt = soft->area.gdt;
+
+	gdt[SOFT_SEL_KCODE >> 3] = 0;
+	gdt[SOFT_SEL_KDATA >> 3] = 0;
+	put_data(soft, regs);
+	soft->user_ss = put_seg(gdt, &regs->seg[UMBRA_SS]);
+	soft->user_cs = put_seg(gdt, &regs->seg[UMBRA_CS]);
+	soft->live = true;
+	soft->can_return = same_seg(&cs, &regs->seg[UMBRA_CS]) &&
+			   same_seg(&ss, &regs->seg[UMBRA_SS]);
+}
+
+static void segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	struct umbra_seg cs = return_cs(regs), ss = return_ss(regs);
+	struct soft_frame *frame = soft->area.frame;
+	u64 *gdt = soft->area.gdt;
+
+	gdt[SOFT_SEL_KCODE >> 3] = SOFT_DESC_CODE;
+	gdt[SOFT_SEL_KDATA >> 3] = SOFT_DESC_DATA;
+	frame->ds = 0;
+	frame->es = 0;
+	frame->fs = 0;
+	frame->gs = 0;
+	soft->can_return = false;
+	soft->live = is_live(&regs->seg[UMBRA_DS]) && is_live(&regs->seg[UMBRA_ES]) &&
+		     is_live(&regs->seg[UMBRA_FS]) && is_live(&regs->seg[UMBRA_GS]);
+	if (!soft->live)
+		return;
+	put_data(soft, regs);
+	if (!slot_fits(cs.sel) || !slot_fits(ss.sel))
+		return;
+	put_seg(gdt, &ss);
+	put_seg(gdt, &cs);
+	soft->can_return = true;
 }
 
 /**
- * umbra_soft_segs_kernel() - the engine's descriptors for translated code, the guest's bases
+ * umbra_soft_segs_in() - descriptors and selectors for the next entry
  * @soft: the vCPU
- * @regs: guest registers
+ * @regs: guest registers; for user code umbra_soft_segs_fit()
  *
- * The selectors are set at each entry: an exit leaves others in the frame.
+ * User code has the guest's own segments.  Translated code has the engine's CS and SS; the
+ * data segments stay the guest's if they can, so that the switcher need not change them
+ * between the two.  soft_vcpu.can_return: the table has the segments that SYSRET loads.
  */
-void umbra_soft_segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs)
+void umbra_soft_segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
 	struct soft_frame *frame = soft->area.frame;
-	struct soft_vdata *vdata = soft->area.vdata;
-	u64 *gdt = soft->area.gdt;
+	u16 *sel = soft->area.vdata->sel;
 	unsigned int i;
 
-	clear_slots(gdt);
-	gdt[SOFT_SEL_KCODE >> 3] = SOFT_DESC_KCODE;
-	gdt[SOFT_SEL_KDATA >> 3] = SOFT_DESC_KDATA;
+	clear_slots(soft->area.gdt);
+	if (regs->cpl == 3)
+		segs_user(soft, regs);
+	else
+		segs_kernel(soft, regs);
+	frame->user_cs = return_cs(regs).sel;
+	frame->user_ss = return_ss(regs).sel;
+	frame->kernel_sel = (regs->star >> 32 & 0xfffc) | ((regs->star >> 32 & 0xfffc) + 8) << 16;
 	frame->fsbase = regs->seg[UMBRA_FS].base;
 	frame->gsbase = regs->seg[UMBRA_GS].base;
 	for (i = UMBRA_ES; i <= UMBRA_GS; i++)
-		vdata->sel[i] = regs->seg[i].sel;
+		sel[i] = regs->seg[i].sel;
+}
+
+/**
+ * umbra_soft_segs_moved() - the switcher went to the other mode by itself
+ * @regs: guest registers
+ * @user: it is user code now
+ */
+void umbra_soft_segs_moved(struct umbra_regs *regs, bool user)
+{
+	u16 cs = regs->star >> 32 & 0xfffc;
+
+	regs->cpl = user ? 3 : 0;
+	regs->seg[UMBRA_CS] = user ? return_cs(regs) : flat_seg(cs, 0, true);
+	regs->seg[UMBRA_SS] = user ? return_ss(regs) : flat_seg(cs + 8, 0, false);
 }
 
 /* A selector that user code loaded by itself: the hidden part is that of the slot. */
@@ -197,13 +279,18 @@ void umbra_soft_segs_back(struct soft_vcpu *soft, struct umbra_regs *regs)
 {
 	const struct soft_frame *frame = soft->area.frame;
 
+	regs->seg[UMBRA_FS].base = frame->fsbase;
+	regs->seg[UMBRA_GS].base = frame->gsbase;
+	if (!soft->live)
+		return;
 	take_seg(soft, &regs->seg[UMBRA_DS], frame->ds);
 	take_seg(soft, &regs->seg[UMBRA_ES], frame->es);
 	take_seg(soft, &regs->seg[UMBRA_FS], frame->fs);
 	take_seg(soft, &regs->seg[UMBRA_GS], frame->gs);
 	regs->seg[UMBRA_FS].base = frame->fsbase;
 	regs->seg[UMBRA_GS].base = frame->gsbase;
-	if (frame->vector == SOFT_VEC_SYSCALL || frame->vector == SOFT_VEC_SYSCALL32)
+	if (regs->cpl == 0 || frame->vector == SOFT_VEC_SYSCALL ||
+	    frame->vector == SOFT_VEC_SYSCALL32)
 		return;
 	take_seg(soft, &regs->seg[UMBRA_CS], frame->cs);
 	take_seg(soft, &regs->seg[UMBRA_SS], frame->ss);

@@ -120,19 +120,26 @@ struct soft_vm {
 
 /* What runs on the processor next. */
 enum soft_mode {
-	SOFT_NOTHING,		/* core emulates */
-	SOFT_USER,		/* guest user code, as it is */
-	SOFT_KERNEL,		/* translated guest kernel code */
+	SOFT_NOTHING,					/* core emulates */
+	SOFT_USER = SOFT_MODE_USER,			/* guest user code, as it is */
+	SOFT_KERNEL = SOFT_MODE_KERNEL,			/* translated guest kernel code */
 };
 
 /**
  * struct soft_vcpu - the engine's part of a vCPU
  * @area: memory in the hole
  * @tc: translations
- * @mode: prepare()'s decision for the next run()
+ * @mode: prepare()'s decision for the next run(); during it, what runs
  * @va: SOFT_KERNEL: where in the translation cache
  * @rip: SOFT_KERNEL: the guest RIP that @va stands for
- * @root: shadow root
+ * @root: shadow root for the mode that core loaded it for
+ * @other_root: that of the other view, if @fast
+ * @fast: SOFT_FAST_*: changes of mode that need no exit during the next run()
+ * @syscall_va: translation of LSTAR
+ * @user_cs: selectors to enter user code with
+ * @user_ss: likewise
+ * @live: the data segments are in the real registers
+ * @can_return: the real table has what SYSRET loads
  * @vif_armed: the page of soft_vif is read-only
  * @cpu: where the host's GDT was copied from, -1 nowhere
  * @host_vector: the interrupt that ended the run, 0 none
@@ -160,7 +167,11 @@ struct soft_vcpu {
 	enum soft_mode mode;
 	u64 va;
 	u64 rip;
-	hpa_t root;
+	hpa_t root, other_root;
+	u8 fast;
+	u64 syscall_va;
+	u16 user_cs, user_ss;
+	bool live, can_return;
 	bool vif_armed;
 	int cpu;
 	u32 host_vector;
@@ -206,8 +217,8 @@ void umbra_soft_handle_host_event(struct umbra_vcpu *vcpu, const struct umbra_ex
 
 /* segs.c */
 bool umbra_soft_segs_fit(const struct umbra_regs *regs);
-void umbra_soft_segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs);
-void umbra_soft_segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs);
+void umbra_soft_segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs);
+void umbra_soft_segs_moved(struct umbra_regs *regs, bool user);
 void umbra_soft_segs_back(struct soft_vcpu *soft, struct umbra_regs *regs);
 
 /* run.c */

@@ -28,7 +28,9 @@
 #define SOFT_GDT_OFFSET		0x6000
 #define SOFT_TSS_OFFSET		0x6400
 #define SOFT_STACKS_OFFSET	0x7000	/* a page each: #DF, NMI, #DB, #MC */
-#define SOFT_SWITCHER_PAGES	11
+#define SOFT_OWN_VDATA_OFFSET	0xb000	/* struct soft_vdata, for the switcher itself */
+#define SOFT_OWN_VIF_OFFSET	0xc000	/* struct soft_vif, likewise */
+#define SOFT_SWITCHER_PAGES	13
 
 /* Selectors in the engine's GDT; the host's own keep their places. */
 #define SOFT_SEL_HOST_TSS	0x40
@@ -41,6 +43,38 @@
 #define SOFT_VEC_SYSCALL	256	/* SYSCALL in 64-bit mode */
 #define SOFT_VEC_SYSCALL32	257	/* SYSCALL in compatibility mode */
 #define SOFT_VEC_FATAL		258	/* an exception in the switcher itself */
+#define SOFT_VEC_SERVICE	259	/* SYSCALL of translated code that C code has to see to */
+
+/* soft_frame.mode */
+#define SOFT_MODE_USER		1	/* guest user code, in the user view */
+#define SOFT_MODE_KERNEL	2	/* translated guest kernel code, in the kernel view */
+
+/* soft_frame.fast: what the switcher may do by itself */
+#define SOFT_FAST_SYSCALL	0x01
+#define SOFT_FAST_SYSRET	0x02
+#define SOFT_FAST_IRET		0x04
+
+/* soft_vdata.service: which instruction translated code stands at with its SYSCALL */
+#define SOFT_SERVICE_SYSRET	1
+#define SOFT_SERVICE_IRET	2
+
+/* Flat descriptors, DPL 3, accessed: 64-bit code; writable data. */
+#define SOFT_DESC_CODE		0x00affb000000ffff
+#define SOFT_DESC_DATA		0x00cff3000000ffff
+
+/*
+ * RFLAGS that are real while guest code runs: CF, PF, AF, ZF, SF, DF, OF, ID; for
+ * user code TF, NT, RF, AC as well.  What a fast return to user code may have in its
+ * image: these without TF, and IF, IOPL and bit 1.
+ */
+#define SOFT_FLAGS_KERNEL	0x200cd5
+#define SOFT_FLAGS_USER		0x254dd5
+#define SOFT_FLAGS_RETURN	0x257ed7
+#define SOFT_FLAGS_VIRTUAL	0x3202	/* of these IF, IOPL, bit 1 */
+#define SOFT_FLAGS_SYSRET	0x3c7fd7	/* what SYSRET takes from R11 (SDM Vol. 2B) */
+#define SOFT_FLAGS_ON		0x202	/* IF and bit 1, always */
+#define SOFT_FLAGS_TF		0x100
+#define SOFT_FLAGS_IF		0x200
 
 /* Stubs in the blob are this far apart. */
 #define SOFT_STUB_SIZE		16
@@ -77,6 +111,21 @@
 #define SF_CR2			0xb8
 #define SF_FATAL_VECTOR		0xc0
 #define SF_FATAL_RIP		0xc8
+#define SF_MODE			0xd0
+#define SF_MOVED		0xd1
+#define SF_FAST			0xd2
+#define SF_KERNEL_SEL		0xd4
+#define SF_USER_CS		0xd8
+#define SF_USER_SS		0xe0
+#define SF_VFLAGS		0xe8
+#define SF_SYSCALL_KEEP		0xf0
+#define SF_SYSCALL_VA		0xf8
+#define SF_CR3_USER		0x100
+#define SF_CR3_KERNEL		0x108
+#define SF_CR4_USER		0x110
+#define SF_CR4_KERNEL		0x118
+#define SF_SAVE_RAX		0x120
+#define SF_NEW_RIP		0x128
 #define SF_GPR			0x408
 #define SF_VECTOR		0x488
 #define SF_ERROR		0x490
@@ -86,6 +135,18 @@
 #define SF_RSP			0x4b0
 #define SF_SS			0x4b8
 #define SF_TOP			0x4c0
+
+/* Offsets in struct soft_vdata; in struct soft_vif the flag is first. */
+#define VD_SPILL_RCX		0x08
+#define VD_SEL_CS		0x52
+#define VD_SEL_ES		0x50
+#define VD_SEL_DS		0x56
+#define VD_SEL_FS		0x58
+#define VD_SEL_GS		0x5a
+#define VD_R11			0x60
+#define VD_SERVICE		0x68
+#define VD_IRET			0x70	/* RIP, CS, RFLAGS, RSP, SS */
+#define VD_DESC			0x98	/* CS, SS */
 
 #ifndef __ASSEMBLY__
 
@@ -132,6 +193,23 @@ struct soft_dtr {
  * @cr2: at the exit
  * @fatal_vector: SOFT_VEC_FATAL: what happened in the switcher
  * @fatal_rip: and where
+ * @mode: SOFT_MODE_*: what runs; the switcher keeps it
+ * @moved: the switcher has changed @mode, see umbra_soft_run()
+ * @fast: SOFT_FAST_*: what the switcher may do by itself; an NMI or machine check in the
+ *	switcher clears it, so that the next change of mode is an exit, where it is raised
+ * @pad2: nothing
+ * @kernel_sel: CS and, above, SS that the guest has after SYSCALL
+ * @user_cs: the selectors to which a fast return may go
+ * @user_ss: likewise
+ * @vflags: user code: RFLAGS that are not real: IF, IOPL
+ * @syscall_keep: of the flags of SOFT_FLAGS_KERNEL, those that SYSCALL does not clear
+ * @syscall_va: translation of the guest's LSTAR
+ * @cr3_user: the user view
+ * @cr3_kernel: the kernel view
+ * @cr4_user: CR4 for user code
+ * @cr4_kernel: CR4 for translated code
+ * @save_rax: scratch of the switcher
+ * @new_rip: likewise
  * @unused: room for the processor's stack and the entry code's
  * @gpr: guest registers, enum umbra_gpr
  * @vector: why the guest stopped: vector or SOFT_VEC_*
@@ -157,7 +235,14 @@ struct soft_frame {
 	u64 fsbase, gsbase;
 	u64 cr2;
 	u64 fatal_vector, fatal_rip;
-	u8 unused[SF_GPR - SF_FATAL_RIP - 8];
+	u8 mode, moved, fast, pad2;
+	u32 kernel_sel;
+	u64 user_cs, user_ss;
+	u64 vflags;
+	u64 syscall_keep, syscall_va;
+	u64 cr3_user, cr3_kernel, cr4_user, cr4_kernel;
+	u64 save_rax, new_rip;
+	u8 unused[SF_GPR - SF_NEW_RIP - 8];
 	u64 gpr[16];
 	u64 vector, error;
 	u64 rip, cs, rflags, rsp, ss;

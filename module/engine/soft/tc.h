@@ -52,6 +52,8 @@ struct soft_tc;
  * @rdtscp: RDTSCP in line (the guest has it, and so has the processor)
  * @rdpid: RDPID in line (the guest has it)
  * @serialize: SERIALIZE in line, by fences (the guest has it)
+ * @services: IRETQ and 64-bit SYSRET exit by a SYSCALL, which the switcher may
+ *	answer without an exit
  * @single: translate the block that is asked for and nothing else
  */
 struct soft_tc_config {
@@ -69,6 +71,7 @@ struct soft_tc_config {
 	bool rdtscp;
 	bool rdpid;
 	bool serialize;
+	bool services;
 	bool single;
 };
 
@@ -80,11 +83,12 @@ struct soft_tc_config {
  * @SOFT_MIDDLE: the instruction at .rip has changed the guest's state and is
  *	not complete: single-step until something else; no guest access is left
  *	that may fault
- * @SOFT_CALLOUT: exit: emulate the instruction at .rip; .kind says what it is
+ * @SOFT_CALLOUT: exit: emulate the instruction at .rip; .kind says what it is.  With
+ *	services RCX may be spilled, and R11 is in vdata.r11 once the SYSCALL has happened
  * @SOFT_CHAIN: exit: go on at .target, which is .rip, too
  * @SOFT_MISS: exit: go on at vdata.rip; .rip is not set
  *
- * The three exits are boundaries, too, with nothing spilled.
+ * The three exits are boundaries, too, with nothing else spilled.
  *
  * A PUSHF that is single-stepped shows TF.  The monitor has no reason to: it steps
  * only out of SOFT_MIDDLE, and up to its end PUSHF is SOFT_BOUNDARY.  Who steps the

@@ -143,6 +143,10 @@ static bool emit_insn(struct tc_build *b)
 	case TC_LEA:
 		emit_lea(b);
 		return false;
+	case TC_SYSRET:
+	case TC_IRET:
+		emit_service(b, action);
+		return true;
 	}
 	emit_system(b, action);
 	b->after_sti = action == TC_STI;

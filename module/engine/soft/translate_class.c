@@ -150,6 +150,16 @@ static bool action_takes(const struct soft_tc *tc, const struct umbra_insn *in,
 	return !in->lock && !in->osz;
 }
 
+/* Exits that the switcher may answer: returns to 64-bit code. */
+static u8 service(const struct soft_tc *tc, const struct umbra_insn *in, u8 op)
+{
+	if (!tc->c.services || in->opsize != 8 || in->lock)
+		return TC_CALLOUT;
+	if (op == SOFT_OP_SYSRET)
+		return TC_SYSRET;
+	return op == SOFT_OP_IRET ? TC_IRET : TC_CALLOUT;
+}
+
 /**
  * tc_classify() - what becomes of an instruction
  * @tc: for the features
@@ -172,7 +182,7 @@ u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op)
 	row = legacy_row(tc, in);
 	if (row & 0x80) {
 		*op = row & 0x7f;
-		return TC_CALLOUT;
+		return service(tc, in, *op);
 	}
 	if (in->privileged && row == TC_COPY)
 		return TC_CALLOUT;

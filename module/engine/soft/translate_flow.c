@@ -202,6 +202,15 @@ void emit_indirect(struct tc_build *b, bool call)
 	emit_dispatch(b);
 }
 
+static void set_callout(struct tc_build *b, u8 op)
+{
+	struct tc_block *block = &b->tc->blocks[b->block];
+
+	block->callout = b->pos;
+	block->flags |= TC_BLOCK_CALLOUT;
+	block->op = op;
+}
+
 /**
  * emit_callout() - emit the exit of an instruction that has to be emulated
  * @b: the block
@@ -209,12 +218,19 @@ void emit_indirect(struct tc_build *b, bool call)
  */
 void emit_callout(struct tc_build *b, u8 op)
 {
-	struct tc_block *block = &b->tc->blocks[b->block];
-
-	block->callout = b->pos;
-	block->flags |= TC_BLOCK_CALLOUT;
-	block->op = op;
+	set_callout(b, op);
 	emit_u8(b, X86_HLT);
+}
+
+/**
+ * emit_service_exit() - emit the same exit by way of the switcher
+ * @b: the block
+ * @op: enum soft_op
+ */
+void emit_service_exit(struct tc_build *b, u8 op)
+{
+	set_callout(b, op);
+	emit_bytes(b, (u8 []){ 0x0f, 0x05 }, 2);
 }
 
 /* RCX -= RIP of the block, where a disp32 cannot say it. */

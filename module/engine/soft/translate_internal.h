@@ -66,6 +66,8 @@ enum tc_action {
 	TC_RDPID,
 	TC_MOV_SREG,
 	TC_SERIALIZE,
+	TC_SYSRET,
+	TC_IRET,
 };
 
 /* translate_class.c */
@@ -104,10 +106,12 @@ void emit_call(struct tc_build *b);
 void emit_ret(struct tc_build *b);
 void emit_indirect(struct tc_build *b, bool call);
 void emit_callout(struct tc_build *b, u8 op);
+void emit_service_exit(struct tc_build *b, u8 op);
 void emit_prologue(struct tc_build *b, struct tc_block *block);
 void emit_late_exits(struct tc_build *b);
 
 /* translate_system.c */
+void emit_service(struct tc_build *b, u8 action);
 void emit_system(struct tc_build *b, u8 action);
 
 #endif

@@ -6,6 +6,7 @@
  * for all of them: what may fault comes before anything that the guest can
  * see, and no flag is touched (MOV, LEA, MOVZX, JRCXZ leave them alone).
  */
+#include "switch.h"
 #include "translate_internal.h"
 
 #define IF_ON	0x200
@@ -117,6 +118,53 @@ static void emit_mov_sreg(struct tc_build *b)
 		emit_rip(b, (u8 []){ 0x66, rex_r(reg), 0x8b }, 3, reg, sel, 0);
 	else
 		emit_rip(b, (u8 []){ rex_r(reg), 0x0f, 0xb7 }, 3, reg, sel, 0);
+}
+
+/* Copy what is at [RSP + @at] or at [[@at]] to @va, by RCX, which is spilled. */
+static void emit_from_stack(struct tc_build *b, u8 at, u64 va)
+{
+	emit_bytes(b, (u8 []){ 0x48, 0x8b, 0x4c, 0x24, at }, 5);
+	emit_store(b, UMBRA_RCX, va);
+}
+
+static void emit_from_pointer(struct tc_build *b, u64 at, u64 va)
+{
+	emit_load(b, UMBRA_RCX, at);
+	emit_bytes(b, (u8 []){ 0x48, 0x8b, 0x09 }, 3);
+	emit_store(b, UMBRA_RCX, va);
+}
+
+/*
+ * All that the switcher will look at is read here, where a fault is the guest's:
+ * the frame of IRETQ and the two descriptors that it should load.
+ */
+static void emit_iret_frame(struct tc_build *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		emit_from_stack(b, 8 * i, VDATA(b, iret) + 8 * i);
+	for (i = 0; i < 2; i++)
+		emit_from_pointer(b, VDATA(b, gdt) + 8 * i, VDATA(b, desc) + 8 * i);
+}
+
+/**
+ * emit_service() - translate IRETQ or SYSRET: the switcher may do it
+ * @b: the block
+ * @action: TC_IRET or TC_SYSRET
+ */
+void emit_service(struct tc_build *b, u8 action)
+{
+	bool iret = action == TC_IRET;
+
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, SPILL(RCX));
+	if (iret)
+		emit_iret_frame(b);
+	emit_store(b, UMBRA_R11, VDATA(b, r11));
+	emit_rip(b, (u8 []){ 0xc6 }, 1, 0, VDATA(b, service), 1);
+	emit_u8(b, iret ? SOFT_SERVICE_IRET : SOFT_SERVICE_SYSRET);
+	emit_service_exit(b, iret ? SOFT_OP_IRET : SOFT_OP_SYSRET);
 }
 
 /**

@@ -31,6 +31,12 @@ enum soft_spill {
  * @scratch: scratch of RDTSC and RDTSCP
  * @flags: scratch of PUSHF
  * @sel: selectors as the guest reads them, by enum umbra_sreg (ES..GS)
+ * @pad: nothing
+ * @r11: the guest's R11 at a service of the switcher, whose SYSCALL takes the real one
+ * @service: SOFT_SERVICE_*: which
+ * @iret: the frame of an IRETQ: RIP, CS, RFLAGS, RSP, SS
+ * @desc: descriptors in the guest's GDT at @gdt[]
+ * @gdt: where the descriptors of user CS and SS are, or anywhere harmless
  */
 struct soft_vdata {
 	u64 spill[SOFT_NR_SPILL];
@@ -41,6 +47,12 @@ struct soft_vdata {
 	u64 scratch;
 	u64 flags;
 	u16 sel[6];
+	u16 pad[2];
+	u64 r11;
+	u64 service;
+	u64 iret[5];
+	u64 desc[2];
+	u64 gdt[2];
 };
 
 /**
