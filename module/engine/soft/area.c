@@ -322,8 +322,8 @@ int umbra_soft_area_create(struct soft_area *area)
 	BUILD_BUG_ON(offsetof(struct soft_frame, mode) != SF_MODE);
 	BUILD_BUG_ON(offsetof(struct soft_frame, fast) != SF_FAST);
 	BUILD_BUG_ON(offsetof(struct soft_frame, kernel_sel) != SF_KERNEL_SEL);
-	BUILD_BUG_ON(offsetof(struct soft_frame, syscall_va) != SF_SYSCALL_VA);
-	BUILD_BUG_ON(offsetof(struct soft_frame, new_rip) != SF_NEW_RIP);
+	BUILD_BUG_ON(offsetof(struct soft_frame, to_kernel) != SF_TO_KERNEL);
+	BUILD_BUG_ON(offsetof(struct soft_frame, to_user) != SF_TO_USER);
 	BUILD_BUG_ON(offsetof(struct soft_vdata, spill[SOFT_SPILL_RCX]) != VD_SPILL_RCX);
 	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_ES]) != VD_SEL_ES);
 	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_CS]) != VD_SEL_CS);

@@ -164,10 +164,10 @@ static bool find_descs(struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
 	const struct soft_frame *frame = soft->area.frame;
 	u64 base = regs->gdtr.base, none = SOFT_HOLE + SOFT_VDATA_OFFSET + VD_DESC;
-	u64 cs = base + (frame->user_cs & ~7ull), ss = base + (frame->user_ss & ~7ull);
+	u64 cs = base + (frame->to_user.cs & ~7ull), ss = base + (frame->to_user.ss & ~7ull);
 	u16 kernel_cs = regs->cpl == 0 ? regs->seg[UMBRA_CS].sel : (u16)frame->kernel_sel;
 	u64 own = base + (kernel_cs & ~7ull);
-	bool ok = (max(frame->user_cs, frame->user_ss) | 7) <= regs->gdtr.limit &&
+	bool ok = (max(frame->to_user.cs, frame->to_user.ss) | 7) <= regs->gdtr.limit &&
 		  !((cs ^ own) & PAGE_MASK) && !((ss ^ own) & PAGE_MASK) && !(base & 7);
 
 	soft->area.vdata->gdt[0] = ok ? cs : none;
@@ -187,7 +187,9 @@ static void fast_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 
 	frame->cr3_user = user ? soft->root : soft->other_root;
 	frame->cr3_kernel = user ? soft->other_root : soft->root;
-	frame->syscall_va = soft->syscall_va;
+	frame->to_kernel.rip = soft->syscall_va;
+	frame->to_kernel.cs = SOFT_SEL_KCODE;
+	frame->to_kernel.ss = SOFT_SEL_KDATA;
 	frame->syscall_keep = SOFT_FLAGS_KERNEL & ~regs->sfmask;
 	frame->vflags = regs->rflags & ~(u64)SOFT_FLAGS_USER;
 	if ((regs->sfmask & SYSCALL_CLEARS) != SYSCALL_CLEARS)
@@ -249,7 +251,7 @@ static void follow_mode(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	bool user = frame->mode == SOFT_MODE_USER;
 
 	umbra_soft_segs_moved(regs, user);
-	regs->rflags = user ? frame->vflags : X86_EFLAGS_FIXED;
+	regs->rflags = X86_EFLAGS_FIXED | (user ? frame->vflags : 0);
 	if (frame->mode == soft->mode)
 		return;
 	soft->mode = frame->mode;

@@ -29,6 +29,8 @@
 #define DESC_TYPE_CONFORMING 0x4
 #define DESC_TYPE_ACCESSED 0x1
 
+#define DESC_ACCESS	(0xffull << (8 * SOFT_DESC_ACCESS))
+
 /* Slots of the real table that guest user selectors may name. */
 #define USER_SLOTS	(0x000000f0u | 0x0000f000u | 0xfff00000u)
 
@@ -168,8 +170,9 @@ static void segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs)
 	struct umbra_seg cs = return_cs(regs), ss = return_ss(regs);
 	u64 *gdt = soft->area.gdt;
 
-	gdt[SOFT_SEL_KCODE >> 3] = 0;
-	gdt[SOFT_SEL_KDATA >> 3] = 0;
+	/* Not to be loaded; the switcher changes that byte alone. */
+	gdt[SOFT_SEL_KCODE >> 3] = SOFT_DESC_CODE & ~DESC_ACCESS;
+	gdt[SOFT_SEL_KDATA >> 3] = SOFT_DESC_DATA & ~DESC_ACCESS;
 	put_data(soft, regs);
 	soft->user_ss = put_seg(gdt, &regs->seg[UMBRA_SS]);
 	soft->user_cs = put_seg(gdt, &regs->seg[UMBRA_CS]);
@@ -223,8 +226,8 @@ void umbra_soft_segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs)
 		segs_user(soft, regs);
 	else
 		segs_kernel(soft, regs);
-	frame->user_cs = return_cs(regs).sel;
-	frame->user_ss = return_ss(regs).sel;
+	frame->to_user.cs = return_cs(regs).sel;
+	frame->to_user.ss = return_ss(regs).sel;
 	frame->kernel_sel = (regs->star >> 32 & 0xfffc) | ((regs->star >> 32 & 0xfffc) + 8) << 16;
 	frame->fsbase = regs->seg[UMBRA_FS].base;
 	frame->gsbase = regs->seg[UMBRA_GS].base;

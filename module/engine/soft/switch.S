@@ -34,7 +34,7 @@
  *                  <---  validated         <---  SYSCALL (service)
  *
  * Everything that C code would have to know or to judge is an exit: @fast does not allow
- * it, or a check here fails before anything has changed.
+ * it, or a check here fails before anything of the guest has changed.
  *
  * Called with interrupts off: the only other events are exceptions of our own
  * making, each of them a bug, that end the run as SOFT_VEC_FATAL.
@@ -55,7 +55,7 @@
 
 #define FRAME(off)	(umbra_soft_blob + SOFT_FRAME_OFFSET + (off))(%rip)
 #define OWN_TSS_BUSY	(umbra_soft_blob + SOFT_GDT_OFFSET + SOFT_SEL_TSS + 5)(%rip)
-#define OWN_GDT(sel)	(umbra_soft_blob + SOFT_GDT_OFFSET + ((sel) & ~7))(%rip)
+#define OWN_ACCESS(sel)	(umbra_soft_blob + SOFT_GDT_OFFSET + ((sel) & ~7) + SOFT_DESC_ACCESS)(%rip)
 #define VDATA(off)	(umbra_soft_blob + SOFT_OWN_VDATA_OFFSET + (off))(%rip)
 #define VIF		(umbra_soft_blob + SOFT_OWN_VIF_OFFSET)(%rip)
 #define HOST_TSS_BUSY	(umbra_soft_blob + SOFT_GDT_OFFSET + SOFT_SEL_HOST_TSS + 5)(%rip)
@@ -235,17 +235,17 @@ SYM_INNER_LABEL(umbra_soft_blob_enter, SYM_L_GLOBAL)
  */
 SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	endbr64
-	mov	%rsp, FRAME(SF_RSP)
 	cmpb	$SOFT_MODE_USER, FRAME(SF_MODE)
 	jne	.Lservice
 	testb	$SOFT_FAST_SYSCALL, FRAME(SF_FAST)
 	jz	.Lslow_syscall
 	test	$SOFT_FLAGS_TF, %r11d
 	jnz	.Lslow_syscall
+	mov	%rsp, FRAME(SF_TO_KERNEL + 24)
+	mov	%rax, FRAME(SF_SAVE_RAX)
 
 	/* Step 1: R11 as the guest's; RF is clear in it (APM Vol. 3, SYSCALL). */
-	mov	%rax, FRAME(SF_SAVE_RAX)
-	and	$(SOFT_FLAGS_USER & ~0x10000), %r11d
+	and	$(SOFT_FLAGS_USER & ~0x10000 | 2), %r11d
 	or	FRAME(SF_VFLAGS), %r11
 
 	/* Step 2: what translated code reads: selectors, the interrupt flag. */
@@ -257,23 +257,16 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	mov	%gs, VDATA(VD_SEL_GS)
 	movw	$0, VIF
 
-	/* Step 3: the frame for IRETQ. */
+	/* Step 3: the real flags. */
 	mov	FRAME(SF_SYSCALL_KEEP), %rax
 	and	%r11, %rax
 	or	$SOFT_FLAGS_ON, %rax
-	mov	%rax, FRAME(SF_RFLAGS)
-	mov	FRAME(SF_SYSCALL_VA), %rax
-	mov	%rax, FRAME(SF_RIP)
-	movq	$SOFT_SEL_KCODE, FRAME(SF_CS)
-	movq	$SOFT_SEL_KDATA, FRAME(SF_SS)
+	mov	%rax, FRAME(SF_TO_KERNEL + 16)
 
 	/* Step 4: the other view and its descriptors. */
-	movb	$SOFT_MODE_KERNEL, FRAME(SF_MODE)
-	movb	$1, FRAME(SF_MOVED)
-	movabs	$SOFT_DESC_CODE, %rax
-	mov	%rax, OWN_GDT(SOFT_SEL_KCODE)
-	movabs	$SOFT_DESC_DATA, %rax
-	mov	%rax, OWN_GDT(SOFT_SEL_KDATA)
+	movw	$(SOFT_MODE_KERNEL | SOFT_MOVED), FRAME(SF_MODE)
+	movb	$SOFT_ACCESS_CODE, OWN_ACCESS(SOFT_SEL_KCODE)
+	movb	$SOFT_ACCESS_DATA, OWN_ACCESS(SOFT_SEL_KDATA)
 	mov	FRAME(SF_CR4_KERNEL), %rax
 	cmp	%rax, FRAME(SF_CR4_USER)
 	je	1f
@@ -282,10 +275,11 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	mov	%rax, %cr3
 
 	mov	FRAME(SF_SAVE_RAX), %rax
-	lea	FRAME(SF_RIP), %rsp
+	lea	FRAME(SF_TO_KERNEL), %rsp
 	iretq
 
 .Lslow_syscall:
+	mov	%rsp, FRAME(SF_RSP)
 	lea	FRAME(SF_SS), %rsp
 	lea	-8(%rsp), %rsp		/* RSP's place */
 	push	%r11			/* RFLAGS */
@@ -299,7 +293,7 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
  * A SYSCALL of translated code, in the kernel view.  All that is in soft_vdata is
  * the guest's to write: it is read once and validated, and a guest that jumps here
  * by itself gets what SYSRET or IRETQ would have given it.  RFLAGS in RAX, RIP in
- * RCX; any surprise is .Lslow_service, which has changed nothing.
+ * RCX; any surprise is .Lslow_service, before which the guest's state is as it was.
  */
 	.macro CHECK_RETURN
 	test	$~SOFT_FLAGS_RETURN, %rax
@@ -307,23 +301,20 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	test	$SOFT_FLAGS_IF, %eax
 	jz	.Lslow_service
 	/* The lower half: canonical, and nothing of the engine's. */
-	mov	%rcx, FRAME(SF_NEW_RIP)
-	cmpl	$0x7fff, FRAME(SF_NEW_RIP + 4)
+	mov	%rcx, FRAME(SF_TO_USER)
+	cmpl	$0x7fff, FRAME(SF_TO_USER + 4)
 	ja	.Lslow_service
 	.endm
 
 .Lservice:
 	mov	%rax, FRAME(SF_SAVE_RAX)
 	mov	%rcx, FRAME(SF_RIP)
-	mov	%r11, FRAME(SF_RFLAGS)
-	/* Single-stepped: not by intention. */
-	test	$SOFT_FLAGS_TF, %r11d
-	jnz	.Lslow_service
 	cmpb	$SOFT_SERVICE_SYSRET, VDATA(VD_SERVICE)
 	jne	.Liret
 
 	testb	$SOFT_FAST_SYSRET, FRAME(SF_FAST)
 	jz	.Lslow_service
+	mov	%rsp, FRAME(SF_TO_USER + 24)
 	mov	VDATA(VD_R11), %eax
 	and	$SOFT_FLAGS_SYSRET, %eax
 	mov	VDATA(VD_SPILL_RCX), %rcx
@@ -337,10 +328,10 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	jz	.Lslow_service
 	/* To the selectors that are prepared, if the guest's descriptors are flat. */
 	mov	VDATA(VD_IRET + 8), %rax
-	cmp	%rax, FRAME(SF_USER_CS)
+	cmp	%rax, FRAME(SF_TO_USER + 8)
 	jne	.Lslow_service
 	mov	VDATA(VD_IRET + 32), %rax
-	cmp	%rax, FRAME(SF_USER_SS)
+	cmp	%rax, FRAME(SF_TO_USER + 32)
 	jne	.Lslow_service
 	movabs	$SOFT_DESC_CODE, %rax
 	cmp	%rax, VDATA(VD_DESC)
@@ -348,39 +339,29 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	movabs	$SOFT_DESC_DATA, %rax
 	cmp	%rax, VDATA(VD_DESC + 8)
 	jne	.Lslow_service
+	mov	VDATA(VD_IRET + 24), %rcx
+	mov	%rcx, FRAME(SF_TO_USER + 24)
 	mov	VDATA(VD_IRET + 16), %rax
 	mov	VDATA(VD_IRET), %rcx
 	CHECK_RETURN
-	mov	VDATA(VD_IRET + 24), %rcx
-	mov	%rcx, FRAME(SF_RSP)
 
 .Lto_user:
 	/* Step 1: flags: those that are real, and the others. */
 	mov	%eax, %ecx
 	and	$SOFT_FLAGS_USER, %ecx
 	or	$SOFT_FLAGS_ON, %ecx
-	mov	%rcx, FRAME(SF_RFLAGS)
+	mov	%rcx, FRAME(SF_TO_USER + 16)
 	and	$SOFT_FLAGS_VIRTUAL, %eax
-	or	$2, %eax
 	mov	%rax, FRAME(SF_VFLAGS)
 
-	/* Step 2: the rest of the frame for IRETQ. */
-	mov	FRAME(SF_NEW_RIP), %rax
-	mov	%rax, FRAME(SF_RIP)
-	mov	FRAME(SF_USER_CS), %rax
-	mov	%rax, FRAME(SF_CS)
-	mov	FRAME(SF_USER_SS), %rax
-	mov	%rax, FRAME(SF_SS)
-
-	/* Step 3: registers that SYSCALL took, while soft_vdata has them. */
+	/* Step 2: registers that SYSCALL took, while soft_vdata has them. */
 	mov	VDATA(VD_SPILL_RCX), %rcx
 	mov	VDATA(VD_R11), %r11
 
-	/* Step 4: the other view. */
-	movb	$SOFT_MODE_USER, FRAME(SF_MODE)
-	movb	$1, FRAME(SF_MOVED)
-	movq	$0, OWN_GDT(SOFT_SEL_KCODE)
-	movq	$0, OWN_GDT(SOFT_SEL_KDATA)
+	/* Step 3: the other view. */
+	movw	$(SOFT_MODE_USER | SOFT_MOVED), FRAME(SF_MODE)
+	movb	$0, OWN_ACCESS(SOFT_SEL_KCODE)
+	movb	$0, OWN_ACCESS(SOFT_SEL_KDATA)
 	mov	FRAME(SF_CR4_USER), %rax
 	cmp	%rax, FRAME(SF_CR4_KERNEL)
 	je	1f
@@ -389,12 +370,14 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	mov	%rax, %cr3
 
 	mov	FRAME(SF_SAVE_RAX), %rax
-	lea	FRAME(SF_RIP), %rsp
+	lea	FRAME(SF_TO_USER), %rsp
 	iretq
 
-/* RIP, RFLAGS and RSP are in the frame; C code finds R11 and RCX in soft_vdata. */
+/* R11 and RSP are as SYSCALL left them; C code finds the guest's R11 and RCX in soft_vdata. */
 .Lslow_service:
 	mov	FRAME(SF_SAVE_RAX), %rax
+	mov	%rsp, FRAME(SF_RSP)
+	mov	%r11, FRAME(SF_RFLAGS)
 	movq	$0, FRAME(SF_ERROR)
 	movq	$SOFT_VEC_SERVICE, FRAME(SF_VECTOR)
 	lea	FRAME(SF_VECTOR), %rsp

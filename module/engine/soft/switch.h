@@ -48,6 +48,7 @@
 /* soft_frame.mode */
 #define SOFT_MODE_USER		1	/* guest user code, in the user view */
 #define SOFT_MODE_KERNEL	2	/* translated guest kernel code, in the kernel view */
+#define SOFT_MOVED		0x100	/* soft_frame.moved, beside it */
 
 /* soft_frame.fast: what the switcher may do by itself */
 #define SOFT_FAST_SYSCALL	0x01
@@ -61,6 +62,10 @@
 /* Flat descriptors, DPL 3, accessed: 64-bit code; writable data. */
 #define SOFT_DESC_CODE		0x00affb000000ffff
 #define SOFT_DESC_DATA		0x00cff3000000ffff
+/* Their access byte, without which a descriptor cannot be loaded. */
+#define SOFT_DESC_ACCESS	5
+#define SOFT_ACCESS_CODE	0xfb
+#define SOFT_ACCESS_DATA	0xf3
 
 /*
  * RFLAGS that are real while guest code runs: CF, PF, AF, ZF, SF, DF, OF, ID; for
@@ -115,17 +120,16 @@
 #define SF_MOVED		0xd1
 #define SF_FAST			0xd2
 #define SF_KERNEL_SEL		0xd4
-#define SF_USER_CS		0xd8
-#define SF_USER_SS		0xe0
-#define SF_VFLAGS		0xe8
-#define SF_SYSCALL_KEEP		0xf0
-#define SF_SYSCALL_VA		0xf8
-#define SF_CR3_USER		0x100
-#define SF_CR3_KERNEL		0x108
-#define SF_CR4_USER		0x110
-#define SF_CR4_KERNEL		0x118
-#define SF_SAVE_RAX		0x120
-#define SF_NEW_RIP		0x128
+#define SF_VFLAGS		0xd8
+#define SF_SYSCALL_KEEP		0xe0
+#define SF_CR3_USER		0xe8
+#define SF_CR3_KERNEL		0xf0
+#define SF_CR4_USER		0xf8
+#define SF_CR4_KERNEL		0x100
+#define SF_SAVE_RAX		0x108
+#define SF_TO_KERNEL		0x110	/* RIP, CS, RFLAGS, RSP, SS */
+#define SF_TO_USER		0x138
+#define SF_UNUSED		0x160
 #define SF_GPR			0x408
 #define SF_VECTOR		0x488
 #define SF_ERROR		0x490
@@ -158,6 +162,11 @@ struct soft_dtr {
 	u64 base;
 	u8 pad[6];
 } __packed;
+
+/* What IRETQ takes from the stack. */
+struct soft_iret {
+	u64 rip, cs, rflags, rsp, ss;
+};
 
 /**
  * struct soft_frame - the switcher's data page
@@ -199,17 +208,16 @@ struct soft_dtr {
  *	switcher clears it, so that the next change of mode is an exit, where it is raised
  * @pad2: nothing
  * @kernel_sel: CS and, above, SS that the guest has after SYSCALL
- * @user_cs: the selectors to which a fast return may go
- * @user_ss: likewise
  * @vflags: user code: RFLAGS that are not real: IF, IOPL
  * @syscall_keep: of the flags of SOFT_FLAGS_KERNEL, those that SYSCALL does not clear
- * @syscall_va: translation of the guest's LSTAR
  * @cr3_user: the user view
  * @cr3_kernel: the kernel view
  * @cr4_user: CR4 for user code
  * @cr4_kernel: CR4 for translated code
  * @save_rax: scratch of the switcher
- * @new_rip: likewise
+ * @to_kernel: frame for IRETQ to the translation of the guest's LSTAR; C code has filled in
+ *	RIP, CS and SS
+ * @to_user: frame for IRETQ to user code; C code has filled in CS and SS
  * @unused: room for the processor's stack and the entry code's
  * @gpr: guest registers, enum umbra_gpr
  * @vector: why the guest stopped: vector or SOFT_VEC_*
@@ -237,12 +245,12 @@ struct soft_frame {
 	u64 fatal_vector, fatal_rip;
 	u8 mode, moved, fast, pad2;
 	u32 kernel_sel;
-	u64 user_cs, user_ss;
 	u64 vflags;
-	u64 syscall_keep, syscall_va;
+	u64 syscall_keep;
 	u64 cr3_user, cr3_kernel, cr4_user, cr4_kernel;
-	u64 save_rax, new_rip;
-	u8 unused[SF_GPR - SF_NEW_RIP - 8];
+	u64 save_rax;
+	struct soft_iret to_kernel, to_user;
+	u8 unused[SF_GPR - SF_UNUSED];
 	u64 gpr[16];
 	u64 vector, error;
 	u64 rip, cs, rflags, rsp, ss;
