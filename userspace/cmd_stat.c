@@ -19,13 +19,14 @@
 #include "options.h"
 #include "stat_tree.h"
 
-enum group { TOTALS, EXITS, USER, MMU, EMULATION, EVENTS, OTHER, NR_GROUPS };
+enum group { TOTALS, EXITS, USER, MMU, TRANSLATION, EMULATION, EVENTS, OTHER, NR_GROUPS };
 
 static const char *const titles[NR_GROUPS] = {
 	[TOTALS] = "totals",
 	[EXITS] = "exits by reason",
 	[USER] = "exits to userspace",
 	[MMU] = "MMU",
+	[TRANSLATION] = "translation",
 	[EMULATION] = "emulation",
 	[EVENTS] = "events",
 	[OTHER] = "other",
@@ -36,7 +37,8 @@ static const struct {
 	const char *pattern;
 	enum group group;
 } patterns[] = {
-	{ "exits", TOTALS }, { "entries", TOTALS },
+	{ "exits", TOTALS }, { "entries", TOTALS }, { "world_switches", TOTALS },
+	{ "tc_*", TRANSLATION },
 	{ "user_*", USER }, { "signal_exits", USER },
 	{ "exit_*", EXITS }, { "*_exits", EXITS },
 	{ "mmu_*", MMU }, { "max_mmu_*", MMU }, { "pf_*", MMU }, { "sp_*", MMU },

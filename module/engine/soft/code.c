@@ -29,6 +29,8 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
+#include "umbra/trace.h"
+
 /* Guest addresses have 48 bits. */
 #define CANONICAL_SHIFT	16
 
@@ -74,6 +76,19 @@ static int create_cache(struct soft_vcpu *soft)
 	config.targets = area->targets;
 	config.meta = area->meta;
 	return soft_tc_create(&config, &soft->tc);
+}
+
+/* The vCPU's counters, from those of its cache. */
+static void count(struct umbra_vcpu *vcpu)
+{
+	struct soft_tc_stats stats;
+
+	soft_tc_stats(to_soft(vcpu)->tc, &stats);
+	vcpu->stat.tc_blocks = stats.translations;
+	vcpu->stat.tc_insns = stats.insns;
+	vcpu->stat.tc_links = stats.links;
+	vcpu->stat.tc_drops = stats.drops;
+	vcpu->stat.tc_flushes = stats.flushes;
 }
 
 /* No translations any more. */
@@ -341,6 +356,7 @@ static int translate(struct umbra_vcpu *vcpu, u64 rip)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
 	struct fetch f = { .vcpu = vcpu };
+	u64 blocks = vcpu->stat.tc_blocks, insns = vcpu->stat.tc_insns;
 	int err;
 
 	err = soft_tc_translate(soft->tc, rip, fetch_code, &f, &soft->va);
@@ -350,6 +366,9 @@ static int translate(struct umbra_vcpu *vcpu, u64 rip)
 		err = soft_tc_translate(soft->tc, rip, fetch_code, &f, &soft->va);
 	}
 	soft->rip = rip;
+	count(vcpu);
+	trace_umbra_translate(vcpu->id, rip, err ? 0 : soft->va, vcpu->stat.tc_blocks - blocks,
+			      vcpu->stat.tc_insns - insns);
 	/* The emulator finds out what is wrong there. */
 	return err ? 0 : 1;
 }

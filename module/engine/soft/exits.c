@@ -190,6 +190,7 @@ static bool settle(struct umbra_vcpu *vcpu, const struct soft_where *w, struct u
 
 	switch (w->exit) {
 	case SOFT_MIDDLE:
+		vcpu->stat.tc_step++;
 		if (++soft->step <= MAX_STEPS) {
 			soft->va = soft->area.frame->rip;
 			return true;
@@ -226,11 +227,17 @@ static bool branch(struct umbra_vcpu *vcpu, const struct soft_where *w)
 		soft_tc_expect(soft->tc, target);
 	va = soft_tc_lookup(soft->tc, target);
 	at_boundary(vcpu, target, va);
+	if (chain)
+		vcpu->stat.tc_chain++;
+	else
+		vcpu->stat.tc_miss++;
+	vcpu->stat.tc_hit += va != 0;
 	return va;
 }
 
 static void callout(struct umbra_vcpu *vcpu, const struct soft_where *w, struct umbra_exit *exit)
 {
+	vcpu->stat.tc_callout++;
 	unspill(vcpu, w);
 	if (to_soft(vcpu)->area.frame->vector == SOFT_VEC_SERVICE)
 		vcpu->regs.gpr[UMBRA_R11] = to_soft(vcpu)->area.vdata->r11;

@@ -239,6 +239,7 @@ static void switch_worlds(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	frame->rsp = regs->gpr[UMBRA_RSP];
 	frame->guest_cr3 = soft->root;
 	umbra_soft_switch(frame);
+	vcpu->stat.world_switches++;
 	memcpy(regs->gpr, frame->gpr, sizeof(frame->gpr));
 	regs->gpr[UMBRA_RSP] = frame->rsp;
 }

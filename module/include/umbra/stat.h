@@ -21,7 +21,10 @@
 	X(user_exits) X(user_io) X(user_mmio) X(mmio_kernel) X(pio_kernel)	\
 	X(emulated) X(emul_failed) X(inject_irq) X(inject_nmi)		\
 	X(inject_exception) X(tlb_flush) X(halt_wakeup) X(halt_polls)	\
-	X(pf_guest) X(pf_retry) X(pf_mmio) X(pf_write) X(signal_exits)
+	X(pf_guest) X(pf_retry) X(pf_mmio) X(pf_write) X(signal_exits)		\
+	/* The soft engine: what it does within an entry, and its translations. */	\
+	X(world_switches) X(tc_chain) X(tc_miss) X(tc_hit) X(tc_callout) X(tc_step)	\
+	X(tc_blocks) X(tc_insns) X(tc_links) X(tc_drops) X(tc_flushes)
 
 struct umbra_vcpu_stat {
 #define UMBRA_COUNTER(name) u64 name;

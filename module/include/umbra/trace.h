@@ -85,6 +85,31 @@ TRACE_EVENT(umbra_user_exit,
 		  __entry->reason, __entry->error)
 );
 
+/*
+ * Guest kernel code at @rip had no translation: @blocks of @insns instructions in
+ * all were made, or none: the emulator has to do it.
+ */
+TRACE_EVENT(umbra_translate,
+	TP_PROTO(u32 vcpu_id, u64 rip, u64 va, u32 blocks, u32 insns),
+	TP_ARGS(vcpu_id, rip, va, blocks, insns),
+	TP_STRUCT__entry(
+		__field(u64, rip)
+		__field(u64, va)
+		__field(u32, vcpu_id)
+		__field(u32, blocks)
+		__field(u32, insns)
+	),
+	TP_fast_assign(
+		__entry->rip = rip;
+		__entry->va = va;
+		__entry->vcpu_id = vcpu_id;
+		__entry->blocks = blocks;
+		__entry->insns = insns;
+	),
+	TP_printk("vcpu %u rip 0x%llx at 0x%llx blocks %u insns %u", __entry->vcpu_id,
+		  __entry->rip, __entry->va, __entry->blocks, __entry->insns)
+);
+
 /* Triage of a page fault: @gpa is meaningful for the verdicts mmio and write. */
 TRACE_EVENT(umbra_guest_fault,
 	TP_PROTO(u64 gva, u32 error_code, u32 verdict, u64 gpa),

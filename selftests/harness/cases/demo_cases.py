@@ -52,6 +52,14 @@ def demo_trace(t):
                       r"guest_fault: gva \1 error 0x6 retry", out, re.S),
             "the guest's own fault, its write to a table, and the shadow's fault", out[-4000:])
     t.check("exits by reason" in out, "umbra stat ran beside the guest", out[:3000])
+    _, out, err = make("demo", "ENGINE=soft", "CMD=one wait", "HOST=umbra stat", "TRACE=translate")
+    counters = dict(re.findall(r"^  (\w+) +(\d+)", out.replace("\r", ""), re.M))
+    there = [n for n in ("world_switches", "tc_chain", "tc_miss", "tc_hit", "tc_callout",
+                         "tc_blocks", "tc_links") if int(counters.get(n, 0))]
+    t.check(len(there) == 7, "translations are counted", out[-4000:] + err)
+    t.check(int(counters.get("tc_insns", 0)) > int(counters.get("tc_blocks", 0)),
+            "more instructions than blocks", str(counters))
+    t.check("translate: vcpu 0 rip 0xffff" in out, "and traced", out[-2000:])
     status, _, err = make("demo", "CMD=true", "TRACE=bogus")
     t.check(status != 0 and "bogus" in err, "refuses an event that is not there", err)
 
