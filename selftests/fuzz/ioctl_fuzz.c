@@ -136,6 +136,8 @@ static int dev;
 static int vm_fd[VMS] = { -1, -1, -1 };
 static int vcpu_fd[VMS][VCPUS] = { { -1, -1, -1 }, { -1, -1, -1 }, { -1, -1, -1 } };
 static uint8_t *memory;
+/* Held where this program itself writes to memory, and where it cannot for a moment. */
+static pthread_mutex_t memory_lock = PTHREAD_MUTEX_INITIALIZER;
 static volatile bool stop;
 static int run_size;
 
@@ -491,8 +493,10 @@ static void scribble(struct worker *w)
 	};
 	unsigned int at = below(w, MEMORY - 64), i;
 
+	pthread_mutex_lock(&memory_lock);
 	for (i = 0; i < 64; i++)
 		memory[at + i] = below(w, 4) ? code[below(w, sizeof(code))] : rng(w);
+	pthread_mutex_unlock(&memory_lock);
 }
 
 static void run_guest(struct worker *w)
@@ -524,8 +528,10 @@ static void play_with_memory(struct worker *w)
 		madvise(at, size, MADV_DONTNEED);
 		break;
 	case 1:
+		pthread_mutex_lock(&memory_lock);
 		mprotect(at, size, PROT_READ);
 		mprotect(at, size, PROT_READ | PROT_WRITE);
+		pthread_mutex_unlock(&memory_lock);
 		break;
 	case 2:
 		/* A hole under a running guest for a moment, then other memory. */
