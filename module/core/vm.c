@@ -62,15 +62,15 @@ static void mmu_code_written(void *opaque, gpa_t gpa, unsigned int len)
 	struct umbra_vm *vm = opaque;
 
 	if (vm->engine->code_changed)
-		vm->engine->code_changed(vm, gpa);
+		vm->engine->code_changed(vm, gpa, false);
 }
 
-static void mmu_code_unmapped(void *opaque)
+static void mmu_code_unmapped(void *opaque, bool top)
 {
 	struct umbra_vm *vm = opaque;
 
 	if (vm->engine->code_changed)
-		vm->engine->code_changed(vm, UMBRA_INVALID_GPA);
+		vm->engine->code_changed(vm, UMBRA_INVALID_GPA, top);
 }
 
 static const struct umbra_mmu_ops mmu_ops = {

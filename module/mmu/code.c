@@ -107,15 +107,16 @@ void umbra_code_touched(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 /**
  * umbra_code_unmapped() - a mapping that was watched is gone, or may be
  * @mmu: the VM's
+ * @top: nothing but entries of a current level-4 table
  *
  * Context: MMU lock held.
  */
-void umbra_code_unmapped(struct umbra_mmu *mmu)
+void umbra_code_unmapped(struct umbra_mmu *mmu, bool top)
 {
 	if (!mmu->ops->code_unmapped)
 		return;
 	mmu->stats.code_unmapped++;
-	mmu->ops->code_unmapped(mmu->vm);
+	mmu->ops->code_unmapped(mmu->vm, top);
 }
 
 /**

@@ -243,7 +243,7 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 		if (old & PTE_PS)
 			mmu->stale_large = true;
 		if (old & SPTE_CODE)
-			umbra_code_unmapped(mmu);
+			umbra_code_unmapped(mmu, false);
 	} else {
 		struct umbra_sp *child;
 
@@ -251,7 +251,7 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 		WARN_ON_ONCE(!umbra_chain_remove(&child->parents, sptep));
 		/* Level 4 is told of otherwise, see code.c. */
 		if (child->code && sp->role.level < 4)
-			umbra_code_unmapped(mmu);
+			umbra_code_unmapped(mmu, false);
 	}
 	umbra_spte_exchange(sptep, 0);
 	sp->present--;

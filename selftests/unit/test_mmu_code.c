@@ -10,11 +10,13 @@ struct copy {
 	struct umbra_paging paging;
 	u64 gva;
 	gfn_t gfn;
+	u64 top;			/* level-4 entry, if there is one */
+	bool has_top;
 	u8 bytes[4096];
 };
 
 static struct copy copies[12];
-static bool unmapped, written[FAKE_GFNS];
+static bool unmapped, top_changed, written[FAKE_GFNS];
 unsigned long code_made;
 
 static void on_written(gpa_t gpa, unsigned int len)
@@ -23,10 +25,10 @@ static void on_written(gpa_t gpa, unsigned int len)
 	written[gpa_to_gfn(gpa)] = true;
 }
 
-static void on_unmapped(void)
+static void on_unmapped(bool top)
 {
 	assert(fake.mmu->lock.held);
-	unmapped = true;
+	*(top ? &top_changed : &unmapped) = true;
 }
 
 void code_start(void)
@@ -34,6 +36,7 @@ void code_start(void)
 	memset(copies, 0, sizeof(copies));
 	memset(written, 0, sizeof(written));
 	unmapped = false;
+	top_changed = false;
 	code_made = 0;
 	fake.on_code_written = on_written;
 	fake.on_code_unmapped = on_unmapped;
@@ -63,6 +66,7 @@ void code_translate(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging
 	c->gva = gva;
 	c->gfn = gpa_to_gfn(gpa);
 	c->paging = *paging;
+	c->has_top = umbra_mmu_top_entry(ctx, gva >> 39 & 511, &c->top);
 	c->ctx = ctx;
 	memcpy(c->bytes, fake.page[c->gfn].frame, 4096);
 	code_made++;
@@ -85,15 +89,30 @@ static void verify(struct copy *c)
 		drop(c);
 }
 
+/* Of a level-4 table that changed only this entry matters. */
+static bool same_top(struct copy *c)
+{
+	bool has_top;
+	u64 top;
+
+	has_top = umbra_mmu_top_entry(c->ctx, c->gva >> 39 & 511, &top);
+	if (has_top == c->has_top && (!has_top || top == c->top))
+		return true;
+	c->has_top = has_top;
+	c->top = top;
+	return false;
+}
+
 static void obey(void)
 {
-	bool look = unmapped;
+	bool look = unmapped, compare = top_changed;
 
 	unmapped = false;
+	top_changed = false;
 	for (struct copy *c = copies; c < copies + ARRAY_SIZE(copies); c++) {
 		if (c->ctx && written[c->gfn])
 			drop(c);
-		if (c->ctx && look)
+		if (c->ctx && (look || (compare && !same_top(c))))
 			verify(c);
 	}
 	memset(written, 0, sizeof(written));
@@ -119,7 +138,7 @@ const char *code_check(void)
 	const char *what = NULL;
 
 	fake.on_unlocked = NULL;
-	for (int i = 0; i < 8 && (unmapped || !i); i++)
+	for (int i = 0; i < 8 && (unmapped || top_changed || !i); i++)
 		obey();
 	for (struct copy *c = copies; c < copies + ARRAY_SIZE(copies); c++)
 		if (c->ctx && !what && !written[c->gfn])
@@ -135,7 +154,7 @@ bool code_holds(gfn_t gfn)
 
 bool code_told_unmapped(void)
 {
-	return unmapped;
+	return unmapped || top_changed;
 }
 
 bool code_told_written(gfn_t gfn)

@@ -375,10 +375,10 @@ static void op_code_written(void *vm, gpa_t gpa, unsigned int len)
 		fake.on_code_written(gpa, len);
 }
 
-static void op_code_unmapped(void *vm)
+static void op_code_unmapped(void *vm, bool top)
 {
 	if (fake.on_code_unmapped)
-		fake.on_code_unmapped();
+		fake.on_code_unmapped(top);
 }
 
 const struct umbra_mmu_ops fake_ops = {

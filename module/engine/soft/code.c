@@ -127,16 +127,19 @@ void umbra_soft_code_destroy(struct umbra_vcpu *vcpu)
  * umbra_soft_code_changed() - what translations were made from changed
  * @vm: the VM
  * @gpa: a written frame, or UMBRA_INVALID_GPA: mappings changed
+ * @top: by a level-4 table alone
  *
  * Context: any, MMU lock may be held.
  */
-void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa)
+void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa, bool top)
 {
 	struct soft_vm *sv = vm->engine_data;
 	unsigned long flags;
 
 	spin_lock_irqsave(&sv->lock, flags);
-	if (gpa == UMBRA_INVALID_GPA)
+	if (top)
+		sv->tops++;
+	else if (gpa == UMBRA_INVALID_GPA)
 		sv->maps++;
 	else
 		sv->gfn[sv->head++ % SOFT_LOG] = gpa_to_gfn(gpa);
@@ -261,7 +264,7 @@ static void check_code(struct umbra_vcpu *vcpu)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
 	struct soft_vm *sv = vcpu->vm->engine_data;
-	u64 maps = READ_ONCE(sv->maps);
+	u64 maps = READ_ONCE(sv->maps), tops = READ_ONCE(sv->tops);
 
 	if (unlikely(vcpu->user_sets != soft->user_sets)) {
 		soft->user_sets = vcpu->user_sets;
@@ -272,6 +275,11 @@ static void check_code(struct umbra_vcpu *vcpu)
 	if (unlikely(maps != soft->seen_maps)) {
 		soft->seen_maps = maps;
 		verify(vcpu);
+		soft->cr3 = ~0ull;
+	}
+	/* Few of its entries lead to code; a new process fills in others. */
+	if (unlikely(tops != soft->seen_tops)) {
+		soft->seen_tops = tops;
 		soft->cr3 = ~0ull;
 	}
 	if (vcpu->regs.cr3 != soft->cr3) {
@@ -409,7 +417,8 @@ static bool hole_is_taken(const struct umbra_vcpu *vcpu)
 	const struct soft_vm *sv = vcpu->vm->engine_data;
 
 	return unlikely(soft->hole_taken) && soft->cr3 == vcpu->regs.cr3 &&
-	       soft->seen_maps == READ_ONCE(sv->maps) && soft->user_sets == vcpu->user_sets;
+	       soft->seen_maps == READ_ONCE(sv->maps) &&
+	       soft->seen_tops == READ_ONCE(sv->tops) && soft->user_sets == vcpu->user_sets;
 }
 
 /**

@@ -110,12 +110,13 @@ struct soft_top {
  * @head: writes so far
  * @gfn: frames of translated code that were written, by number modulo SOFT_LOG
  * @maps: how often mappings of translated code changed; read without the lock
+ * @tops: likewise entries of level-4 tables
  */
 struct soft_vm {
 	spinlock_t lock;	/* head, gfn */
 	u64 head;
 	gfn_t gfn[SOFT_LOG];
-	u64 maps;
+	u64 maps, tops;
 };
 
 /* What runs on the processor next. */
@@ -159,6 +160,7 @@ enum soft_mode {
  * @hole_taken: the guest's own tables lead into the hole: its kernel is emulated
  * @seen: writes of soft_vm that this vCPU has dealt with
  * @seen_maps: likewise changes of mappings
+ * @seen_tops: likewise changes of level-4 tables
  * @cr4: guest CR4 that the translations were made for
  */
 struct soft_vcpu {
@@ -188,7 +190,7 @@ struct soft_vcpu {
 	u64 user_sets;
 	bool hole_taken;
 	u64 seen;
-	u64 seen_maps;
+	u64 seen_maps, seen_tops;
 	u64 cr4;
 };
 
@@ -232,6 +234,6 @@ bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
 bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu);
 int umbra_soft_prepare(struct umbra_vcpu *vcpu);
 void umbra_soft_code_destroy(struct umbra_vcpu *vcpu);
-void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa);
+void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa, bool top);
 
 #endif

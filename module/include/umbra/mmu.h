@@ -115,8 +115,9 @@ struct umbra_mmu_config {
  *	frame before its next entry; to keep it, whatever the bytes are now, would
  *	let an instruction that cannot be emulated fault for ever
  * @code_unmapped: a mapping that umbra_mmu_code_map() watched is gone, or may
- *	lead elsewhere.  NULL without a translator.  Called as @code_written, often
- *	several times in a row
+ *	lead elsewhere.  @top: only entries of the current level-4 table may have changed,
+ *	see umbra_mmu_top_entry().  NULL without a translator.  Called as @code_written,
+ *	often several times in a row
  */
 struct umbra_mmu_ops {
 	struct umbra_memslots *(*slots)(void *vm);
@@ -125,7 +126,7 @@ struct umbra_mmu_ops {
 	void (*reload_roots)(void *vm);
 	void (*mark_dirty)(void *vm, struct umbra_memslot *slot, gfn_t gfn);
 	void (*code_written)(void *vm, gpa_t gpa, unsigned int len);
-	void (*code_unmapped)(void *vm);
+	void (*code_unmapped)(void *vm, bool top);
 };
 
 /**
@@ -373,7 +374,8 @@ bool umbra_mmu_unprotect(struct umbra_mmu *mmu, gfn_t gfn);
  * The shadow MMU does not watch which level-4 table CR3 names.  When the guest
  * loads CR3 (or changes its paging mode), the engine compares the entries that its
  * translations depend on, see umbra_mmu_top_entry(), after umbra_mmu_load().
- * Changes of the current level-4 table are told by code_unmapped.
+ * Changes of the current level-4 table are told by code_unmapped, as such: entries that are
+ * what they were lead where they did.
  *
  * What the caller writes to guest memory by itself, behind its own mapping, nobody hears of.
  */
