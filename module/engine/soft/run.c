@@ -196,7 +196,8 @@ static void fast_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 		soft->fast &= ~SOFT_FAST_SYSCALL;
 	if (!soft->can_return)
 		soft->fast &= ~(SOFT_FAST_SYSRET | SOFT_FAST_IRET);
-	if (!find_descs(soft, regs))
+	/* With NT set IRET is #GP (SDM Vol. 2A, IRET). */
+	if (!find_descs(soft, regs) || (!user && (regs->rflags & X86_EFLAGS_NT)))
 		soft->fast &= ~SOFT_FAST_IRET;
 }
 
