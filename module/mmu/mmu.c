@@ -57,6 +57,7 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 	INIT_LIST_HEAD(&mmu->ctxs);
 	INIT_LIST_HEAD(&mmu->pages);
 	INIT_LIST_HEAD(&mmu->unsync);
+	INIT_LIST_HEAD(&mmu->spares);
 	INIT_LIST_HEAD(&mmu->slots);
 	mmu->hash = umbra_host_alloc_array(1u << UMBRA_HASH_BITS, sizeof(*mmu->hash));
 	mmu->code = umbra_host_alloc_array(BIT(UMBRA_CODE_BITS), sizeof(*mmu->code));
@@ -97,6 +98,7 @@ void umbra_mmu_destroy(struct umbra_mmu *mmu)
 {
 	WARN_ON_ONCE(mmu->nr_pages || !list_empty(&mmu->slots));
 	umbra_code_forget_all(mmu);
+	umbra_page_free_spares(mmu);
 	free_mmu(mmu);
 }
 

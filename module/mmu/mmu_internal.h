@@ -160,6 +160,8 @@ struct umbra_pools {
  * @nr_pages: shadow pages that exist, also invalid ones
  * @max_pages: bound for @nr_pages
  * @wanted_pages: bound that userspace set, 0 none
+ * @spares: memory of former shadow pages for new ones, see page.c
+ * @nr_spares: how many
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
  * @unsync: shadow pages that are unsync
  * @nr_unsync: how many; 0 is read without the lock, see umbra_sync_all()
@@ -193,6 +195,8 @@ struct umbra_mmu {
 	unsigned long nr_pages;
 	unsigned long max_pages;
 	unsigned long wanted_pages;
+	struct list_head spares;
+	unsigned int nr_spares;
 	unsigned long indirect;
 	struct list_head unsync;
 	unsigned long nr_unsync;
@@ -340,6 +344,7 @@ bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct um
 		     unsigned int index, struct umbra_sp *child);
 void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index);
 void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp);
+void umbra_page_free_spares(struct umbra_mmu *mmu);
 struct hlist_head *umbra_page_bucket(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
 			unsigned int index);

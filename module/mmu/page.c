@@ -107,14 +107,85 @@ bool umbra_page_range_protected(struct umbra_mmu *mmu, gfn_t gfn)
 	return false;
 }
 
-static struct umbra_sp *new_page(struct umbra_pools *pools, gfn_t gfn, union umbra_role role)
-{
-	struct umbra_sp *sp = umbra_pool_take(&pools->sp);
+/* Shadow pages of guest tables that wait to be used again. */
+#define SPARES	32
 
-	if (!sp)
+/*
+ * Two pages from the allocator, and one of them cleared, cost more than a fault: a
+ * page that ends is kept.  Dropping its entries has cleared its table already.
+ */
+static bool keep_spare(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	u64 *spt = sp->spt, *gptes = sp->gptes;
+
+	/* The engine's entry is still in a page that has an owner. */
+	if (mmu->nr_spares >= SPARES || !gptes || sp->role.owner)
+		return false;
+	memset(sp, 0, sizeof(*sp));
+	sp->spt = spt;
+	sp->gptes = gptes;
+	list_add(&sp->link, &mmu->spares);
+	mmu->nr_spares++;
+	return true;
+}
+
+static void free_page_memory(struct umbra_sp *sp)
+{
+	umbra_host_free_table(sp->spt);
+	if (sp->gptes)
+		umbra_host_free_table(sp->gptes);
+	umbra_host_free(sp);
+}
+
+/**
+ * umbra_page_free_spares() - give back what is kept for new shadow pages
+ * @mmu: the VM's
+ *
+ * Context: MMU lock held, or nobody else sees the MMU.
+ */
+void umbra_page_free_spares(struct umbra_mmu *mmu)
+{
+	struct umbra_sp *sp, *tmp;
+
+	list_for_each_entry_safe(sp, tmp, &mmu->spares, link) {
+		list_del_init(&sp->link);
+		free_page_memory(sp);
+	}
+	mmu->nr_spares = 0;
+}
+
+static struct umbra_sp *take_spare(struct umbra_mmu *mmu)
+{
+	struct umbra_sp *sp;
+
+	if (list_empty(&mmu->spares))
 		return NULL;
+	sp = list_first_entry(&mmu->spares, struct umbra_sp, link);
+	list_del_init(&sp->link);
+	mmu->nr_spares--;
+	return sp;
+}
+
+static void begin_page(struct umbra_sp *sp, gfn_t gfn, union umbra_role role)
+{
 	sp->gfn = gfn;
 	sp->role = role;
+	INIT_LIST_HEAD(&sp->unsync_link);
+	umbra_host_set_owner(sp->spt, sp);
+}
+
+static struct umbra_sp *new_page(struct umbra_mmu *mmu, struct umbra_pools *pools, gfn_t gfn,
+				 union umbra_role role)
+{
+	struct umbra_sp *sp = role.direct ? NULL : take_spare(mmu);
+
+	if (sp) {
+		begin_page(sp, gfn, role);
+		return sp;
+	}
+	sp = umbra_pool_take(&pools->sp);
+	if (!sp)
+		return NULL;
 	sp->spt = umbra_pool_take(&pools->table);
 	if (!role.direct)
 		sp->gptes = umbra_pool_take(&pools->table);
@@ -124,8 +195,7 @@ static struct umbra_sp *new_page(struct umbra_pools *pools, gfn_t gfn, union umb
 		umbra_host_free(sp);
 		return NULL;
 	}
-	INIT_LIST_HEAD(&sp->unsync_link);
-	umbra_host_set_owner(sp->spt, sp);
+	begin_page(sp, gfn, role);
 	return sp;
 }
 
@@ -153,7 +223,7 @@ struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools
 		umbra_sync_page(mmu, sp);
 		return sp;
 	}
-	sp = new_page(pools, gfn, role);
+	sp = new_page(mmu, pools, gfn, role);
 	if (!sp)
 		return NULL;
 	if (!role.direct) {
@@ -271,8 +341,6 @@ void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp)
 	umbra_shrink_freed();
 	mmu->stats.sp_pages = mmu->nr_pages;
 	umbra_host_set_owner(sp->spt, NULL);
-	umbra_host_free_table(sp->spt);
-	if (sp->gptes)
-		umbra_host_free_table(sp->gptes);
-	umbra_host_free(sp);
+	if (!keep_spare(mmu, sp))
+		free_page_memory(sp);
 }

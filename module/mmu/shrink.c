@@ -87,6 +87,7 @@ static unsigned long shrink_all(unsigned long want)
 		list_move(&mmu->all_link, &all_mmus);
 		spin_lock(&mmu->lock);
 		done += umbra_zap_some(mmu, want - done);
+		umbra_page_free_spares(mmu);
 		spin_unlock(&mmu->lock);
 	}
 	return done;

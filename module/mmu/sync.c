@@ -155,11 +155,15 @@ static bool read_table(struct umbra_mmu *mmu, gfn_t gfn)
 static void sync_entries(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
 	bool readable = sp->present && read_table(mmu, sp->gfn);
-	unsigned int i;
+	unsigned int i, left = sp->present;
 
-	for (i = 0; i < UMBRA_SPT_ENTRIES && sp->present; i++)
+	for (i = 0; i < UMBRA_SPT_ENTRIES && left; i++) {
+		if (!umbra_spte_present(sp->spt[i]))
+			continue;
+		left--;
 		/* What cannot be read now is as good as changed: not present. */
 		sync_entry(mmu, sp, i, readable ? buffered_entry(mmu, sp, i) : 0);
+	}
 	umbra_sync_forget(mmu, sp);
 }
 

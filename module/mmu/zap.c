@@ -78,7 +78,8 @@ void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_h
 	trace_umbra_sp_zap(sp->gfn, sp->role.word);
 	mmu->stats.sp_zapped++;
 	for (i = 0; i < UMBRA_SPT_ENTRIES && sp->present; i++)
-		umbra_page_drop_entry(mmu, sp, i);
+		if (umbra_spte_present(sp->spt[i]))
+			umbra_page_drop_entry(mmu, sp, i);
 	unlink_parents(mmu, sp);
 	umbra_sync_forget(mmu, sp);
 	hlist_del_init(&sp->hash);
