@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
 # First process of the benchmark's bed: everything is in this initramfs, nothing
-# comes from outside, so that under -icount every boot is the same to the digit.
+# comes from outside, so that under -icount every boot counts nearly the same.
 #
 # /bench/config: COLUMN, SETUP (shell commands that load modules), GUEST (command
 # of the monitor, empty: run natively), LINES.  Output, on the console:

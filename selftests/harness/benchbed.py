@@ -3,7 +3,7 @@
 
 Like the test bed it is Debian's stock kernel under TCG, but all that runs in it
 is in its initramfs and nothing comes from outside: with -icount two boots are
-the same to the digit.  bench-init.sh is its first process.
+nearly the same.  bench-init.sh is its first process.
 """
 
 import os
