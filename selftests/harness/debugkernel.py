@@ -57,7 +57,8 @@ def config_text(variant):
 
 def stamp(variant):
     """What a finished build was made of."""
-    made_of = config_text(variant)
+    made_of = "\n".join(sorted(line for line in config_text(variant).splitlines()
+                               if "CONFIG_" in line))
     for argv in (["dpkg-query", "-W", "linux-source-6.1"], ["gcc", "-dumpfullversion"]):
         made_of += kernels.call(argv, argv[0])
     return hashlib.sha256(made_of.encode()).hexdigest()
@@ -103,14 +104,17 @@ def configure(variant, build, log):
         raise RuntimeError("kconfig did not take " + " ".join(lost))
 
 
+def is_built(variant):
+    try:
+        with open(folder(variant, "stamp")) as file:
+            return file.read() == stamp(variant)
+    except OSError:
+        return False
+
+
 def build_kernel(variant):
-    """Build image and modules of a variant where that is due."""
-    done = folder(variant, "stamp")
-    wanted = stamp(variant)
-    if os.path.exists(done):
-        with open(done) as file:
-            if file.read() == wanted:
-                return
+    """Build image and modules of a variant."""
+    done, made_of = folder(variant, "stamp"), stamp(variant)
     missing = [tool for tool in ("bc", "bison", "flex") if not shutil.which(tool)]
     if missing:
         raise kernels.Unreachable(f"no {' '.join(missing)} here (selftests/harness/deps debug)")
@@ -130,17 +134,20 @@ def build_kernel(variant):
     shutil.copy(os.path.join(build, "arch/x86/boot/bzImage"),
                 os.path.join(tree, "boot/vmlinuz-" + release))
     with open(done, "w") as file:
-        file.write(wanted)
+        file.write(made_of)
     kernels.note(f"built in {time.monotonic() - started:.0f} s")
 
 
 def kernel(variant):
     """The bootable kernel of a variant, built when it is not there yet."""
     os.makedirs(folder(), exist_ok=True)
-    # A lock of its own: others want the cache during the minutes that this takes.
-    with open(folder("lock"), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        build_kernel(variant)
+    # A lock of its own: others want the cache during the minutes that this takes,
+    # and the other debug kernel may run meanwhile.
+    if not is_built(variant):
+        with open(folder("lock"), "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not is_built(variant):
+                build_kernel(variant)
     return bedlib.find_kernel(variant)
 
 
