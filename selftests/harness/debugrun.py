@@ -53,6 +53,8 @@ class Flavour:
 
     def started(self, bed):
         """The bed has booted and holds the module: forget what was before."""
+        if bed.run("nproc", timeout=60).output.split()[-1:] != [b"2"]:
+            raise bedlib.BedError("the debug kernel does not run on two processors")
         bed.run(CLEAR, timeout=60)
 
     def ended(self, bed):
