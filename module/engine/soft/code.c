@@ -399,13 +399,34 @@ static void check_features(struct umbra_vcpu *vcpu)
 	soft_tc_features(soft->tc, &config);
 }
 
+/*
+ * Breakpoints that only the emulator meets: on the kernel's half, and on code of
+ * the half that is running.  The processor watches data of the user's half
+ * (run.c), and ports are the emulator's anyway.
+ */
+static bool has_kernel_breakpoint(const struct umbra_regs *regs)
+{
+	unsigned int i, kind;
+
+	for (i = 0; i < ARRAY_SIZE(regs->dr); i++) {
+		kind = regs->dr7 >> (16 + 4 * i) & 3;
+		if (!(regs->dr7 >> (2 * i) & 3) || kind == 2)
+			continue;
+		if (regs->dr[i] >= SOFT_USER_END || (!kind && regs->rip < SOFT_USER_END))
+			return true;
+	}
+	return false;
+}
+
 /* Guest kernel code that the translator knows. */
 static bool can_translate(const struct umbra_vcpu *vcpu)
 {
 	const struct umbra_regs *regs = &vcpu->regs;
 
 	/* Single steps and breakpoints of guest kernel code are the emulator's. */
-	if ((regs->rflags & (X86_EFLAGS_TF | X86_EFLAGS_IOPL)) || (regs->dr7 & 0xff))
+	if (regs->rflags & (X86_EFLAGS_TF | X86_EFLAGS_IOPL))
+		return false;
+	if (unlikely(regs->dr7 & 0xff) && has_kernel_breakpoint(regs))
 		return false;
 	return regs->seg[UMBRA_CS].attr & UMBRA_SEG_L;
 }

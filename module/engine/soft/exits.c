@@ -22,6 +22,7 @@
 
 #include <linux/printk.h>
 
+#include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
@@ -187,8 +188,10 @@ static void at_boundary(struct umbra_vcpu *vcpu, u64 rip, u64 va)
 static bool settle(struct umbra_vcpu *vcpu, const struct soft_where *w, struct umbra_exit *exit)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
+	/* What is started again would meet the breakpoint again. */
+	bool begun = w->exit == SOFT_BOUNDARY && w->spilled && soft->watched;
 
-	switch (w->exit) {
+	switch (begun ? SOFT_MIDDLE : w->exit) {
 	case SOFT_MIDDLE:
 		vcpu->stat.tc_step++;
 		if (++soft->step <= MAX_STEPS) {
@@ -320,8 +323,15 @@ bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 		exit->hw_reason = frame->rip;
 		return false;
 	}
-	if (host_event(soft, exit) || (soft->step && frame->vector == X86_TRAP_DB))
-		return settle(vcpu, &w, exit);
+	if (frame->vector == X86_TRAP_DB && (soft->dr6 & DR_TRAP_BITS))
+		soft->watched |= soft->dr6 & DR_TRAP_BITS;
+	if (host_event(soft, exit) || (frame->vector == X86_TRAP_DB && (soft->step || soft->watched))) {
+		if (settle(vcpu, &w, exit))
+			return true;
+		if (soft->watched && exit->reason == UMBRA_EXIT_NONE)
+			set_fault(exit, UMBRA_EXIT_EXCEPTION, X86_TRAP_DB, false, 0, soft->watched);
+		return false;
+	}
 	if (frame->vector == X86_TRAP_GP || frame->vector == SOFT_VEC_SERVICE) {
 		if (w.exit == SOFT_CALLOUT) {
 			callout(vcpu, &w, exit);

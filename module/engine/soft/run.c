@@ -23,8 +23,6 @@
 /* CR4.LASS (SDM Vol. 3A 4.12): CPL 3 would not reach the upper half at all. */
 #define CR4_LASS	BIT_ULL(27)
 
-/* User addresses end here; breakpoints above could hit the switcher. */
-#define USER_END	BIT_ULL(47)
 
 /**
  * struct host_regs - what C code changes around the switch
@@ -57,7 +55,7 @@ static u64 guest_cr4(const struct umbra_vcpu *vcpu, bool user, u64 host)
 	return cr4 & ~(u64)X86_CR4_TSD;
 }
 
-/* The guest's breakpoints, for user code and user addresses. */
+/* The guest's breakpoints on user addresses; others could hit the switcher. */
 static void load_guest_dr(struct umbra_vcpu *vcpu, struct host_regs *host)
 {
 	const struct umbra_regs *regs = &vcpu->regs;
@@ -65,7 +63,7 @@ static void load_guest_dr(struct umbra_vcpu *vcpu, struct host_regs *host)
 	unsigned int i;
 
 	for (i = 0; i < 4; i++)
-		if (regs->dr[i] >= USER_END)
+		if (regs->dr[i] >= SOFT_USER_END)
 			dr7 &= ~(3ul << (2 * i));
 	if (!(dr7 & 0xff))
 		return;
@@ -103,7 +101,7 @@ static void host_save(struct umbra_vcpu *vcpu, struct host_regs *host)
 		get_debugreg(host->dr7, 7);
 		set_debugreg(0x400, 7);
 	}
-	if (unlikely((vcpu->regs.dr7 & 0xff) && user))
+	if (unlikely(vcpu->regs.dr7 & 0xff))
 		load_guest_dr(vcpu, host);
 }
 
@@ -320,6 +318,7 @@ void umbra_soft_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	vdata_in(vcpu, soft);
 	fast_in(vcpu, soft);
 	soft->step = 0;
+	soft->watched = 0;
 	while (run_once(vcpu, soft, exit))
 		;
 	host_restore(vcpu, &host);

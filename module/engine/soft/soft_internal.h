@@ -35,6 +35,9 @@
 #define SOFT_TC_OFFSET		0x0400000
 #define SOFT_TC_SIZE		0x0800000
 
+/* Guest user addresses end here. */
+#define SOFT_USER_END		BIT_ULL(47)
+
 /* Page tables of the hole: a directory pointer, a directory, tables of 2 MiB. */
 #define SOFT_NR_TABLES		((SOFT_TC_OFFSET + SOFT_TC_SIZE) >> 21)
 
@@ -149,6 +152,7 @@ enum soft_mode {
  * @host_cstar: likewise
  * @host_sysenter: likewise
  * @dr6: causes of a #DB
+ * @watched: breakpoints that translated code met
  * @step: instructions single-stepped to reach a boundary, 0 not stepping
  * @pages: guest code pages that have translations
  * @nr_pages: how many
@@ -180,6 +184,7 @@ struct soft_vcpu {
 	bool loaded;
 	u64 host_lstar, host_cstar, host_sysenter;
 	u64 dr6;
+	u64 watched;
 	unsigned int step;
 	struct soft_code_page *pages;
 	unsigned int nr_pages;
