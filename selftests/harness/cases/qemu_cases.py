@@ -98,7 +98,7 @@ def bios(t):
                 "a boot sector runs, by virtio", f"status {status}\n{said[-2000:]}")
 
 
-@case("qemu/pc", engines=("svm", "kvm"), weight=60)
+@case("qemu/pc", engines=("svm", "soft", "kvm"), weight=60)
 def machine_pc(t):
     "The default machine: SeaBIOS, -kernel, two processors."
     with t.bed(params=node(t), share=True, cpus=2) as bed:
