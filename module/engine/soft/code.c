@@ -507,6 +507,8 @@ static bool load_other_root(struct umbra_vcpu *vcpu, enum umbra_view view, enum 
 }
 
 /*
+ * DOC: when no C code is needed
+ *
  * May the guest change between user and kernel by itself during the next run?  Not
  * while something waits for a moment that only C code would notice.
  */

@@ -23,7 +23,6 @@
 /* CR4.LASS (SDM Vol. 3A 4.12): CPL 3 would not reach the upper half at all. */
 #define CR4_LASS	BIT_ULL(27)
 
-
 /**
  * struct host_regs - what C code changes around the switch
  * @cr0: CR0
@@ -177,6 +176,14 @@ static bool find_descs(struct soft_vcpu *soft, const struct umbra_regs *regs)
 #define SYSCALL_CLEARS	(X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_IOPL | X86_EFLAGS_NT | \
 			 X86_EFLAGS_AC)
 
+/*
+ * DOC: what the switcher may do by itself
+ *
+ * All that it needs is laid out here once for a run: both roots, the registers and
+ * selectors that the guest has on the other side.  prepare_fast() has said which
+ * changes of mode are plain, and here the last doubts are removed: a bit that is
+ * clear in the end makes the instruction an exit.
+ */
 static void fast_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 {
 	struct soft_frame *frame = soft->area.frame;
@@ -243,7 +250,13 @@ static void switch_worlds(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	regs->gpr[UMBRA_RSP] = frame->rsp;
 }
 
-/* The guest went back and forth without C code: it may be in the other mode. */
+/*
+ * DOC: where the guest is now
+ *
+ * The guest went back and forth without C code.  Nobody counted how often; that
+ * it did at all is enough: state that follows from the mode is made again, and when the
+ * mode is the other one, so are the view and its root.
+ */
 static void follow_mode(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 {
 	struct soft_frame *frame = soft->area.frame;

@@ -230,8 +230,11 @@ SYM_INNER_LABEL(umbra_soft_blob_enter, SYM_L_GLOBAL)
 	iretq
 
 /*
- * SYSCALL: no stack switch by the processor, so by hand.  RSP is the guest's
- * until then; no exception but those with stacks of their own can come here.
+ * DOC: from user to kernel
+ *
+ * The processor was told at the entry that SYSCALL leads here.  It switches no stack, so
+ * that is done by hand: RSP is the guest's until then, and no exception but those with
+ * stacks of their own can come here.
  */
 SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	endbr64
@@ -290,6 +293,8 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	jmp	.Lsave
 
 /*
+ * DOC: from kernel to user
+ *
  * A SYSCALL of translated code, in the kernel view.  All that is in soft_vdata is
  * the guest's to write: it is read once and validated, and a guest that jumps here
  * by itself gets what SYSRET or IRETQ would have given it.  RFLAGS in RAX, RIP in

@@ -148,6 +148,13 @@ static void emit_iret_frame(struct tc_build *b)
 		emit_from_pointer(b, VDATA(b, gdt) + 8 * i, VDATA(b, desc) + 8 * i);
 }
 
+/*
+ * DOC: translator, the way to user code
+ *
+ * IRETQ and SYSRET become a SYSCALL of their own, which is the cheapest way from
+ * CPL 3 into the switcher.  It overwrites RCX and R11: they are stored before.
+ */
+
 /**
  * emit_service() - translate IRETQ or SYSRET: the switcher may do it
  * @b: the block
