@@ -21,6 +21,8 @@ import tsc
 WORKLOAD = os.path.join(bedlib.ROOT, "selftests/bench/workload")
 TOOL = os.path.join(bedlib.ROOT, "userspace/umbra")
 QEMU = "qemu-system-x86_64"
+# What QEMU loads by itself, for the accelerator.
+QEMU_MODULE = "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so"
 FIRMWARE = ("seabios/bios-256k.bin", "qemu/kvmvapic.bin", "qemu/linuxboot_dma.bin")
 
 # Nothing at random, so that both beds and guests lay their memory out the same way.
@@ -28,7 +30,8 @@ FIXED = "nokaslr norandmaps"
 GUEST_APPEND = f"console=ttyS0 quiet {FIXED}"
 
 UMBRA_GUEST = "/bench/umbra run --device {device} -q -k /bench/vmlinuz -i /bench/initrd -m 256M"
-TCG_GUEST = (f"/bench/{QEMU} -accel tcg -cpu max,la57=off,-svm -m 256 -nodefaults -display none "
+TCG_GUEST = (f"QEMU_MODULE_DIR={os.path.dirname(QEMU_MODULE)} /bench/{QEMU} "
+             "-accel tcg -cpu max,la57=off,-svm -m 256 -nodefaults -display none "
              "-no-reboot -serial stdio -L /bench/firmware "
              "-device isa-debug-exit,iobase=0xf4,iosize=1 "
              "-kernel /bench/vmlinuz -initrd /bench/initrd")
@@ -73,6 +76,7 @@ class Outcome:
         self.text = text
         self.lines, self.refused, self.stats = {}, [], {}
         self.shadow = self.audit = self.status = None
+        self.ended = False
         self.log = []
         for line in text.replace("\r", "").splitlines():
             self._take(line)
@@ -81,6 +85,7 @@ class Outcome:
     def _take(self, line):
         if (found := re.search(r"bench (\w+) (\d+) (\d+)$", line)):
             name, count, ticks = found[1], int(found[2]), int(found[3])
+            self.ended |= name == "end"
             if count:
                 self.lines[name] = ticks / count
         elif (found := re.search(r"bench (\w+) cannot", line)):
@@ -100,6 +105,9 @@ class Outcome:
             return "the bed's kernel log holds a report"
         if self.status:
             return f"status {self.status}"
+        # QEMU that fails ends as one whose guest has ended well.
+        if not self.ended:
+            return "the workload did not come to its end"
         if self.audit:
             return f"the shadow tables break invariant {self.audit}"
         return f"cannot be prepared: {' '.join(self.refused)}" if self.refused else ""
@@ -160,6 +168,7 @@ def write_initramfs(path, kernel, column, folder, lines, stats):
             # isa-debug-exit makes status 1 of the guest's 0.
             run += "; test $? = 1"
             add_program(archive, f"bench/{QEMU}", shutil.which(QEMU))
+            add_program(archive, QEMU_MODULE, QEMU_MODULE)
             for name in FIRMWARE:
                 archive.copy("bench/firmware/" + os.path.basename(name), "/usr/share/" + name)
         else:
