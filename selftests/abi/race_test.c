@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "abi_check.h"
+#include "xorshift.h"
 
 #define SECONDS	3
 #define GPA	0x10000000ull
@@ -132,12 +133,9 @@ static void *eventfd_changer(void *unused __attribute__((unused)))
 	return NULL;
 }
 
-/* xorshift: the same numbers each time. */
 static uint64_t random_number(uint64_t *state)
 {
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
+	*state = xorshift(*state);
 	return *state;
 }
 

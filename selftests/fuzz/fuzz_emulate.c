@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "test_emul_env.h"
+#include "xorshift.h"
 
 #define MEM_SIZE	0x8000u
 #define CODE		0x1000u
@@ -38,9 +39,7 @@ static void make_memory(void)
 	mem = env_map(&v, 0, MEM_SIZE);
 	pristine = malloc(MEM_SIZE);
 	for (i = 0; i < MEM_SIZE; i += 8) {
-		state ^= state << 13;
-		state ^= state >> 7;
-		state ^= state << 17;
+		state = xorshift(state);
 		memcpy(pristine + i, &state, 8);
 	}
 	/* A descriptor table of all types, and gates. */

@@ -24,6 +24,7 @@
 
 #include "kvm_util.h"
 #include "ktap.h"
+#include "xorshift.h"
 
 #define THREADS		4
 #define VMS		3
@@ -151,9 +152,7 @@ static struct worker {
 
 static uint64_t rng(struct worker *w)
 {
-	w->rng ^= w->rng << 13;
-	w->rng ^= w->rng >> 7;
-	w->rng ^= w->rng << 17;
+	w->rng = xorshift(w->rng);
 	return w->rng;
 }
 

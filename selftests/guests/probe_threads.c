@@ -92,6 +92,16 @@ static void locks_and_signals(void)
 	probe_say(usr1 == THREADS * ROUNDS / 25, "signals", "%d", (int)usr1);
 }
 
+/* The signal that a statement ends with; 0 when there is none. */
+#define FAULT(statement)				\
+	({						\
+		int fault_sig = sigsetjmp(back, 1);	\
+							\
+		if (!fault_sig)				\
+			statement;			\
+		fault_sig;				\
+	})
+
 /* Faults, each of which has to come with its own signal and address. */
 static void faults(void)
 {
@@ -107,43 +117,25 @@ static void faults(void)
 	sigaction(SIGILL, &act, NULL);
 	sigaction(SIGFPE, &act, NULL);
 	sigaction(SIGTRAP, &act, NULL);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		page[12] = 1;
+	sig = FAULT(page[12] = 1);
 	probe_say(sig == SIGSEGV && fault_address == page + 12, "SIGSEGV", "%d %p", sig,
 		  fault_address);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		*(volatile char *)0x8000000000000000ul = 1;
+	sig = FAULT(*(volatile char *)0x8000000000000000ul = 1);
 	probe_say(sig == SIGSEGV, "not canonical", "%d", sig);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		*(volatile char *)0xffff800000100000ul = 1;
+	sig = FAULT(*(volatile char *)0xffff800000100000ul = 1);
 	probe_say(sig == SIGSEGV && fault_address == (void *)0xffff800000100000ul,
 		  "write to the kernel's half", "%d %p", sig, fault_address);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		sig = *(volatile char *)0xffff800000004000ul + 1000;
+	sig = FAULT((void)*(volatile char *)0xffff800000004000ul);
 	probe_say(sig == SIGSEGV, "read of the kernel's half", "%d", sig);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		asm volatile("ud2");
+	sig = FAULT(asm volatile("ud2"));
 	probe_say(sig == SIGILL, "SIGILL", "%d", sig);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		asm volatile("idivl %1" : : "a"(1), "r"(zero), "d"(0));
+	sig = FAULT(asm volatile("idivl %1" : : "a"(1), "r"(zero), "d"(0)));
 	probe_say(sig == SIGFPE, "SIGFPE", "%d", sig);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		asm volatile("int3");
+	sig = FAULT(asm volatile("int3"));
 	probe_say(sig == SIGTRAP, "SIGTRAP", "%d", sig);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		asm volatile("cli");
+	sig = FAULT(asm volatile("cli"));
 	probe_say(sig == SIGSEGV, "CLI", "%d", sig);
-	sig = sigsetjmp(back, 1);
-	if (!sig)
-		asm volatile("int $0x81");
+	sig = FAULT(asm volatile("int $0x81"));
 	probe_say(sig == SIGSEGV, "INT of a kernel's gate", "%d", sig);
 }
 

@@ -18,6 +18,7 @@
 
 #include "kvm_util.h"
 #include "ktap.h"
+#include "xorshift.h"
 
 #define SLOT		64		/* bytes for a piece of code */
 #define ROUNDS		6		/* each piece with other registers */
@@ -114,9 +115,7 @@ static uint64_t state = 88172645463325252ull;
 
 static uint64_t draw(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
+	state = xorshift(state);
 	return state;
 }
 

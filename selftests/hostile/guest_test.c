@@ -14,6 +14,7 @@
 
 #include "kvm_util.h"
 #include "ktap.h"
+#include "xorshift.h"
 
 #define OUTSIDE		0x40000000ull	/* no slot there */
 #define FAR_OUTSIDE	0x7ffffff000ull	/* none there either, below 2^39 */
@@ -167,9 +168,7 @@ static void test_cr3_noise(void)
 	ku_set_regs(g.vcpu, &regs);
 	page = ku_ptr(g.vm, regs.rbx);
 	for (i = 0; i < 512; i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
+		x = xorshift(x);
 		page[i] = x;
 	}
 	alarm_on(true);

@@ -11,14 +11,13 @@
 #include "ktap.h"
 #include "test_decode_zydis.h"
 #include "umbra/emul.h"
+#include "xorshift.h"
 
 static u64 rng_state;
 
 static u64 rng(void)
 {
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
+	rng_state = xorshift(rng_state);
 	return rng_state;
 }
 

@@ -52,6 +52,29 @@ static __maybe_unused void expect(bool ok, const char *text)
 
 #define EXPECT(cond)	expect(cond, #cond)
 
+/* A case by hand: EXPECT() says what must hold. */
+struct machine_case {
+	const char *name;
+	void (*fn)(void);
+};
+
+/* The whole test: a result each. */
+static __maybe_unused void run_cases(const struct machine_case *cases, unsigned int n)
+{
+	unsigned int i;
+
+	ktap_plan(n);
+	for (i = 0; i < n; i++) {
+		good = true;
+		cases[i].fn();
+		if (good)
+			ktap_ok(true, "%s", cases[i].name);
+		else
+			ktap_ok(false, "%s: %s", cases[i].name, what);
+	}
+	env_init(&v);
+}
+
 static __maybe_unused void put64(u64 at, u64 val)
 {
 	memcpy(mem + at, &val, 8);

@@ -19,6 +19,7 @@
 #include "emul_internal.h"
 #include "test_emul_cpu.h"
 #include "test_emul_env.h"
+#include "xorshift.h"
 
 #define SHOWN	40
 
@@ -26,9 +27,7 @@ static u64 rng_state;
 
 static u64 rng(void)
 {
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
+	rng_state = xorshift(rng_state);
 	return rng_state;
 }
 

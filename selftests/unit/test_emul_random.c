@@ -18,6 +18,7 @@
 #include "ktap.h"
 #include "emul_internal.h"
 #include "test_emul_env.h"
+#include "xorshift.h"
 
 #define MEM_SIZE	0x20000
 #define RESERVED_FLAGS	(~0x3fffffull | 0x8028)
@@ -29,9 +30,7 @@ static u64 rng_state;
 
 static u64 rng(void)
 {
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
+	rng_state = xorshift(rng_state);
 	return rng_state;
 }
 

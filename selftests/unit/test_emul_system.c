@@ -930,10 +930,7 @@ static void direct_stores(void)
 	EXPECT(get(DATA, 8) == 0x09000000);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-} cases[] = {
+static const struct machine_case cases[] = {
 	{ "real mode: segment loads", real_segments },
 	{ "real mode: limits", real_limit },
 	{ "real mode: far jump", real_far_jump },
@@ -986,17 +983,6 @@ static const struct {
 
 int main(void)
 {
-	unsigned int i;
-
-	ktap_plan(ARRAY_SIZE(cases));
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		good = true;
-		cases[i].fn();
-		if (good)
-			ktap_ok(true, "%s", cases[i].name);
-		else
-			ktap_ok(false, "%s: %s", cases[i].name, what);
-	}
-	env_init(&v);
+	run_cases(cases, ARRAY_SIZE(cases));
 	ktap_exit();
 }

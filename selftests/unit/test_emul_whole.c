@@ -179,10 +179,7 @@ static void vector_floats(void)
 	EXPECT(vec_is(1, 0x400c000000000000ull, 7));
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-} cases[] = {
+static const struct machine_case cases[] = {
 	{ "page fault in an interrupt's frame", frame_fault },
 	{ "strings by blocks", string_blocks },
 	{ "decoded instructions are kept", decoded },
@@ -192,17 +189,6 @@ static const struct {
 
 int main(void)
 {
-	unsigned int i;
-
-	ktap_plan(ARRAY_SIZE(cases));
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		good = true;
-		cases[i].fn();
-		if (good)
-			ktap_ok(true, "%s", cases[i].name);
-		else
-			ktap_ok(false, "%s: %s", cases[i].name, what);
-	}
-	env_init(&v);
+	run_cases(cases, ARRAY_SIZE(cases));
 	ktap_exit();
 }

@@ -16,6 +16,7 @@
 #include "ktap.h"
 #include "emul_internal.h"
 #include "test_emul_env.h"
+#include "xorshift.h"
 
 #define CODE_AT		0x1000
 #define DATA_AT		0x3000
@@ -36,9 +37,7 @@ static u64 rng_state;
 
 static u64 rng(void)
 {
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
+	rng_state = xorshift(rng_state);
 	return rng_state;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "test_translate_gen.h"
+#include "xorshift.h"
 
 #define FUNCTIONS	6
 #define R15		15
@@ -28,9 +29,7 @@ static struct {
 
 u64 gen_random(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
+	state = xorshift(state);
 	return state;
 }
 
