@@ -76,6 +76,49 @@ static int do_init(struct umbra_emul *e, u8 *fx)
 	return e->ops->fx(e, fx, true);
 }
 
+/* The emulator moves up to 64 bytes at once. */
+#define PIECE	32u
+
+/**
+ * emul_fx_store() - write an image of floating-point state to the memory operand
+ * @e: the emulation
+ * @in: its instruction
+ * @image: bytes
+ * @len: how many
+ *
+ * Return: as emul_write(); a fault may leave the beginning written.
+ */
+int emul_fx_store(struct umbra_emul *e, struct emul_insn *in, const u8 *image, unsigned int len)
+{
+	unsigned int at;
+	int ret = UMBRA_EMUL_OK;
+
+	for (at = 0; at < len && !ret; at += PIECE)
+		ret = emul_write(e, in->mem.seg, in->mem.ea + at, image + at,
+				 min(len - at, PIECE));
+	return ret;
+}
+
+/**
+ * emul_fx_load() - read an image of floating-point state from the memory operand
+ * @e: the emulation
+ * @in: its instruction
+ * @image: result
+ * @len: bytes
+ *
+ * Return: as emul_read().
+ */
+int emul_fx_load(struct umbra_emul *e, struct emul_insn *in, u8 *image, unsigned int len)
+{
+	unsigned int at;
+	int ret = UMBRA_EMUL_OK;
+
+	for (at = 0; at < len && !ret; at += PIECE)
+		ret = emul_read(e, in->mem.seg, in->mem.ea + at, image + at,
+				min(len - at, PIECE), 0);
+	return ret;
+}
+
 static int do_clex(struct umbra_emul *e, u8 *fx)
 {
 	fx_put_u16(fx, FX_FSW, fx_u16(fx, FX_FSW) & ~FSW_CLEX);
@@ -279,24 +322,25 @@ static int fx_address(struct umbra_emul *e, struct emul_insn *in)
 	return gva & 15 ? emul_gp(e) : UMBRA_EMUL_OK;
 }
 
-/* Bytes 464..511 are left to software and not touched by FXSAVE. */
+/* XMM8 and up are there in 64-bit mode only.  What is behind them stays untouched. */
+static unsigned int fx_len(const struct emul_insn *in)
+{
+	return in->mode == 64 ? 416 : 288;
+}
+
 int emul_op_fxsave(struct umbra_emul *e, struct emul_insn *in)
 {
-	unsigned int at, len = in->mode == 64 ? 416 : 288;
 	u8 fx[FX_SIZE];
 	int ret;
 
 	ret = fx_address(e, in);
 	if (!ret)
 		ret = fx_get(e, fx);
-	for (at = 0; at < len && !ret; at += 32)
-		ret = emul_write(e, in->mem.seg, in->mem.ea + at, fx + at, 32);
-	return ret;
+	return ret ? ret : emul_fx_store(e, in, fx, fx_len(in));
 }
 
 int emul_op_fxrstor(struct umbra_emul *e, struct emul_insn *in)
 {
-	unsigned int at, len = in->mode == 64 ? 416 : 288;
 	u8 fx[FX_SIZE];
 	u32 mxcsr, mask;
 	int ret;
@@ -307,9 +351,7 @@ int emul_op_fxrstor(struct umbra_emul *e, struct emul_insn *in)
 	if (ret)
 		return ret;
 	memcpy(&mask, fx + FX_MXCSR_MASK, 4);
-	for (at = 0; at < len && !ret; at += 32)
-		ret = emul_read(e, in->mem.seg, in->mem.ea + at, fx + at, 32,
-				0);
+	ret = emul_fx_load(e, in, fx, fx_len(in));
 	if (ret)
 		return ret;
 	memcpy(&mxcsr, fx + FX_MXCSR, 4);

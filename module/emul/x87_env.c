@@ -122,9 +122,7 @@ static int store(struct umbra_emul *e, struct emul_insn *in, u8 *fx, unsigned in
 	make_env(e, fx, image, size);
 	for (n = 0; whole && n < 8; n++, len += 10)
 		memcpy(image + len, fx + FX_ST(n), 10);
-	ret = emul_write(e, in->mem.seg, in->mem.ea, image, len < 64 ? len : 54);
-	if (!ret && len >= 64)
-		ret = emul_write(e, in->mem.seg, in->mem.ea + 54, image + 54, len - 54);
+	ret = emul_fx_store(e, in, image, len);
 	if (ret)
 		return ret;
 	if (whole)
@@ -141,9 +139,7 @@ static int load(struct umbra_emul *e, struct emul_insn *in, u8 *fx, unsigned int
 	u8 image[ENV_FIELDS * 4 + 80];
 	int ret;
 
-	ret = emul_read(e, in->mem.seg, in->mem.ea, image, len < 64 ? len : 54, 0);
-	if (!ret && len >= 64)
-		ret = emul_read(e, in->mem.seg, in->mem.ea + 54, image + 54, len - 54, 0);
+	ret = emul_fx_load(e, in, image, len);
 	if (ret)
 		return ret;
 	take_env(e, fx, image, size);

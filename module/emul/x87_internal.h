@@ -52,6 +52,8 @@ static inline u16 fx_unmasked(const u8 *fx)
 
 void emul_fx_control(u8 *fx, u16 fcw, u16 fsw);
 void emul_fx_init(u8 *fx);
+int emul_fx_store(struct umbra_emul *e, struct emul_insn *in, const u8 *image, unsigned int len);
+int emul_fx_load(struct umbra_emul *e, struct emul_insn *in, u8 *image, unsigned int len);
 bool emul_x87_is_env(const struct emul_insn *in);
 int emul_x87_env(struct umbra_emul *e, struct emul_insn *in, u8 *fx);
 int emul_x87_arith(struct umbra_emul *e, struct emul_insn *in, u8 *fx);

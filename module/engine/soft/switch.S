@@ -229,6 +229,20 @@ SYM_INNER_LABEL(umbra_soft_blob_enter, SYM_L_GLOBAL)
 	lea	16(%rsp), %rsp		/* vector, error code */
 	iretq
 
+/* The other view: mode, access bytes of the engine's descriptors, CR4, CR3.  RAX is lost. */
+	.macro CHANGE_VIEW mode, code, data, cr4_from, cr4_to, cr3
+	movw	$(\mode | SOFT_MOVED), FRAME(SF_MODE)
+	movb	$\code, OWN_ACCESS(SOFT_SEL_KCODE)
+	movb	$\data, OWN_ACCESS(SOFT_SEL_KDATA)
+	mov	FRAME(\cr4_to), %rax
+	cmp	%rax, FRAME(\cr4_from)
+	je	.Lsame_cr4\@
+	mov	%rax, %cr4
+.Lsame_cr4\@:
+	mov	FRAME(\cr3), %rax
+	mov	%rax, %cr3
+	.endm
+
 /*
  * DOC: from user to kernel
  *
@@ -267,15 +281,8 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	mov	%rax, FRAME(SF_TO_KERNEL + 16)
 
 	/* Step 4: the other view and its descriptors. */
-	movw	$(SOFT_MODE_KERNEL | SOFT_MOVED), FRAME(SF_MODE)
-	movb	$SOFT_ACCESS_CODE, OWN_ACCESS(SOFT_SEL_KCODE)
-	movb	$SOFT_ACCESS_DATA, OWN_ACCESS(SOFT_SEL_KDATA)
-	mov	FRAME(SF_CR4_KERNEL), %rax
-	cmp	%rax, FRAME(SF_CR4_USER)
-	je	1f
-	mov	%rax, %cr4
-1:	mov	FRAME(SF_CR3_KERNEL), %rax
-	mov	%rax, %cr3
+	CHANGE_VIEW SOFT_MODE_KERNEL, SOFT_ACCESS_CODE, SOFT_ACCESS_DATA, \
+		    SF_CR4_USER, SF_CR4_KERNEL, SF_CR3_KERNEL
 
 	mov	FRAME(SF_SAVE_RAX), %rax
 	lea	FRAME(SF_TO_KERNEL), %rsp
@@ -364,15 +371,7 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	mov	VDATA(VD_R11), %r11
 
 	/* Step 3: the other view. */
-	movw	$(SOFT_MODE_USER | SOFT_MOVED), FRAME(SF_MODE)
-	movb	$0, OWN_ACCESS(SOFT_SEL_KCODE)
-	movb	$0, OWN_ACCESS(SOFT_SEL_KDATA)
-	mov	FRAME(SF_CR4_USER), %rax
-	cmp	%rax, FRAME(SF_CR4_KERNEL)
-	je	1f
-	mov	%rax, %cr4
-1:	mov	FRAME(SF_CR3_USER), %rax
-	mov	%rax, %cr3
+	CHANGE_VIEW SOFT_MODE_USER, 0, 0, SF_CR4_KERNEL, SF_CR4_USER, SF_CR3_USER
 
 	mov	FRAME(SF_SAVE_RAX), %rax
 	lea	FRAME(SF_TO_USER), %rsp
