@@ -99,7 +99,7 @@ static int write_field(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 i
 /* Registers that hold a linear address: #GP unless canonical (SDM Vol. 2B, WRMSR). */
 static bool is_canonical(u64 addr)
 {
-	return (u64)((s64)(addr << 16) >> 16) == addr;
+	return umbra_canonical(addr, 48);
 }
 
 static int write_linear(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index, u64 val,

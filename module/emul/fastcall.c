@@ -13,27 +13,16 @@ static bool amd(const struct umbra_emul *e)
 	return e->features & UMBRA_EMUL_F_AMD;
 }
 
-/* Flat segments with fixed attributes; no descriptor is read. */
-static void set_flat(struct umbra_emul *e, unsigned int sreg, u16 sel,
-		     unsigned int dpl, u16 extra)
-{
-	struct umbra_seg s = {
-		.sel = sel,
-		.limit = 0xffffffff,
-		.attr = UMBRA_SEG_P | UMBRA_SEG_S | UMBRA_SEG_G | extra |
-			dpl << UMBRA_SEG_DPL_SHIFT,
-	};
-
-	s.attr |= sreg == UMBRA_CS ? 0xb : 0x3;
-	emul_sreg_set(e, sreg, &s);
-}
-
 static void set_cs_ss(struct umbra_emul *e, u16 cs, u16 ss, unsigned int cpl,
 		      bool code64)
 {
+	struct umbra_seg code = umbra_seg_flat(cs, cpl, code64 ? UMBRA_SEG_CODE64 :
+								 UMBRA_SEG_CODE32);
+	struct umbra_seg stack = umbra_seg_flat(ss, cpl, UMBRA_SEG_DATA32);
+
 	e->r.cpl = cpl;
-	set_flat(e, UMBRA_CS, cs, cpl, code64 ? UMBRA_SEG_L : UMBRA_SEG_DB);
-	set_flat(e, UMBRA_SS, ss, cpl, UMBRA_SEG_DB);
+	emul_sreg_set(e, UMBRA_CS, &code);
+	emul_sreg_set(e, UMBRA_SS, &stack);
 }
 
 int emul_op_syscall(struct umbra_emul *e, struct emul_insn *in)

@@ -37,9 +37,7 @@ u64 emul_effective_address(struct umbra_emul *e, struct emul_insn *in)
  */
 bool emul_canonical(const struct umbra_emul *e, u64 addr)
 {
-	unsigned int sh = e->r.cr4 & X86_CR4_LA57 ? 7 : 16;
-
-	return (u64)((s64)(addr << sh) >> sh) == addr;
+	return umbra_canonical(addr, e->r.cr4 & X86_CR4_LA57 ? 57 : 48);
 }
 
 static int seg_fault(struct umbra_emul *e, unsigned int seg)

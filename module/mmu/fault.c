@@ -470,7 +470,7 @@ static bool in_hole(const struct umbra_mmu_ctx *ctx, gva_t gva)
  */
 static bool canonical(const struct umbra_mmu_ctx *ctx, gva_t gva)
 {
-	return ctx->env.mode != UMBRA_MODE_LONG || (u64)((s64)(gva << 16) >> 16) == gva;
+	return ctx->env.mode != UMBRA_MODE_LONG || umbra_canonical(gva, 48);
 }
 
 static enum umbra_verdict not_canonical(struct umbra_fault_info *info)

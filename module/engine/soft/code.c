@@ -31,16 +31,8 @@
 
 #include "umbra/trace.h"
 
-/* Guest addresses have 48 bits. */
-#define CANONICAL_SHIFT	16
-
 /* With more code pages than this all translations are made anew instead. */
 #define MAX_HASHED	256
-
-static bool is_canonical(u64 va)
-{
-	return (u64)((s64)(va << CANONICAL_SHIFT) >> CANONICAL_SHIFT) == va;
-}
 
 static unsigned int top_index(u64 gva)
 {
@@ -354,7 +346,7 @@ static int fetch_code(void *ctx, u64 gva, u8 *buf, unsigned int len)
 	struct fetch *f = ctx;
 	gpa_t gpa;
 
-	f->err = is_canonical(gva) ? add_page(f->vcpu, gva, &gpa) : -EFAULT;
+	f->err = umbra_canonical(gva, SOFT_VA_BITS) ? add_page(f->vcpu, gva, &gpa) : -EFAULT;
 	if (!f->err)
 		f->err = umbra_guest_read(f->vcpu->vm, gpa, buf, len);
 	return f->err ? 0 : len;
@@ -460,7 +452,7 @@ bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu)
 		return true;
 	if (regs->cpl == 0)
 		return !can_translate(vcpu) || hole_is_taken(vcpu);
-	return regs->cpl != 3 || !is_canonical(regs->rip) || !umbra_soft_segs_fit(regs);
+	return regs->cpl != 3 || !umbra_canonical(regs->rip, SOFT_VA_BITS) || !umbra_soft_segs_fit(regs);
 }
 
 static int prepare_kernel(struct umbra_vcpu *vcpu)
@@ -488,21 +480,21 @@ static int prepare_kernel(struct umbra_vcpu *vcpu)
 	return 1;
 }
 
-/* The root of the view that core did not load; the view stays.  False: there is none. */
-static bool load_other_root(struct umbra_vcpu *vcpu, enum umbra_view view, enum umbra_view back)
+/* The root of the view that core did not load, for the other mode.  False: there is none. */
+static bool load_other_root(struct umbra_vcpu *vcpu)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	bool fresh, ok;
+	bool user = soft->mode == SOFT_USER, fresh, ok;
 
-	umbra_mmu_set_view(vcpu->mmu, view);
+	umbra_mmu_set_view(vcpu->mmu, user ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_USER);
 	ok = !umbra_mmu_load(vcpu->mmu, &soft->other_root, &fresh);
 	/* The kernel view is loaded: translations can be looked at. */
-	if (ok && view == UMBRA_VIEW_KERNEL) {
+	if (ok && user) {
 		check_features(vcpu);
 		check_code(vcpu);
 		ok = !soft->hole_taken;
 	}
-	umbra_mmu_set_view(vcpu->mmu, back);
+	umbra_mmu_set_view(vcpu->mmu, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL);
 	return ok;
 }
 
@@ -516,13 +508,11 @@ static void prepare_fast(struct umbra_vcpu *vcpu)
 {
 	const struct umbra_regs *regs = &vcpu->regs;
 	struct soft_vcpu *soft = to_soft(vcpu);
-	bool user = soft->mode == SOFT_USER;
 
 	soft->fast = 0;
 	if (!soft->tc || vcpu->want || (regs->dr7 & 0xff) || !(regs->efer & EFER_SCE))
 		return;
-	if (!load_other_root(vcpu, user ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_USER,
-			     user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL))
+	if (!load_other_root(vcpu))
 		return;
 	soft->fast = SOFT_FAST_SYSRET;
 	if (!vcpu->nmi_masked)

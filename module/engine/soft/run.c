@@ -272,11 +272,6 @@ static void follow_mode(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	umbra_mmu_set_view(vcpu->mmu, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL);
 }
 
-static bool is_canonical(u64 va)
-{
-	return (u64)((s64)(va << 16) >> 16) == va;
-}
-
 static void registers_back(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 {
 	struct soft_frame *frame = soft->area.frame;
@@ -295,7 +290,7 @@ static void registers_back(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	regs->rflags = (frame->rflags & real) | (regs->rflags & ~real);
 	regs->int_shadow = 0;
 	/* The page is the guest's to write. */
-	if (is_canonical(gs))
+	if (umbra_canonical(gs, SOFT_VA_BITS))
 		regs->kernel_gs_base = gs;
 	umbra_soft_segs_back(soft, regs);
 }

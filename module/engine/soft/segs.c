@@ -114,33 +114,26 @@ static u16 put_seg(u64 *gdt, const struct umbra_seg *seg)
 	return seg->sel;
 }
 
-/* What SYSCALL and SYSRET load: flat, accessed; no descriptor is read. */
-static struct umbra_seg flat_seg(u16 sel, unsigned int dpl, bool code)
-{
-	struct umbra_seg seg = {
-		.sel = sel,
-		.limit = 0xffffffff,
-		.attr = UMBRA_SEG_P | UMBRA_SEG_S | UMBRA_SEG_G | dpl << UMBRA_SEG_DPL_SHIFT,
-	};
-
-	seg.attr |= code ? UMBRA_SEG_L | 0xb : UMBRA_SEG_DB | 0x3;
-	return seg;
-}
-
 static bool same_seg(const struct umbra_seg *a, const struct umbra_seg *b)
 {
 	return a->sel == b->sel && a->attr == b->attr && a->limit == b->limit &&
 	       a->base == b->base;
 }
 
+/* What SYSCALL and SYSRET load (SDM Vol. 2B). */
+static u16 syscall_cs(const struct umbra_regs *regs)
+{
+	return regs->star >> 32 & 0xfffc;
+}
+
 static struct umbra_seg return_cs(const struct umbra_regs *regs)
 {
-	return flat_seg(((regs->star >> 48) + 16) | 3, 3, true);
+	return umbra_seg_flat(((regs->star >> 48) + 16) | 3, 3, UMBRA_SEG_CODE64);
 }
 
 static struct umbra_seg return_ss(const struct umbra_regs *regs)
 {
-	return flat_seg(((regs->star >> 48) + 8) | 3, 3, false);
+	return umbra_seg_flat(((regs->star >> 48) + 8) | 3, 3, UMBRA_SEG_DATA32);
 }
 
 /* The data segments, in the frame and the real table. */
@@ -165,9 +158,9 @@ static bool is_live(const struct umbra_seg *seg)
 }
 
 /* CS and SS last: should two selectors of one slot disagree, they win. */
-static void segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs)
+static void segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs,
+		      const struct umbra_seg *cs, const struct umbra_seg *ss)
 {
-	struct umbra_seg cs = return_cs(regs), ss = return_ss(regs);
 	u64 *gdt = soft->area.gdt;
 
 	/* Not to be loaded; the switcher changes that byte alone. */
@@ -177,13 +170,13 @@ static void segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs)
 	soft->user_ss = put_seg(gdt, &regs->seg[UMBRA_SS]);
 	soft->user_cs = put_seg(gdt, &regs->seg[UMBRA_CS]);
 	soft->live = true;
-	soft->can_return = same_seg(&cs, &regs->seg[UMBRA_CS]) &&
-			   same_seg(&ss, &regs->seg[UMBRA_SS]);
+	soft->can_return = same_seg(cs, &regs->seg[UMBRA_CS]) &&
+			   same_seg(ss, &regs->seg[UMBRA_SS]);
 }
 
-static void segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs)
+static void segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs,
+			const struct umbra_seg *cs, const struct umbra_seg *ss)
 {
-	struct umbra_seg cs = return_cs(regs), ss = return_ss(regs);
 	struct soft_frame *frame = soft->area.frame;
 	u64 *gdt = soft->area.gdt;
 
@@ -199,10 +192,10 @@ static void segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs)
 	if (!soft->live)
 		return;
 	put_data(soft, regs);
-	if (!slot_fits(cs.sel) || !slot_fits(ss.sel))
+	if (!slot_fits(cs->sel) || !slot_fits(ss->sel))
 		return;
-	put_seg(gdt, &ss);
-	put_seg(gdt, &cs);
+	put_seg(gdt, ss);
+	put_seg(gdt, cs);
 	soft->can_return = true;
 }
 
@@ -218,17 +211,18 @@ static void segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs)
 void umbra_soft_segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
 	struct soft_frame *frame = soft->area.frame;
-	u16 *sel = soft->area.vdata->sel;
+	struct umbra_seg cs = return_cs(regs), ss = return_ss(regs);
+	u16 *sel = soft->area.vdata->sel, kernel_cs = syscall_cs(regs);
 	unsigned int i;
 
 	clear_slots(soft->area.gdt);
 	if (regs->cpl == 3)
-		segs_user(soft, regs);
+		segs_user(soft, regs, &cs, &ss);
 	else
-		segs_kernel(soft, regs);
-	frame->to_user.cs = return_cs(regs).sel;
-	frame->to_user.ss = return_ss(regs).sel;
-	frame->kernel_sel = (regs->star >> 32 & 0xfffc) | ((regs->star >> 32 & 0xfffc) + 8) << 16;
+		segs_kernel(soft, regs, &cs, &ss);
+	frame->to_user.cs = cs.sel;
+	frame->to_user.ss = ss.sel;
+	frame->kernel_sel = kernel_cs | (u32)(kernel_cs + 8) << 16;
 	frame->fsbase = regs->seg[UMBRA_FS].base;
 	frame->gsbase = regs->seg[UMBRA_GS].base;
 	for (i = UMBRA_ES; i <= UMBRA_GS; i++)
@@ -242,11 +236,11 @@ void umbra_soft_segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs)
  */
 void umbra_soft_segs_moved(struct umbra_regs *regs, bool user)
 {
-	u16 cs = regs->star >> 32 & 0xfffc;
+	u16 cs = syscall_cs(regs);
 
 	regs->cpl = user ? 3 : 0;
-	regs->seg[UMBRA_CS] = user ? return_cs(regs) : flat_seg(cs, 0, true);
-	regs->seg[UMBRA_SS] = user ? return_ss(regs) : flat_seg(cs + 8, 0, false);
+	regs->seg[UMBRA_CS] = user ? return_cs(regs) : umbra_seg_flat(cs, 0, UMBRA_SEG_CODE64);
+	regs->seg[UMBRA_SS] = user ? return_ss(regs) : umbra_seg_flat(cs + 8, 0, UMBRA_SEG_DATA32);
 }
 
 /* A selector that user code loaded by itself: the hidden part is that of the slot. */
@@ -282,16 +276,16 @@ void umbra_soft_segs_back(struct soft_vcpu *soft, struct umbra_regs *regs)
 {
 	const struct soft_frame *frame = soft->area.frame;
 
+	if (soft->live) {
+		take_seg(soft, &regs->seg[UMBRA_DS], frame->ds);
+		take_seg(soft, &regs->seg[UMBRA_ES], frame->es);
+		take_seg(soft, &regs->seg[UMBRA_FS], frame->fs);
+		take_seg(soft, &regs->seg[UMBRA_GS], frame->gs);
+	}
+	/* Behind the selectors, which bring bases of their own. */
 	regs->seg[UMBRA_FS].base = frame->fsbase;
 	regs->seg[UMBRA_GS].base = frame->gsbase;
-	if (!soft->live)
-		return;
-	take_seg(soft, &regs->seg[UMBRA_DS], frame->ds);
-	take_seg(soft, &regs->seg[UMBRA_ES], frame->es);
-	take_seg(soft, &regs->seg[UMBRA_FS], frame->fs);
-	take_seg(soft, &regs->seg[UMBRA_GS], frame->gs);
-	regs->seg[UMBRA_FS].base = frame->fsbase;
-	regs->seg[UMBRA_GS].base = frame->gsbase;
+	/* Without live segments it was kernel code, and stayed that. */
 	if (regs->cpl == 0 || frame->vector == SOFT_VEC_SYSCALL ||
 	    frame->vector == SOFT_VEC_SYSCALL32)
 		return;

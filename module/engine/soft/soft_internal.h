@@ -35,8 +35,9 @@
 #define SOFT_TC_OFFSET		0x0400000
 #define SOFT_TC_SIZE		0x0800000
 
-/* Guest user addresses end here. */
-#define SOFT_USER_END		BIT_ULL(47)
+/* Guest addresses have so many bits; those of user code end in the middle. */
+#define SOFT_VA_BITS		48
+#define SOFT_USER_END		BIT_ULL(SOFT_VA_BITS - 1)
 
 /* Page tables of the hole: a directory pointer, a directory, tables of 2 MiB. */
 #define SOFT_NR_TABLES		((SOFT_TC_OFFSET + SOFT_TC_SIZE) >> 21)

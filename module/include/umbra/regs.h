@@ -46,6 +46,11 @@ enum umbra_sreg {
 #define UMBRA_SEG_DB		0x0400
 #define UMBRA_SEG_G		0x0800
 
+/* Kinds of flat segments: type, accessed, and size. */
+#define UMBRA_SEG_CODE64	(UMBRA_SEG_L | 0xb)
+#define UMBRA_SEG_CODE32	(UMBRA_SEG_DB | 0xb)
+#define UMBRA_SEG_DATA32	(UMBRA_SEG_DB | 0x3)
+
 /**
  * struct umbra_seg - a segment register with its hidden part
  * @sel: selector
@@ -59,6 +64,21 @@ struct umbra_seg {
 	u32 limit;
 	u64 base;
 };
+
+/**
+ * umbra_seg_flat() - a segment as SYSCALL and its kind load it, from no descriptor
+ * @sel: selector
+ * @dpl: descriptor privilege level
+ * @kind: UMBRA_SEG_CODE64, …_CODE32, …_DATA32
+ */
+static inline struct umbra_seg umbra_seg_flat(u16 sel, unsigned int dpl, u16 kind)
+{
+	return (struct umbra_seg){
+		.sel = sel,
+		.attr = UMBRA_SEG_P | UMBRA_SEG_S | UMBRA_SEG_G | kind | dpl << UMBRA_SEG_DPL_SHIFT,
+		.limit = 0xffffffff,
+	};
+}
 
 /**
  * struct umbra_dtr - GDTR or IDTR

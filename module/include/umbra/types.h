@@ -58,4 +58,10 @@ static inline gpa_t gfn_to_gpa(gfn_t gfn)
 	return (gpa_t)gfn << UMBRA_PAGE_SHIFT;
 }
 
+/* Is @addr the sign extension of its lower @bits? */
+static inline bool umbra_canonical(u64 addr, unsigned int bits)
+{
+	return (u64)((s64)(addr << (64 - bits)) >> (64 - bits)) == addr;
+}
+
 #endif
