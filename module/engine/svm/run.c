@@ -89,14 +89,20 @@ static void get_regs(struct umbra_vcpu *vcpu, const struct vmcb *vmcb)
 }
 
 /*
- * A page fault of the very instruction that was to run in a shadow: it has not
- * run, and the shadow is still on.  Processors say so themselves; QEMU's TCG
- * forgets the shadow at VMRUN.
+ * A page fault of the very instruction that was to run in a shadow, or a host
+ * interrupt before it: it has not run, and the shadow is still on.  Processors
+ * say so themselves; QEMU's TCG forgets the shadow at VMRUN.
  */
 static void keep_shadow(struct umbra_regs *regs, const struct vmcb *vmcb, u8 shadow, u64 rip)
 {
-	if (svm_exit_code(vmcb) == SVM_EXIT_EXCP_BASE + PF_VECTOR && regs->rip == rip)
+	if (regs->rip != rip)
+		return;
+	switch (svm_exit_code(vmcb)) {
+	case SVM_EXIT_EXCP_BASE + PF_VECTOR:
+	case SVM_EXIT_INTR:
+	case SVM_EXIT_NMI:
 		regs->int_shadow |= shadow;
+	}
 }
 
 /* Things that stop an entry before it happens. */
