@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """The test bed tested: statuses, time-outs, reports, panics are told apart."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 
 import bedlib
 import ktap
+import reporter
 from loaded import LoadedBed
 from registry import case
 
@@ -61,6 +64,31 @@ def report(t):
     status, out, err = bed("--", "sh", "-c", "echo hi; echo '<4>BUG: x' >/dev/kmsg")
     t.check((status, out) == (250, "hi\n"), "exit status 250", f"{status} {err}")
     t.check("BUG: x" in err, "the report is shown", err)
+
+
+@case("bed/unsteady")
+def unsteady(t):
+    "What fails once is run once more; what the kernel reported is not."
+    good, bad = [(ktap.PASS, "works", "")], [(ktap.FAIL, "works", "late")]
+    oops = [(ktap.FAIL, "clean kernel log", "[    1.0] BUG: unable to handle page fault")]
+
+    def run(first, second):
+        runner = reporter.Reporter()
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            runner.report("other", good, 0)
+            runner.report("it", first, 0, again=second and (
+                lambda r: r.report("it", second, 0)))
+            runner.repeat()
+            status = runner.end()
+        return status, out.getvalue().splitlines()[-2:]
+
+    for first, second, want, last in (
+            (bad, good, 0, ["unsteady: it", "2 passed, 0 failed, 0 skipped"]),
+            (bad, bad, 1, ["failed: it", "1 passed, 1 failed, 0 skipped"]),
+            (bad, None, 1, ["failed: it", "1 passed, 1 failed, 0 skipped"]),
+            (oops, good, 1, ["failed: it", "1 passed, 1 failed, 0 skipped"])):
+        status, lines = run(first, second)
+        t.check((status, lines) == (want, last), f"{first[0][1]}, then {second}", "\n".join(lines))
 
 
 @case("bed/kernels", weight=20)
