@@ -11,5 +11,6 @@
 int cmd_run(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_block(int argc, char **argv);
 
 #endif

@@ -168,35 +168,6 @@ static void print_list(const struct stat_vm *vms, int count)
 	}
 }
 
-static bool names_vm(const struct stat_vm *vm, const char *text)
-{
-	char pid[16];
-
-	snprintf(pid, sizeof(pid), "%d", vm->pid);
-	return !strcmp(text, vm->id) || !strcmp(text, pid);
-}
-
-static const struct stat_vm *choose(const struct stat_vm *vms, int count, const char *text,
-				    struct complaint *complaint)
-{
-	const struct stat_vm *chosen = NULL;
-	int i;
-
-	for (i = 0; i < count; i++) {
-		if (text && !names_vm(&vms[i], text))
-			continue;
-		if (chosen) {
-			complain(complaint, "%s: has several VMs; name one as %s", text,
-				 chosen->id);
-			return NULL;
-		}
-		chosen = &vms[i];
-	}
-	if (!chosen)
-		complain(complaint, "%s: no such VM (umbra stat lists them)", text);
-	return chosen;
-}
-
 static void sleep_seconds(uint64_t seconds)
 {
 	struct timespec left = { .tv_sec = seconds };
@@ -249,7 +220,7 @@ static int show(const struct stat_options *options)
 		print_list(vms, count);
 		return TOOL_OK;
 	}
-	vm = choose(vms, count, options->vm, &complaint);
+	vm = stat_choose(vms, count, options->vm, &complaint);
 	if (!vm) {
 		say("%s", complaint.text);
 		return TOOL_BAD_INPUT;

@@ -19,6 +19,7 @@ static const struct {
 	{ "run", cmd_run, "boot a kernel in a new VM, its serial console on this terminal" },
 	{ "info", cmd_info, "show what the device offers" },
 	{ "stat", cmd_stat, "show exits and MMU events of running VMs" },
+	{ "block", cmd_block, "show guest kernel code beside its translation" },
 };
 
 static void print_usage(FILE *out)
@@ -46,6 +47,6 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
-	say("unknown command '%s'; there are run, info and stat", argv[1]);
+	say("unknown command '%s'; there are run, info, stat and block", argv[1]);
 	return TOOL_BAD_INPUT;
 }

@@ -23,7 +23,7 @@ static const char *const roots[] = { DEBUGFS "/umbra", DEBUGFS "/kvm" };
 /* Files of a vCPU that are no counters. */
 static const char *const not_counters[] = {
 	"pid", "guest_mode", "tsc-offset", "tsc-scaling-ratio",
-	"tsc-scaling-ratio-frac-bits", "lapic_timer_advance_ns",
+	"tsc-scaling-ratio-frac-bits", "lapic_timer_advance_ns", "translation",
 };
 
 static void read_comm(struct stat_vm *vm)
@@ -86,6 +86,45 @@ int stat_find_vms(struct stat_vm *vms, struct complaint *complaint)
 				error == ENOENT ? " (module loaded? debugfs mounted?)" :
 				" (root may read it)");
 	return count;
+}
+
+static bool names_vm(const struct stat_vm *vm, const char *text)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", vm->pid);
+	return !strcmp(text, vm->id) || !strcmp(text, pid);
+}
+
+/**
+ * stat_choose() - the one VM that is meant
+ * @vms: of stat_find_vms()
+ * @count: how many
+ * @text: PID or PID-FD, or NULL for the only one
+ * @complaint: says why there is no answer
+ *
+ * Return: one of @vms, or NULL with a complaint.
+ */
+const struct stat_vm *stat_choose(const struct stat_vm *vms, int count, const char *text,
+				  struct complaint *complaint)
+{
+	const struct stat_vm *chosen = NULL;
+	int i;
+
+	for (i = 0; i < count; i++) {
+		if (text && !names_vm(&vms[i], text))
+			continue;
+		if (chosen) {
+			complain(complaint, "%s%s; name one as %s", text ? text : "",
+				 text ? ": has several VMs" : "several VMs are running", chosen->id);
+			return NULL;
+		}
+		chosen = &vms[i];
+	}
+	if (!chosen)
+		complain(complaint, text ? "%s: no such VM (umbra stat lists them)" :
+			 "no VM is running", text);
+	return chosen;
 }
 
 static bool read_number(int dir, const char *name, uint64_t *value)

@@ -54,6 +54,8 @@ struct stat_values {
 };
 
 int stat_find_vms(struct stat_vm *vms, struct complaint *complaint);
+const struct stat_vm *stat_choose(const struct stat_vm *vms, int count, const char *text,
+				  struct complaint *complaint);
 bool stat_read(const struct stat_vm *vm, struct stat_values *values);
 const struct stat_value *stat_find(const struct stat_values *values, const char *name);
 

@@ -4,6 +4,8 @@
  *
  *   /sys/kernel/debug/umbra/<pid>-<fd>/           counters of a VM
  *   /sys/kernel/debug/umbra/<pid>-<fd>/vcpu<id>/  counters of a vCPU
+ *   /sys/kernel/debug/umbra/<pid>-<fd>/vcpu<id>/translation  of an engine that translates;
+ *	see core/look.c
  *   /sys/kernel/debug/umbra/<pid>-<fd>/mmu_audit  0, or the number of an
  *	invariant of Documentation/mmu.rst that does not hold; reading it checks all
  *
@@ -15,6 +17,7 @@
 
 #include "umbra/mmu.h"
 #include "core_internal.h"
+#include "look_internal.h"
 #include "stats_internal.h"
 
 static struct dentry *root;
@@ -81,6 +84,8 @@ void umbra_debugfs_vcpu(struct umbra_vcpu *vcpu)
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	vcpu->debugfs = debugfs_create_dir(name, vcpu->vm->debugfs);
 	create_files(vcpu->debugfs, umbra_vcpu_stat_items, umbra_nr_vcpu_stat_items, &vcpu->stat);
+	if (vcpu->vm->engine->show)
+		debugfs_create_file("translation", 0600, vcpu->debugfs, vcpu, &umbra_look_fops);
 }
 
 /**

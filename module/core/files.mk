@@ -4,7 +4,7 @@
 # Files, fds, memory, buses
 core-y := engine.o device.o ioctl.o caps.o vm.o vm_irq.o vcpu.o
 core-y += memslot.o guest_mem.o bus.o coalesced.o irqfd.o ioeventfd.o
-core-y += stats.o debugfs.o trace.o
+core-y += stats.o debugfs.o look.o trace.o
 
 # The processor
 core-y += run.o work.o exit.o halt.o event.o mp.o reset.o

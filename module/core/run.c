@@ -28,6 +28,7 @@
 #include "fpu_internal.h"
 #include "halt_internal.h"
 #include "ioctl_internal.h"
+#include "look_internal.h"
 #include "mp_internal.h"
 #include "soft_tlb_internal.h"
 #include "sync_internal.h"
@@ -55,6 +56,8 @@ static int handle_requests(struct umbra_vcpu *vcpu)
 		umbra_clock_update(vcpu);
 	if (umbra_take_request(vcpu, UMBRA_REQ_CONFIGURE))
 		vcpu->vm->engine->configure(vcpu);
+	if (umbra_take_request(vcpu, UMBRA_REQ_LOOK))
+		umbra_look_answer(vcpu);
 	/* These only make the loop come round: it looks at what they announce anyway. */
 	umbra_take_request(vcpu, UMBRA_REQ_LOAD_MMU);
 	umbra_take_request(vcpu, UMBRA_REQ_EVENT);

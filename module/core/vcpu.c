@@ -195,6 +195,7 @@ static struct umbra_vcpu *alloc_vcpu(struct umbra_vm *vm, u32 id)
 	vcpu->mode = UMBRA_OUTSIDE;
 	vcpu->irq_queued = -1;
 	mutex_init(&vcpu->mutex);
+	mutex_init(&vcpu->look_lock);
 	rcuwait_init(&vcpu->wait);
 	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vcpu->pio_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);

@@ -139,4 +139,5 @@ const struct umbra_engine umbra_engine_soft = {
 	.run			= umbra_soft_run,
 	.handle_host_event	= umbra_soft_handle_host_event,
 	.code_changed		= umbra_soft_code_changed,
+	.show			= umbra_soft_show,
 };

@@ -242,4 +242,7 @@ int umbra_soft_prepare(struct umbra_vcpu *vcpu);
 void umbra_soft_code_destroy(struct umbra_vcpu *vcpu);
 void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa, bool top);
 
+/* show.c */
+int umbra_soft_show(struct umbra_vcpu *vcpu, u64 rip, char *buf, size_t size);
+
 #endif

@@ -182,6 +182,9 @@ struct umbra_event {
  * @must_emulate: NULL, or: does core have to emulate the code at RIP?  Asked
  *	before each entry and between emulated instructions, with all registers
  *	available when it was true before
+ * @show: NULL, or: write the translation of the code at a guest RIP as text; its length,
+ *	-ENOENT: there is none, -ENOSPC: @size is too small.  vCPU thread, SRCU read
+ *	side held, may sleep
  */
 struct umbra_engine {
 	const char *name;
@@ -213,6 +216,7 @@ struct umbra_engine {
 	void (*code_changed)(struct umbra_vm *vm, gpa_t gpa, bool top);
 	void (*handle_host_event)(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
 	bool (*must_emulate)(struct umbra_vcpu *vcpu);
+	int (*show)(struct umbra_vcpu *vcpu, u64 rip, char *buf, size_t size);
 };
 
 /* The engines that are built in; named only here and in core/engine.c. */

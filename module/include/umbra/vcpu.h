@@ -34,12 +34,14 @@ enum umbra_request {
 	UMBRA_REQ_SHUTDOWN,	/* triple fault */
 	UMBRA_REQ_CLOCK,	/* update the kvmclock page */
 	UMBRA_REQ_CONFIGURE,	/* what the engine intercepts has changed */
+	UMBRA_REQ_LOOK,		/* a reader waits for a translation; core/look.c */
 	UMBRA_REQ_DEAD,		/* umbra_vm_kill() */
 };
 
 /* Where the vCPU's thread is; only the thread leaves OUTSIDE and IN_GUEST. */
 enum umbra_vcpu_mode { UMBRA_OUTSIDE, UMBRA_IN_GUEST, UMBRA_EXITING };
 
+struct umbra_look;
 struct umbra_soft_tlb;
 
 #define UMBRA_IO_LOG		8
@@ -217,6 +219,8 @@ struct umbra_msr_user {
  * @wall_msr: MSR_KVM_WALL_CLOCK_NEW
  * @clock_stopped: KVM_KVMCLOCK_CTRL: tell the guest once
  * @debugfs: directory
+ * @look: wish of a reader of translations, or NULL; core/look.c
+ * @look_lock: of @look and what it points to
  */
 struct umbra_vcpu {
 	struct umbra_vm *vm;
@@ -290,6 +294,8 @@ struct umbra_vcpu {
 	u64 clock_msr, wall_msr;
 	bool clock_stopped;
 	struct dentry *debugfs;
+	struct umbra_look *look;
+	struct mutex look_lock;
 };
 
 static inline void umbra_request(struct umbra_vcpu *vcpu, enum umbra_request req)

@@ -3,6 +3,7 @@
 
 import lzma
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -249,3 +250,29 @@ def inspect(t):
         t.check(result.output.count(b"VM ") == 2, "twice", result.output.decode()[-500:])
         result = bed.run(start + TOOL + " stat 1" + stop, timeout=60)
         ends(t, result, 2, "1: no such VM", what="stat of another process")
+        ends(t, bed.run([TOOL, "block"], timeout=30), 2, "no VM", what="block of no VM")
+        if t.device == "/dev/umbra":
+            result = bed.run(start + TOOL + " block" + stop, timeout=60)
+            ends(t, result, 1, "only the soft engine translates", what="block of another engine")
+
+
+@case("tool/block", engines=("soft",), weight=20)
+def block(t):
+    "umbra block shows kernel code beside its translation."
+    initrd, log = os.path.join(t.scratch, "initrd"), os.path.join(t.scratch, "log")
+    guest.make_initrd(initrd, "echo here; exec sleep 1000")
+    run = " ".join(t.umbra_run("-k", t.guest_image(), "-i", initrd, "-q", "-a", "console=ttyS0"))
+    # The guest sleeps in the kernel, but now and then a timer's softirq or a thread runs.
+    script = (f"{run} >{log} 2>&1 & vm=$!; until grep -q ^here {log}; do sleep 1; done; "
+              f"for i in 1 2 3 4 5; do {TOOL} block $vm; {TOOL} block -a $vm; done; "
+              f"{TOOL} block -r word; {TOOL} block -r 0x10; {TOOL} block -c 7; kill $vm; wait $vm")
+    with t.bed(share=True) as bed:
+        said = bed.run(script, timeout=180).output.decode(errors="replace")
+    t.check(re.search(r"^\d+ bytes at ffffffff[0-9a-f]{8}, translated to \d+$", said, re.M),
+            "a block of the kernel", said)
+    t.check(re.search(r"^ffffffff[0-9a-f]{8}  [a-z].* ffff8[0-9a-f]{11}   [a-z]", said, re.M),
+            "guest instruction and translation side by side", said)
+    t.check(".byte" not in said, "all code decodes", said)
+    t.check("word: not an address" in said, "no address", said)
+    t.check("0x10: no block" in said, "no translation", said)
+    t.check("vcpu7" in said, "no such vCPU", said)
