@@ -17,11 +17,14 @@
  * To synchronize is to write-protect the frame again, flush the TLBs that may
  * write to it, and compare each guest entry with the one that the shadow entry
  * was made from.  What lost permissions is restricted, what changed otherwise
- * is dropped and will fault in again.
+ * is dropped and will fault in again.  On INVLPG an entry that only got its W back
+ * is given it at once.
  *
  * Upper levels are always in step: a shadow entry there stands for hundreds of
  * pages, and guests write it seldom.
  */
+#include <linux/kvm.h>
+
 #include "mmu_internal.h"
 #include "spte.h"
 
@@ -88,11 +91,26 @@ static bool only_permissions(const struct umbra_sp *sp, u64 was, u64 now)
 	return !((was ^ now) & ~may_change);
 }
 
+/* May an entry that only lacks W for the guest's sake have it without a fault? */
+static bool may_grant_write(struct umbra_mmu *mmu, u64 spte, u64 gpte)
+{
+	gfn_t gfn = gpa_to_gfn(gpte & PTE_ADDR);
+	struct umbra_memslot *slot;
+
+	/* The host has let go of no frame whose entry is still there. */
+	if (!(spte & SPTE_HOST_W))
+		return false;
+	slot = umbra_memslots_find(mmu->ops->slots(mmu->vm), gfn);
+	return slot && !(slot->flags & (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)) &&
+	       !umbra_page_protected(mmu, gfn);
+}
+
 /*
- * Restrict a leaf to what the guest entry gives now.  Nothing is added: what the
- * guest gave more faults in with all checks.
+ * A leaf gets the permissions that the guest entry gives now.  More than before
+ * only with @grant: else what the guest gave more faults in with all checks.
  */
-static void restrict_leaf(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index, u64 gpte)
+static void adjust_leaf(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index, u64 gpte,
+			bool grant)
 {
 	u64 *sptep = &sp->spt[index];
 	u64 old = READ_ONCE(*sptep), spte = old;
@@ -100,6 +118,8 @@ static void restrict_leaf(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned i
 
 	if (!(access & UMBRA_AX_W))
 		spte &= ~(PTE_W | PTE_D);
+	else if (grant && may_grant_write(mmu, old, gpte))
+		spte |= PTE_W | PTE_D;
 	if (!(access & UMBRA_AX_U))
 		spte &= ~PTE_U;
 	if (!(access & UMBRA_AX_X))
@@ -108,10 +128,12 @@ static void restrict_leaf(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned i
 	if (spte == old)
 		return;
 	umbra_spte_exchange(sptep, spte);
-	mmu->stale_tlb = true;
+	if (umbra_spte_reduces(old, spte))
+		mmu->stale_tlb = true;
 }
 
-static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index, u64 gpte)
+static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index, u64 gpte,
+		       bool grant)
 {
 	u64 was;
 
@@ -125,7 +147,7 @@ static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 	 * CR0.WP = 0: its permissions follow other rules.
 	 */
 	if (only_permissions(sp, was, gpte) && sp->role.wp) {
-		restrict_leaf(mmu, sp, index, gpte);
+		adjust_leaf(mmu, sp, index, gpte, grant);
 		return;
 	}
 	umbra_page_drop_entry(mmu, sp, index);
@@ -162,17 +184,27 @@ static void sync_entries(struct umbra_mmu *mmu, struct umbra_sp *sp)
 			continue;
 		left--;
 		/* What cannot be read now is as good as changed: not present. */
-		sync_entry(mmu, sp, i, readable ? buffered_entry(mmu, sp, i) : 0);
+		sync_entry(mmu, sp, i, readable ? buffered_entry(mmu, sp, i) : 0, false);
 	}
 	umbra_sync_forget(mmu, sp);
 }
 
-/* One entry only; the frame stays writable, the guest will flush again when it writes again. */
+/*
+ * One entry only; the frame stays writable, the guest will flush again when it writes
+ * again.  It has just written this one, so it is likely to use what it gave.
+ */
 static void sync_one(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index)
 {
-	if (umbra_spte_present(sp->spt[index]))
-		sync_entry(mmu, sp, index,
-			   read_table(mmu, sp->gfn) ? buffered_entry(mmu, sp, index) : 0);
+	unsigned int size = umbra_mode_pte_size(sp->role.mode);
+	unsigned int guest_index = index + sp->role.quadrant * UMBRA_SPT_ENTRIES;
+	u64 gpte;
+
+	if (!umbra_spte_present(sp->spt[index]))
+		return;
+	/* As in sync_entries(): what cannot be read now is as good as not present. */
+	if (umbra_host_read_pte(mmu, gfn_to_gpa(sp->gfn) + guest_index * size, size, true, &gpte))
+		gpte = 0;
+	sync_entry(mmu, sp, index, gpte, true);
 }
 
 /**
@@ -259,7 +291,7 @@ static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view vi
  * In every view: the guest's supervisor executes INVLPG for its users.  The page stays
  * unsync.
  *
- * Context: no MMU lock held.
+ * Context: SRCU read side of the slots held; no MMU lock held.
  */
 void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
