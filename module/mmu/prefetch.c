@@ -7,7 +7,8 @@
  * certain to be right and needs nothing that sleeps: the frame is there, the
  * guest entry has its accessed bit (else we would have to set it, for an
  * access that did not happen), and all that the fault checked holds for them
- * too: same table, same slot, same moment.
+ * too: same table, same slot, same moment.  What the host is about to take back
+ * can still be found in its tables, so there are no neighbours meanwhile.
  */
 #include <linux/kvm.h>
 
@@ -137,6 +138,8 @@ static void prefetch_indirect(struct umbra_mmu_ctx *ctx, const struct umbra_pref
  */
 void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p)
 {
+	if (ctx->mmu->invalidate_count)
+		return;
 	if (p->sp->role.direct)
 		prefetch_direct(ctx, p);
 	else

@@ -150,11 +150,17 @@ void fake_move_begin(gfn_t gfn)
 	hva_t hva = FAKE_HVA + (gfn << 12);
 
 	umbra_invalidate_begin(fake.mmu, hva, hva + 4096, true);
-	move(&fake.page[gfn]);
+	/* The old frame may be found for as long as the invalidation lasts, or may not. */
+	fake.page[gfn].moves = chance(50);
+	if (!fake.page[gfn].moves)
+		move(&fake.page[gfn]);
 }
 
 void fake_move_end(gfn_t gfn)
 {
+	if (fake.page[gfn].moves)
+		move(&fake.page[gfn]);
+	fake.page[gfn].moves = false;
 	umbra_invalidate_end(fake.mmu);
 }
 

@@ -21,6 +21,7 @@
 struct fake_page {
 	u8 *frame;		/* 4096 bytes, aligned */
 	bool host_ro;		/* copy-on-write: a write moves it */
+	bool moves;		/* it will at the end of the invalidation */
 };
 
 struct fake {
