@@ -537,6 +537,10 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 	entry = umbra_cpuid_find(vcpu, 0xd, 1);
 	if (entry && entry->eax & F(XGETBV1))
 		features |= UMBRA_EMUL_F_XGETBV1;
+	if (entry && entry->eax & F(XSAVEOPT))
+		features |= UMBRA_EMUL_F_XSAVEOPT;
+	if (entry && entry->eax & F(XSAVEC))
+		features |= UMBRA_EMUL_F_XSAVEC;
 	if (umbra_guest_is_amd(vcpu))
 		features |= UMBRA_EMUL_F_AMD;
 	/* The emulator executes these on the processor, whatever userspace promised. */

@@ -486,6 +486,12 @@ static int emul_fx(struct umbra_emul *e, void *area, bool write)
 	return gp_result(e, umbra_fpu_legacy(to_vcpu(e), area, write));
 }
 
+static int emul_xstate(struct umbra_emul *e, struct umbra_xstate *x)
+{
+	umbra_fpu_xstate(to_vcpu(e), x);
+	return UMBRA_EMUL_OK;
+}
+
 static void emul_fpu(struct umbra_emul *e, bool begin)
 {
 	if (begin)
@@ -523,6 +529,7 @@ static const struct umbra_emul_ops emul_ops = {
 	.hypercall = emul_hypercall,
 	.xmm = emul_xmm,
 	.fx = emul_fx,
+	.xstate = emul_xstate,
 	.fpu = emul_fpu,
 	.monitor = emul_nothing,
 	.random = emul_random,

@@ -44,7 +44,7 @@ static u64 host_xcr0;
 static bool xsetbv_leaks;
 static u32 mxcsr_mask;
 static unsigned int area_size;
-static struct { u32 offset, size; bool aligned; } component[64];
+static struct umbra_xcomponent component[64];
 
 u64 umbra_fpu_xfeatures(void)
 {
@@ -232,27 +232,45 @@ void umbra_fpu_host_xcr0(struct umbra_vcpu *vcpu)
 
 /* For the emulator. */
 
+static void *component_at(struct xregs_state *x, unsigned int i, unsigned int at)
+{
+	if (!(xfeatures & BIT_ULL(i)))
+		return NULL;
+	x->header.xfeatures |= BIT_ULL(i);
+	return (u8 *)x + component[i].offset + at;
+}
+
+/* Where byte @at of a vector register is, and how many follow it there; NULL: nowhere. */
+static void *vector_piece(struct xregs_state *x, unsigned int reg, unsigned int at,
+			  unsigned int *n)
+{
+	if (reg >= 16) {
+		*n = 64 - at;
+		return component_at(x, XFEATURE_Hi16_ZMM, (reg - 16) * 64 + at);
+	}
+	*n = at < 32 ? 16 : 32;
+	if (!at)
+		return (u8 *)x->i387.xmm_space + reg * 16;
+	return at < 32 ? component_at(x, XFEATURE_YMM, reg * 16) :
+			 component_at(x, XFEATURE_ZMM_Hi256, reg * 32);
+}
+
 int umbra_fpu_vector(struct umbra_vcpu *vcpu, unsigned int reg, void *buf, unsigned int len,
 		     bool write)
 {
 	struct xregs_state *x = plain_image(vcpu);
-	void *low, *high;
+	unsigned int at, n;
+	void *piece;
 
-	/* The upper registers and halves of AVX-512 are not reached. */
-	if (reg >= 16 || len > 32 || (len > 16 && !(xfeatures & XFEATURE_MASK_YMM)))
-		return -EINVAL;
-	low = (u8 *)x->i387.xmm_space + reg * 16;
-	high = (u8 *)x + component[XFEATURE_YMM].offset + reg * 16;
-	if (write) {
-		memcpy(low, buf, min(len, 16u));
-		if (len > 16) {
-			memcpy(high, (u8 *)buf + 16, len - 16);
-			x->header.xfeatures |= XFEATURE_MASK_YMM;
-		}
-	} else {
-		memcpy(buf, low, min(len, 16u));
-		if (len > 16)
-			memcpy((u8 *)buf + 16, high, len - 16);
+	for (at = 0; at < len; at += n) {
+		piece = vector_piece(x, reg, at, &n);
+		if (!piece)
+			return write && at ? 0 : -EINVAL;
+		n = min(n, len - at);
+		if (write)
+			memcpy(piece, (u8 *)buf + at, n);
+		else
+			memcpy((u8 *)buf + at, piece, n);
 	}
 	return 0;
 }
@@ -271,6 +289,19 @@ int umbra_fpu_legacy(struct umbra_vcpu *vcpu, void *area, bool write)
 		return -EINVAL;
 	memcpy(&x->i387, area, LEGACY_SIZE);
 	return 0;
+}
+
+void umbra_fpu_xstate(struct umbra_vcpu *vcpu, struct umbra_xstate *xstate)
+{
+	struct xregs_state *x = plain_image(vcpu);
+
+	x->header.xfeatures |= xfeatures;
+	*xstate = (struct umbra_xstate){
+		.image = (u8 *)x,
+		.features = xfeatures,
+		.mxcsr_mask = mxcsr_mask,
+		.component = component,
+	};
 }
 
 /* KVM_GET_FPU */

@@ -36,10 +36,12 @@ void umbra_fpu_leave(struct umbra_vcpu *vcpu);
 void umbra_fpu_guest_xcr0(struct umbra_vcpu *vcpu);
 void umbra_fpu_host_xcr0(struct umbra_vcpu *vcpu);
 
-/* Emulator access to the image: vector register @reg, @len bytes. */
+/* Emulator access to the image: vector register @reg, @len bytes; a write may exceed it. */
 int umbra_fpu_vector(struct umbra_vcpu *vcpu, unsigned int reg, void *buf, unsigned int len,
 		     bool write);
 /* The 512-byte legacy area. */
 int umbra_fpu_legacy(struct umbra_vcpu *vcpu, void *area, bool write);
+/* The whole image, every component of it in use from then on. */
+void umbra_fpu_xstate(struct umbra_vcpu *vcpu, struct umbra_xstate *xstate);
 
 #endif

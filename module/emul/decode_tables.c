@@ -353,7 +353,8 @@ static const struct emul_opcode c7_7[2] = {
 
 static const struct emul_opcode grp9[8] = {
 	[1] = X(cmpxchg8b, MEM | LK, Mm),
-	[3] = N(MEM | PN, Mm), [4] = N(MEM | PN, Mm), [5] = N(MEM | PN, Mm),
+	[3] = X(ud, MEM | PN, Mm), [4] = XF(xsavec, XSAVEC, MEM | PN, Mm),
+	[5] = X(ud, MEM | PN, Mm),
 	[6] = T(MOD, c7_6), [7] = T(MOD, c7_7),
 };
 
@@ -361,7 +362,8 @@ static const struct emul_opcode grp9[8] = {
 static const struct emul_opcode ae_mem_np[8] = {
 	X(fxsave, MEM, Mm), X(fxrstor, MEM, Mm),
 	X(ldmxcsr, MEM, Ed), X(stmxcsr, MEM | ST, Ed),
-	N(MEM, Mm), N(MEM, Mm), N(MEM, Mm), X(clflush, MEM, Mb),
+	X(xsave, MEM, Mm), X(xrstor, MEM, Mm), XF(xsaveopt, XSAVEOPT, MEM, Mm),
+	X(clflush, MEM, Mb),
 };
 
 static const struct emul_opcode ae_mem_66[8] = {

@@ -239,7 +239,7 @@ static int judge(struct umbra_emul *e, struct emul_insn *in)
 	in->exec = op->exec ? op->exec : emul_simd_handler(in);
 	if (!in->exec)
 		return emul_unhandled(e, in->enc == EMUL_ENC_LEGACY ?
-				      "SSE, MMX or XSAVE instruction" :
+				      "SSE or MMX instruction" :
 				      "AVX instruction");
 	return UMBRA_EMUL_OK;
 }

@@ -103,4 +103,7 @@ emul_handler emul_op_jmpf, emul_op_callf, emul_op_jmpf_mem, emul_op_callf_mem,
 emul_handler emul_op_x87, emul_op_fwait, emul_op_emms, emul_op_fxsave,
 	emul_op_fxrstor, emul_op_ldmxcsr, emul_op_stmxcsr;
 
+/* xsave.c */
+emul_handler emul_op_xsave, emul_op_xsaveopt, emul_op_xsavec, emul_op_xrstor;
+
 #endif

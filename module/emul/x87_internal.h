@@ -30,6 +30,7 @@
 #define FSW_BUSY	BIT(15)
 #define FSW_CLEX	0x80ff	/* busy, summary, stack fault, exceptions */
 #define FCW_INIT	0x37f
+#define MXCSR_INIT	0x1f80
 
 static inline u16 fx_u16(const u8 *fx, unsigned int at)
 {

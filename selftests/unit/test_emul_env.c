@@ -261,6 +261,14 @@ static int op_fx(struct umbra_emul *e, void *area, bool write)
 	return UMBRA_EMUL_OK;
 }
 
+static int op_xstate(struct umbra_emul *e, struct umbra_xstate *x)
+{
+	struct env *v = to_env(e);
+
+	*x = (struct umbra_xstate){ v->ximage, v->xfeatures, v->mxcsr_mask, v->xcomponent };
+	return UMBRA_EMUL_OK;
+}
+
 /* Here the processor's vector registers are anybody's. */
 static void op_fpu(struct umbra_emul *e, bool begin)
 {
@@ -285,6 +293,7 @@ static const struct umbra_emul_ops ops = {
 	.invlpg = op_invlpg,
 	.xmm = op_xmm,
 	.fx = op_fx,
+	.xstate = op_xstate,
 	.fpu = op_fpu,
 };
 

@@ -36,6 +36,10 @@ struct env_region {
  * @regions: how many
  * @vec: vector registers
  * @fx: FXSAVE area
+ * @ximage: image of XSAVE state
+ * @xfeatures: what is in it
+ * @xcomponent: where
+ * @mxcsr_mask: for XSAVE
  * @port_val: what IN returns
  * @port: last port accessed
  * @port_size: and its size
@@ -56,6 +60,10 @@ struct env {
 	unsigned int regions;
 	u8 vec[32][64];
 	u8 fx[512];
+	u8 ximage[4096];
+	u64 xfeatures;
+	struct umbra_xcomponent xcomponent[64];
+	u32 mxcsr_mask;
 	u32 port_val;
 	u16 port;
 	unsigned int port_size;

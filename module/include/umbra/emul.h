@@ -77,6 +77,34 @@ struct umbra_fault {
 struct umbra_emul;
 
 /**
+ * struct umbra_xcomponent - a state component of XSAVE (CPUID leaf 0xD)
+ * @offset: in the standard format, bytes
+ * @size: bytes; 0: the processor does not have it
+ * @aligned: to 64 bytes in the compacted format
+ */
+struct umbra_xcomponent {
+	u32 offset;
+	u32 size;
+	bool aligned;
+};
+
+/**
+ * struct umbra_xstate - the guest's state in the standard XSAVE format
+ * @image: holds every component of @features, also in its initial state; what
+ *	is written there lasts, whatever happens to the instruction.  The header is
+ *	the owner's
+ * @features: XCR0 bits that are in the image
+ * @mxcsr_mask: the bits that MXCSR may have
+ * @component: 64 of them; the first two are not used
+ */
+struct umbra_xstate {
+	u8 *image;
+	u64 features;
+	u32 mxcsr_mask;
+	const struct umbra_xcomponent *component;
+};
+
+/**
  * struct umbra_emul_ops - what the emulator asks of its owner
  * @fetch: read up to @len code bytes at linear @gva; returns the number in
  *	@got (a page end or segment end may cut it short, at least 1)
@@ -106,6 +134,7 @@ struct umbra_emul;
  *	the register.  @len is 1..16 for SSE; a VEX or EVEX write has 64 bytes, zero
  *	above the vector: the owner ignores what the register does not have
  * @fx: FXSAVE (@write false) or FXRSTOR of the 512-byte legacy area; also x87 by NULL checks
+ * @xstate: fills @x; the image is the guest's until the next callback
  * @fpu: the emulator is about to use the processor's vector registers for a few
  *	instructions (@begin) or is done with them; their contents may be anything.
  *	NULL: vector arithmetic is UNHANDLED
@@ -147,6 +176,7 @@ struct umbra_emul_ops {
 	int (*xmm)(struct umbra_emul *e, unsigned int reg, void *buf,
 		   unsigned int len, bool write);
 	int (*fx)(struct umbra_emul *e, void *area, bool write);
+	int (*xstate)(struct umbra_emul *e, struct umbra_xstate *x);
 	void (*fpu)(struct umbra_emul *e, bool begin);
 	int (*monitor)(struct umbra_emul *e);
 	int (*random)(struct umbra_emul *e, bool seed, u64 *val);
@@ -213,11 +243,13 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_RDSEED	BIT_ULL(18)
 #define UMBRA_EMUL_F_MOVDIR	BIT_ULL(19)	/* MOVDIRI, MOVDIR64B */
 #define UMBRA_EMUL_F_XGETBV1	BIT_ULL(20)
+#define UMBRA_EMUL_F_XSAVEOPT	BIT_ULL(21)
+#define UMBRA_EMUL_F_XSAVEC	BIT_ULL(22)
 /* These promise that the host has them as well. */
-#define UMBRA_EMUL_F_SSE3	BIT_ULL(21)
-#define UMBRA_EMUL_F_SSSE3	BIT_ULL(22)
-#define UMBRA_EMUL_F_SSE41	BIT_ULL(23)
-#define UMBRA_EMUL_F_SSE42	BIT_ULL(24)
+#define UMBRA_EMUL_F_SSE3	BIT_ULL(23)
+#define UMBRA_EMUL_F_SSSE3	BIT_ULL(24)
+#define UMBRA_EMUL_F_SSE41	BIT_ULL(25)
+#define UMBRA_EMUL_F_SSE42	BIT_ULL(26)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
 /* Bytes that umbra_emul.cache takes. */
