@@ -145,19 +145,13 @@ static unsigned int seen_code(const struct umbra_vcpu *vcpu, gva_t gva, void *bu
 	return len;
 }
 
-static int emul_fetch(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
-		      unsigned int *got)
+static noinline int fetch_slowly(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
+				 unsigned int acc, unsigned int *got)
 {
 	struct umbra_vcpu *vcpu = to_vcpu(e);
-	unsigned int acc = UMBRA_ACC_FETCH;
 	gpa_t gpa;
 	int ret;
 
-	if (e->r.cpl == 3)
-		acc |= UMBRA_ACC_USER;
-	*got = len;
-	if (umbra_soft_fetch(vcpu, gva, buf, len, acc))
-		return UMBRA_EMUL_OK;
 	*got = seen_code(vcpu, gva, buf, len);
 	if (*got)
 		return UMBRA_EMUL_OK;
@@ -171,6 +165,19 @@ static int emul_fetch(struct umbra_emul *e, gva_t gva, void *buf, unsigned int l
 	}
 	*got = len;
 	return UMBRA_EMUL_OK;
+}
+
+static int emul_fetch(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
+		      unsigned int *got)
+{
+	unsigned int acc = UMBRA_ACC_FETCH;
+
+	if (e->r.cpl == 3)
+		acc |= UMBRA_ACC_USER;
+	*got = len;
+	if (likely(umbra_soft_fetch(to_vcpu(e), gva, buf, len, acc)))
+		return UMBRA_EMUL_OK;
+	return fetch_slowly(e, gva, buf, len, acc, got);
 }
 
 /* Devices see at most eight bytes at a time. */
@@ -542,15 +549,6 @@ void umbra_emulate_init(struct umbra_vcpu *vcpu)
 	vcpu->emul.regs = &vcpu->regs;
 }
 
-u64 umbra_linear_rip(struct umbra_vcpu *vcpu)
-{
-	const struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_SEG | UMBRA_REGS_CR);
-
-	if (umbra_in_64bit(regs))
-		return regs->rip;
-	return (u32)(regs->seg[UMBRA_CS].base + regs->rip);
-}
-
 unsigned int umbra_fetch(struct umbra_vcpu *vcpu, void *buf, unsigned int len)
 {
 	unsigned int acc = UMBRA_ACC_FETCH;
@@ -614,19 +612,11 @@ static void keep_insn(struct umbra_vcpu *vcpu, u64 rip)
 	memcpy(vcpu->insn.bytes, vcpu->emul.insn, vcpu->emul.insn_len);
 }
 
-int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
+/* What is to be done when it was not simply done. */
+static noinline int settle(struct umbra_vcpu *vcpu, u64 rip, gpa_t written, int ret)
 {
 	struct umbra_emul *e = &vcpu->emul;
-	u64 rip;
-	int ret;
 
-	umbra_regs_get(vcpu, UMBRA_REGS_ALL);
-	rip = umbra_linear_rip(vcpu);
-	umbra_io_begin(vcpu, rip);
-	e->features = vcpu->emul_features;
-	ret = umbra_emulate(e);
-	vcpu->stat.emulated++;
-	trace_umbra_emulate(rip, e->insn_len, e->insn, ret);
 	/* Also one that faults (SDM Vol. 3A 6.7.1). */
 	if (e->iret && ret != UMBRA_EMUL_IO)
 		vcpu->nmi_masked = false;
@@ -653,4 +643,23 @@ int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 	default:
 		return unhandled(vcpu, written);
 	}
+}
+
+int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
+{
+	struct umbra_emul *e = &vcpu->emul;
+	u64 rip;
+	int ret;
+
+	umbra_regs_get(vcpu, UMBRA_REGS_ALL);
+	rip = umbra_linear_rip(vcpu);
+	umbra_io_begin(vcpu, rip);
+	e->features = vcpu->emul_features;
+	ret = umbra_emulate(e);
+	vcpu->stat.emulated++;
+	trace_umbra_emulate(rip, e->insn_len, e->insn, ret);
+	if (unlikely(ret || e->iret))
+		return settle(vcpu, rip, written, ret);
+	umbra_io_end(vcpu);
+	return 1;
 }

@@ -5,6 +5,7 @@
 #ifndef UMBRA_EMULATE_INTERNAL_H
 #define UMBRA_EMULATE_INTERNAL_H
 
+#include "cr_internal.h"
 #include "umbra/vcpu.h"
 
 /**
@@ -23,7 +24,14 @@ int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written);
 void umbra_emulate_init(struct umbra_vcpu *vcpu);
 
 /* Linear address of the next instruction. */
-u64 umbra_linear_rip(struct umbra_vcpu *vcpu);
+static inline u64 umbra_linear_rip(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_SEG | UMBRA_REGS_CR);
+
+	if (umbra_in_64bit(regs))
+		return regs->rip;
+	return (u32)(regs->seg[UMBRA_CS].base + regs->rip);
+}
 
 /**
  * umbra_fetch() - the bytes at the guest's RIP

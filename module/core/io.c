@@ -20,25 +20,6 @@
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
 
-void umbra_io_begin(struct umbra_vcpu *vcpu, u64 rip)
-{
-	struct umbra_io_log *log = &vcpu->io;
-
-	if (log->rip != rip)
-		log->n = 0;
-	log->rip = rip;
-	log->pos = 0;
-}
-
-void umbra_io_end(struct umbra_vcpu *vcpu)
-{
-	vcpu->io.n = 0;
-	vcpu->io.pending = false;
-	/* Userspace, or the guest itself, may change code and tables before the next one. */
-	vcpu->insn.len = 0;
-	vcpu->hint.valid = false;
-}
-
 static u64 to_u64(const void *data, unsigned int len)
 {
 	u64 val = 0;

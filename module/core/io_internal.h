@@ -8,9 +8,25 @@
 #include "umbra/vcpu.h"
 
 /* The emulator is about to execute the instruction at linear @rip, for the first time or again. */
-void umbra_io_begin(struct umbra_vcpu *vcpu, u64 rip);
+static inline void umbra_io_begin(struct umbra_vcpu *vcpu, u64 rip)
+{
+	struct umbra_io_log *log = &vcpu->io;
+
+	if (log->rip != rip)
+		log->n = 0;
+	log->rip = rip;
+	log->pos = 0;
+}
+
 /* It is through, one way or the other: the log is of no more use. */
-void umbra_io_end(struct umbra_vcpu *vcpu);
+static inline void umbra_io_end(struct umbra_vcpu *vcpu)
+{
+	vcpu->io.n = 0;
+	vcpu->io.pending = false;
+	/* Userspace, or the guest itself, may change code and tables before the next one. */
+	vcpu->insn.len = 0;
+	vcpu->hint.valid = false;
+}
 
 /**
  * umbra_io_access() - one access of the instruction in flight

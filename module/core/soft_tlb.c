@@ -165,7 +165,15 @@ bool umbra_soft_fetch(struct umbra_vcpu *vcpu, gva_t gva, void *buf, unsigned in
 		return false;
 	/* Two words that overlap are faster than any loop. */
 	from = address(entry, gva);
-	return load(from, to, 8) && load(from + len - 8, to + len - 8, 8);
+	if (!user_read_access_begin(from, len))
+		return false;
+	unsafe_get_user(*(u64 *)to, (const u64 __user *)from, failed);
+	unsafe_get_user(*(u64 *)(to + len - 8), (const u64 __user *)(from + len - 8), failed);
+	user_read_access_end();
+	return true;
+failed:
+	user_read_access_end();
+	return false;
 }
 
 bool umbra_soft_read(struct umbra_vcpu *vcpu, gva_t gva, void *buf, unsigned int len,

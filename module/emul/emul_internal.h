@@ -333,7 +333,8 @@ bool emul_row_exists(const struct emul_insn *in);
 
 /* operand.c */
 u64 emul_effective_address(struct umbra_emul *e, struct emul_insn *in);
-bool emul_canonical(const struct umbra_emul *e, u64 addr);
+bool emul_misaligned(const struct umbra_emul *e, const struct emul_insn *in,
+		     unsigned int len);
 int emul_linear(struct umbra_emul *e, unsigned int seg, u64 off,
 		unsigned int len, unsigned int acc, gva_t *gva);
 int emul_read_unit(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
@@ -554,6 +555,12 @@ static inline bool emul_v86(const struct umbra_emul *e)
 static inline bool emul_real_or_v86(const struct umbra_emul *e)
 {
 	return !emul_prot(e) || (e->r.rflags & X86_EFLAGS_VM);
+}
+
+/* Is the linear address canonical?  CR4.LA57 decides the width. */
+static inline bool emul_canonical(const struct umbra_emul *e, u64 addr)
+{
+	return umbra_canonical(addr, unlikely(e->r.cr4 & X86_CR4_LA57) ? 57 : 48);
 }
 
 static inline bool emul_lma(const struct umbra_emul *e)

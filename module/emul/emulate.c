@@ -52,6 +52,10 @@ void emul_commit(struct umbra_emul *e)
 	g->rip = r->rip;
 	g->rflags = r->rflags;
 	g->int_shadow = r->int_shadow;
+	g->dirty |= UMBRA_REGS_GPR | r->dirty;
+	e->in_step = true;
+	if (likely(!r->dirty))
+		return;
 	if (r->dirty & UMBRA_REGS_SEG) {
 		memcpy(g->seg, r->seg, UMBRA_LDTR * sizeof(g->seg[0]));
 		g->cpl = r->cpl;
@@ -64,8 +68,6 @@ void emul_commit(struct umbra_emul *e)
 	}
 	if (r->dirty & UMBRA_REGS_SYSCALL)
 		g->kernel_gs_base = r->kernel_gs_base;
-	g->dirty |= UMBRA_REGS_GPR | r->dirty;
-	e->in_step = true;
 }
 
 static unsigned int code_mode(const struct umbra_emul *e)
@@ -125,7 +127,6 @@ static int fetch_more(struct umbra_emul *e, unsigned int have,
 #define CACHE_ENTRIES	1024
 
 struct cache {
-	struct emul_insn now;	/* spares a big one on the stack */
 	struct cached {
 		u64 word[2];
 		u64 mask[2];
@@ -149,40 +150,38 @@ static struct cached *cache_entry(const struct umbra_emul *e)
 	return &cache->entry[(rip ^ rip >> 10) & (CACHE_ENTRIES - 1)];
 }
 
-static bool find_decoded(struct umbra_emul *e, struct emul_insn *in,
+/*
+ * It is executed where it lies: what handlers change in it besides values of
+ * operands is put back here, and nothing else may depend on the last time.
+ */
+static bool find_decoded(struct umbra_emul *e, struct cached *c,
 			 unsigned int have, unsigned int mode)
 {
-	const struct cached *c;
 	u64 word[2];
 
-	if (!e->cache)
-		return false;
-	c = cache_entry(e);
 	if (c->in.mode != mode || have < c->in.len)
 		return false;
 	memcpy(word, e->insn, sizeof(word));
 	if (((word[0] ^ c->word[0]) & c->mask[0]) |
 	    ((word[1] ^ c->word[1]) & c->mask[1]))
 		return false;
-	*in = c->in;
+	c->in.shadow = 0;
+	c->in.keep_rf = false;
+	c->in.no_store = false;
 	return true;
 }
 
-static void keep_decoded(struct umbra_emul *e, const struct emul_insn *in)
+static void keep_decoded(struct umbra_emul *e, struct cached *c)
 {
-	struct cached *c;
+	unsigned int len = c->in.len;
 
-	if (!e->cache)
-		return;
-	c = cache_entry(e);
-	c->in = *in;
 	memcpy(c->word, e->insn, sizeof(c->word));
-	c->mask[0] = in->len < 8 ? (1ull << 8 * in->len) - 1 : ~0ull;
-	c->mask[1] = in->len > 8 ? (1ull << 8 * (in->len - 8)) - 1 : 0;
+	c->mask[0] = len < 8 ? (1ull << 8 * len) - 1 : ~0ull;
+	c->mask[1] = len > 8 ? (1ull << 8 * (len - 8)) - 1 : 0;
 }
 
 /* Bytes after a page end are fetched only when the instruction needs them. */
-static int fetch_decode(struct umbra_emul *e, struct emul_insn *in)
+static int fetch_decode(struct umbra_emul *e, struct emul_insn *in, struct cached *c)
 {
 	unsigned int mode = code_mode(e);
 	unsigned int flags = e->features & UMBRA_EMUL_F_AMD ?
@@ -196,15 +195,19 @@ static int fetch_decode(struct umbra_emul *e, struct emul_insn *in)
 			return ret;
 		have += got;
 		e->insn_len = have;
-		if (find_decoded(e, in, have, mode))
+		if (c && find_decoded(e, c, have, mode))
 			goto decoded;
 		ret = emul_decode(in, e->insn, have, mode, flags);
+		/* Half an instruction must not be found there. */
+		if (ret)
+			in->mode = 0;
 	} while (ret == -ENODATA);
 	if (ret == -E2BIG)
 		return emul_gp(e);
 	if (ret)
 		return emul_ud(e);
-	keep_decoded(e, in);
+	if (c)
+		keep_decoded(e, c);
 decoded:
 	e->insn_len = in->len;
 	e->r.rip += in->len;
@@ -256,18 +259,35 @@ static void bit_address(struct umbra_emul *e, struct emul_insn *in)
 	in->mem.ea = (in->mem.ea + byte) & emul_mask(in->adsize);
 }
 
+/* Most operands are registers or nothing to load. */
+static inline int load(struct umbra_emul *e, struct emul_insn *in,
+		       struct emul_operand *op, unsigned int acc)
+{
+	if (op->type == EMUL_OT_GPR) {
+		op->val = emul_gpr(e, op->reg, op->size);
+		return UMBRA_EMUL_OK;
+	}
+	if (op->type == EMUL_OT_NONE || op->type == EMUL_OT_IMM)
+		return UMBRA_EMUL_OK;
+	return emul_load_operand(e, in, op, acc);
+}
+
+static inline int store(struct umbra_emul *e, struct emul_insn *in,
+			const struct emul_operand *op)
+{
+	if (op->type == EMUL_OT_GPR) {
+		emul_gpr_set(e, op->reg, op->size, op->val);
+		return UMBRA_EMUL_OK;
+	}
+	return emul_store_operand(e, in, op);
+}
+
 static int load_sources(struct umbra_emul *e, struct emul_insn *in)
 {
 	int ret;
 
-	if (in->src.type) {
-		ret = emul_load_operand(e, in, &in->src, 0);
-		if (ret)
-			return ret;
-	}
-	if (in->src2.type)
-		return emul_load_operand(e, in, &in->src2, 0);
-	return UMBRA_EMUL_OK;
+	ret = load(e, in, &in->src, 0);
+	return ret ? ret : load(e, in, &in->src2, 0);
 }
 
 static int load_dst(struct umbra_emul *e, struct emul_insn *in)
@@ -276,8 +296,7 @@ static int load_dst(struct umbra_emul *e, struct emul_insn *in)
 
 	if (!(f & OPF_LOAD))
 		return UMBRA_EMUL_OK;
-	return emul_load_operand(e, in, &in->dst,
-				 f & OPF_STORE ? UMBRA_ACC_RMW : 0);
+	return load(e, in, &in->dst, f & OPF_STORE ? UMBRA_ACC_RMW : 0);
 }
 
 static int store_results(struct umbra_emul *e, struct emul_insn *in)
@@ -285,13 +304,11 @@ static int store_results(struct umbra_emul *e, struct emul_insn *in)
 	int ret;
 
 	if ((in->op->flags & OPF_STORE) && !in->no_store) {
-		ret = emul_store_operand(e, in, &in->dst);
+		ret = store(e, in, &in->dst);
 		if (ret)
 			return ret;
 	}
-	if (in->op->flags & OPF_SRC2)
-		return emul_store_operand(e, in, &in->src);
-	return UMBRA_EMUL_OK;
+	return in->op->flags & OPF_SRC2 ? store(e, in, &in->src) : UMBRA_EMUL_OK;
 }
 
 /*
@@ -335,9 +352,11 @@ static int run(struct umbra_emul *e, struct emul_insn *in)
 	u32 f = in->op->flags;
 	int ret;
 
-	emul_effective_address(e, in);
-	if ((f & OPF_BITS) && in->mod != 3)
-		bit_address(e, in);
+	if (in->mod != 3) {
+		emul_effective_address(e, in);
+		if (f & OPF_BITS)
+			bit_address(e, in);
+	}
 	ret = load_sources(e, in);
 	if (ret)
 		return ret;
@@ -374,17 +393,16 @@ static int finish(struct umbra_emul *e, struct emul_insn *in, int ret)
 	return UMBRA_EMUL_FAULT;
 }
 
-static int emulate(struct umbra_emul *e, struct emul_insn *in)
+static int emulate(struct umbra_emul *e, struct emul_insn *in, struct cached *c)
 {
 	int ret;
 
-	emul_begin(e);
 	if (emul_watching(e)) {
 		ret = emul_watch_code(e);
 		if (ret)
 			return ret;
 	}
-	ret = fetch_decode(e, in);
+	ret = fetch_decode(e, in, c);
 	if (ret)
 		return ret;
 	in->tf = e->r.rflags & X86_EFLAGS_TF;
@@ -402,7 +420,8 @@ static noinline int emulate_uncached(struct umbra_emul *e)
 {
 	struct emul_insn in;
 
-	return emulate(e, &in);
+	emul_begin(e);
+	return emulate(e, &in, NULL);
 }
 
 /**
@@ -416,7 +435,11 @@ static noinline int emulate_uncached(struct umbra_emul *e)
  */
 int umbra_emulate(struct umbra_emul *e)
 {
-	struct cache *cache = e->cache;
+	struct cached *c;
 
-	return cache ? emulate(e, &cache->now) : emulate_uncached(e);
+	if (!e->cache)
+		return emulate_uncached(e);
+	emul_begin(e);
+	c = cache_entry(e);
+	return emulate(e, &c->in, c);
 }

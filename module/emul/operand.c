@@ -31,13 +31,20 @@ u64 emul_effective_address(struct umbra_emul *e, struct emul_insn *in)
 }
 
 /**
- * emul_canonical() - whether a linear address is canonical
- * @e: the emulation; CR4.LA57 decides the width
- * @addr: linear address
+ * emul_misaligned() - whether the memory operand is not aligned
+ * @e: the emulation
+ * @in: the instruction, effective address done
+ * @len: alignment in bytes, a power of two
+ *
+ * Such an operand of SSE or XSAVE is #GP(0), whatever else is wrong with it.
  */
-bool emul_canonical(const struct umbra_emul *e, u64 addr)
+bool emul_misaligned(const struct umbra_emul *e, const struct emul_insn *in, unsigned int len)
 {
-	return umbra_canonical(addr, e->r.cr4 & X86_CR4_LA57 ? 57 : 48);
+	u64 base = e->r.seg[in->mem.seg].base;
+
+	if (in->mode == 64 && in->mem.seg < UMBRA_FS)
+		base = 0;
+	return (base + in->mem.ea) & (len - 1);
 }
 
 static int seg_fault(struct umbra_emul *e, unsigned int seg)

@@ -187,21 +187,12 @@ static int execute(struct umbra_emul *e, const u8 *stub, struct emul_simd *s, bo
 	return UMBRA_EMUL_OK;
 }
 
-static bool misaligned(const struct umbra_emul *e, const struct emul_insn *in)
-{
-	u64 base = e->r.seg[in->mem.seg].base;
-
-	if (in->mode == 64 && in->mem.seg < UMBRA_FS)
-		base = 0;
-	return (base + in->mem.ea) & 15;
-}
-
 static int load_vec(struct umbra_emul *e, struct emul_insn *in, const struct emul_operand *op,
 		    u8 *buf, unsigned int bytes)
 {
 	if (op->type != EMUL_OT_ADDR)
 		return e->ops->xmm(e, op->reg, buf, 16, false);
-	if (bytes == 16 && misaligned(e, in))
+	if (bytes == 16 && emul_misaligned(e, in, 16))
 		return emul_gp(e);
 	return emul_read(e, in->mem.seg, in->mem.ea, buf, bytes, 0);
 }

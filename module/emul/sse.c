@@ -46,19 +46,6 @@ static int put_vec(struct umbra_emul *e, const struct emul_insn *in,
 	return e->ops->xmm(e, reg, buf, 64, true);
 }
 
-/* #GP(0) whatever else is wrong with the address. */
-static bool misaligned(const struct umbra_emul *e, const struct emul_insn *in,
-		       unsigned int len)
-{
-	u64 base = e->r.seg[in->mem.seg].base;
-
-	if (in->mod == 3)
-		return false;
-	if (in->mode == 64 && in->mem.seg < UMBRA_FS)
-		base = 0;
-	return (base + in->mem.ea) & (len - 1);
-}
-
 static int move(struct umbra_emul *e, struct emul_insn *in, unsigned int len,
 		bool aligned)
 {
@@ -68,7 +55,7 @@ static int move(struct umbra_emul *e, struct emul_insn *in, unsigned int len,
 	ret = vec_check(e, in);
 	if (ret)
 		return ret;
-	if (aligned && misaligned(e, in, len))
+	if (aligned && in->mod != 3 && emul_misaligned(e, in, len))
 		return emul_gp(e);
 	if (in->src.type == EMUL_OT_ADDR)
 		ret = emul_read(e, in->mem.seg, in->mem.ea, buf, len, 0);

@@ -27,7 +27,6 @@ enum { XS_BV, XS_COMP_BV };
 
 static int begin(struct umbra_emul *e, struct emul_insn *in, struct umbra_xstate *x, u64 *rfbm)
 {
-	gva_t gva;
 	int ret;
 
 	if (!(e->r.cr4 & X86_CR4_OSXSAVE))
@@ -36,10 +35,7 @@ static int begin(struct umbra_emul *e, struct emul_insn *in, struct umbra_xstate
 		return emul_fault_noerr(e, EMUL_NM);
 	if (!e->ops->xstate)
 		return emul_unhandled(e, "XSAVE instruction");
-	ret = emul_linear(e, in->mem.seg, in->mem.ea, XS_LEGACY + XS_HEADER, 0, &gva);
-	if (ret)
-		return ret;
-	if (gva & 63)
+	if (emul_misaligned(e, in, 64))
 		return emul_gp(e);
 	*rfbm = (u32)e->r.gpr[UMBRA_RAX] | e->r.gpr[UMBRA_RDX] << 32;
 	*rfbm &= e->r.xcr0;
