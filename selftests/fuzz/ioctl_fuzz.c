@@ -7,7 +7,9 @@
  * once, runs, closes, forks, and memory that goes away under a running guest.  The host must not
  * notice, and a proper guest must still run afterwards.
  *
- *   ioctl_fuzz [SECONDS [SEED]]
+ *   ioctl_fuzz [SECONDS [SEED [ACTIONS]]]
+ *
+ * It ends after so many actions of each thread, or when the time is over, if that is earlier.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -140,14 +142,15 @@ static uint8_t *memory;
 /* Held where this program itself writes to memory, and where it cannot for a moment. */
 static pthread_mutex_t memory_lock = PTHREAD_MUTEX_INITIALIZER;
 static volatile bool stop;
+static unsigned long most_actions = ~0ul;
 static int run_size;
 
 static struct worker {
 	pthread_t thread;
 	uint64_t rng;
 	uint8_t *arg;		/* ARG_ROOM bytes, nothing behind them */
-	struct kvm_run *run;
-	unsigned long calls, good, runs;
+	bool joined;
+	unsigned long actions, calls, good, runs;
 } workers[THREADS];
 
 static uint64_t rng(struct worker *w)
@@ -546,9 +549,10 @@ static void play_with_memory(struct worker *w)
 /* struct kvm_run in all states of being mapped. */
 static void play_with_run(struct worker *w)
 {
+	size_t size = below(w, 4) ? (size_t)run_size : 4096 * (1 + below(w, 8));
 	int fd = any_fd(w, VCPU);
-	struct kvm_run *run = mmap(NULL, below(w, 4) ? (size_t)run_size : 4096 * (1 + below(w, 8)),
-				   PROT_READ | PROT_WRITE, MAP_SHARED, fd, 4096 * below(w, 2));
+	struct kvm_run *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+				   4096 * below(w, 2));
 
 	if (run == MAP_FAILED)
 		return;
@@ -559,7 +563,9 @@ static void play_with_run(struct worker *w)
 	run->cr8 = below(w, 20);
 	ioctl(fd, KVM_RUN, 0ul);
 	w->runs++;
+	/* In two parts.  All of it: what is left would keep the VM until the process ends. */
 	munmap(run, 4096);
+	munmap((uint8_t *)run + 4096, size - 4096);
 }
 
 /* A child has the files, but not the memory. */
@@ -573,17 +579,18 @@ static void fork_child(struct worker *w)
 		ioctl(fd, KVM_GET_CLOCK, w->arg);
 		_exit(0);
 	}
-	if (pid > 0)
-		waitpid(pid, &status, 0);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
 }
 
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 
-	while (!stop) {
+	while (!stop && w->actions < most_actions) {
 		unsigned int what = below(w, 1000);
 
+		w->actions++;
 		if (what < 800)
 			any_ioctl(w);
 		else if (what < 870)
@@ -618,6 +625,39 @@ static void *room(size_t size)
 	return at;
 }
 
+static void start_workers(uint64_t seed)
+{
+	unsigned int i;
+
+	for (i = 0; i < THREADS; i++) {
+		workers[i].rng = (seed * THREADS + i + 1) * 0x9e3779b97f4a7c15ull;
+		workers[i].arg = room(ARG_ROOM);
+		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+	}
+}
+
+/*
+ * Interrupt all that run: guests are mostly loops.  All of them, always: who waits for a vCPU that
+ * another thread runs ends only after that one.  Return: how many are left.
+ */
+static unsigned int kick_workers(void)
+{
+	unsigned int i, left = 0;
+
+	for (i = 0; i < THREADS; i++) {
+		struct worker *w = &workers[i];
+
+		if (w->joined)
+			continue;
+		w->joined = !pthread_tryjoin_np(w->thread, NULL);
+		if (w->joined)
+			continue;
+		pthread_kill(w->thread, SIGUSR1);
+		left++;
+	}
+	return left;
+}
+
 KU_CODE64(do_out, "mov $0x55, %al\n out %al, $0x10\n");
 
 /* After all that: does a guest still run? */
@@ -643,28 +683,19 @@ int main(int argc, char **argv)
 	unsigned long calls = 0, good = 0, runs = 0;
 	time_t end = time(NULL) + seconds;
 
+	if (argc > 3)
+		most_actions = strtoul(argv[3], NULL, 0);
 	dev = ku_open();
 	ktap_plan(3);
 	run_size = ioctl(dev, KVM_GET_VCPU_MMAP_SIZE, 0ul);
 	memory = room(MEMORY);
 	sigaction(SIGUSR1, &action, NULL);
-	for (i = 0; i < THREADS; i++) {
-		workers[i].rng = (seed * THREADS + i + 1) * 0x9e3779b97f4a7c15ull;
-		workers[i].arg = room(ARG_ROOM);
-		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
-	}
-	/* No run lasts: guests are mostly loops. */
-	while (time(NULL) < end) {
+	start_workers(seed);
+	while (kick_workers()) {
+		stop = time(NULL) >= end;
 		usleep(2000);
-		for (i = 0; i < THREADS; i++)
-			pthread_kill(workers[i].thread, SIGUSR1);
 	}
-	stop = true;
 	for (i = 0; i < THREADS; i++) {
-		while (pthread_tryjoin_np(workers[i].thread, NULL)) {
-			pthread_kill(workers[i].thread, SIGUSR1);
-			usleep(2000);
-		}
 		calls += workers[i].calls;
 		good += workers[i].good;
 		runs += workers[i].runs;

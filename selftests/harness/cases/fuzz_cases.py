@@ -13,7 +13,8 @@ from registry import case
 FUZZ = os.path.join(bedlib.ROOT, "selftests/fuzz")
 # Inputs of one run, so that it takes 10 to 20 s, and bytes of the largest.
 TARGETS = {"decode": (150000, 20), "emulate": (50000, 64), "load": (30000, 64)}
-IOCTL_SECONDS = 15
+# Actions of each of the four threads, and seconds after which a slow machine leaves the rest.
+IOCTL_ACTIONS, IOCTL_SECONDS = 2500, 20
 _lock = threading.Lock()
 
 
@@ -56,6 +57,6 @@ def ioctls(t):
     if not build(t):
         return
     with t.bed(cpus=2) as bed:
-        result = bed.run([os.path.join(FUZZ, "ioctl_fuzz"), str(IOCTL_SECONDS)],
-                         timeout=IOCTL_SECONDS + 60, env={"UMBRA_DEVICE": t.device})
+        result = bed.run([os.path.join(FUZZ, "ioctl_fuzz"), str(IOCTL_SECONDS), "1",
+                          str(IOCTL_ACTIONS)], timeout=IOCTL_SECONDS + 240, env={"UMBRA_DEVICE": t.device})
         t.results += ktap.judge(result.output.decode(errors="replace"), result.status)
