@@ -11,10 +11,12 @@
  * be a page table as well; it then never gets out of step.
  *
  * *The address leads elsewhere.*  umbra_mmu_code_map() maps the page in the kernel
- * view and leaves marks: SPTE_CODE in the leaf, umbra_sp.code in the tables on
- * the way.  Whatever takes the leaf away, or the link to a marked table, passes
+ * view and leaves marks: SPTE_CODE in the leaf and in the links, umbra_sp.code in the
+ * tables on the way.  Whatever takes the leaf away, or the link to a marked table, passes
  * umbra_page_drop_entry(), which tells.  A marked table of level 1 stays in step
- * for as long as it exists, so the guest's writes to it are not missed.
+ * for as long as it exists, so the guest's writes to it are not missed.  An entry that
+ * comes back has no mark, so a way on which all of them are still there has not
+ * changed (umbra_mmu_code_stands()).
  *
  * The uppermost step is different.  Level-4 pages are a vCPU's own and come and go
  * with address spaces, most of which never ran the code in question, so a mark
@@ -132,6 +134,72 @@ void umbra_code_mark(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
 	umbra_sync_page(mmu, sp);
 	sp->code = true;
+}
+
+/**
+ * umbra_code_mark_link() - a link is on the way to translated code
+ * @sptep: the entry
+ *
+ * Context: MMU lock held.
+ */
+void umbra_code_mark_link(u64 *sptep)
+{
+	u64 spte = READ_ONCE(*sptep);
+
+	if (!(spte & SPTE_CODE))
+		umbra_spte_exchange(sptep, spte | SPTE_CODE);
+}
+
+/* The entry of @sp for an address, if it is present and marked; else 0. */
+static u64 marked_entry(const struct umbra_sp *sp, gva_t gva)
+{
+	u64 spte = READ_ONCE(sp->spt[umbra_spte_index(gva, sp->role.level)]);
+
+	return umbra_spte_present(spte) && (spte & SPTE_CODE) ? spte : 0;
+}
+
+/* Where the marks lead, if all of them are there.  MMU lock held. */
+static bool leads_to(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
+{
+	bool two = ctx->mmu->config.two_views;
+	struct umbra_sp *sp = umbra_root_for(ctx, two ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE, gva);
+	unsigned int level;
+	gfn_t first;
+	u64 spte;
+
+	while (sp) {
+		spte = marked_entry(sp, gva);
+		level = sp->role.level;
+		if (!spte)
+			return false;
+		if (umbra_spte_leaf(spte)) {
+			first = umbra_sp_entry_gfn(sp, umbra_spte_index(gva, level));
+			return first + ((gva >> UMBRA_PAGE_SHIFT) & (umbra_level_pages(level) - 1)) == gfn;
+		}
+		sp = umbra_host_owner(umbra_host_table(umbra_spte_hpa(ctx->mmu, spte)));
+	}
+	return false;
+}
+
+/**
+ * umbra_mmu_code_stands() - is the mapping of a page of code certainly what it was?
+ * @ctx: the vCPU's
+ * @gva: linear address
+ * @gfn: what umbra_mmu_code_map() said
+ *
+ * Cheap: the guest's tables are not read.
+ *
+ * Context: the vCPU's thread, no MMU lock held; umbra_mmu_load() in the kernel view was called.
+ * Return: true when it is, and is still watched; false: umbra_mmu_code_map() has to be asked.
+ */
+bool umbra_mmu_code_stands(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
+{
+	bool stands;
+
+	spin_lock(&ctx->mmu->lock);
+	stands = ctx->env.mode == UMBRA_MODE_LONG && leads_to(ctx, gva, gfn);
+	spin_unlock(&ctx->mmu->lock);
+	return stands;
 }
 
 /* Called with the lock held; takes @frame unless the frame is known. */

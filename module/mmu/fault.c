@@ -274,6 +274,7 @@ static struct umbra_sp *descend_to_leaf(struct umbra_mmu_ctx *ctx, struct fill *
 {
 	struct umbra_sp *sp = umbra_root_for(ctx, f->view, f->gva);
 	unsigned int access = f->access;
+	u64 *link;
 
 	while (sp) {
 		sp->used = true;
@@ -283,7 +284,10 @@ static struct umbra_sp *descend_to_leaf(struct umbra_mmu_ctx *ctx, struct fill *
 		if (sp->role.level == 1 || (sp->role.level == 2 && want_large(ctx, f, sp)))
 			break;
 		f->access = access;
+		link = &sp->spt[umbra_spte_index(f->gva, sp->role.level)];
 		sp = descend(ctx, f, sp, umbra_spte_index(f->gva, sp->role.level));
+		if (f->code && sp)
+			umbra_code_mark_link(link);
 	}
 	return sp;
 }

@@ -17,7 +17,7 @@
  *
  *   9  SPTE_LEAF	maps memory (else: links a table)
  *  10  SPTE_HOST_W	the host would allow writing: a clear W is the guest's or ours
- *  11  SPTE_CODE	of a leaf: the translator wants to hear when it goes, see code.c
+ *  11  SPTE_CODE	on the way to translated code, see code.c
  */
 #define SPTE_LEAF	BIT_ULL(9)
 #define SPTE_HOST_W	BIT_ULL(10)

@@ -29,8 +29,8 @@ bool code_holds(gfn_t gfn);
 bool code_told_unmapped(void);
 bool code_told_written(gfn_t gfn);
 
-/* How many copies there are, and how many were made. */
+/* How many copies there are, how many were made, and how often one had certainly not moved. */
 unsigned int code_copies(void);
-extern unsigned long code_made;
+extern unsigned long code_made, code_stood;
 
 #endif

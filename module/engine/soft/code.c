@@ -168,10 +168,14 @@ static void verify(struct umbra_vcpu *vcpu)
 	unsigned int i;
 	gpa_t gpa;
 
-	for (i = soft->nr_pages; i-- > 0;)
+	for (i = soft->nr_pages; i-- > 0;) {
+		/* Nearly all: the guest's tables are not asked. */
+		if (umbra_mmu_code_stands(vcpu->mmu, soft->pages[i].gva, soft->pages[i].gfn))
+			continue;
 		if (umbra_mmu_code_map(vcpu->mmu, soft->pages[i].gva, &gpa, &fault) ||
 		    gpa_to_gfn(gpa) != soft->pages[i].gfn)
 			forget_page(vcpu, i);
+	}
 }
 
 /* The oldest frame that was written and this vCPU has not heard of.  False: none. */
@@ -297,6 +301,21 @@ static int add_top(struct umbra_vcpu *vcpu, u64 gva)
 	return 0;
 }
 
+/* The record of a page, or NULL.  What was translated last is asked for most. */
+static const struct soft_code_page *find_page(struct soft_vcpu *soft, u64 page)
+{
+	unsigned int i = soft->last_page;
+
+	if (i < soft->nr_pages && soft->pages[i].gva == page)
+		return &soft->pages[i];
+	for (i = soft->nr_pages; i-- > 0;)
+		if (soft->pages[i].gva == page) {
+			soft->last_page = i;
+			return &soft->pages[i];
+		}
+	return NULL;
+}
+
 /*
  * From now on we hear of changes to the page, its mapping and its bytes; only
  * then the bytes are read.
@@ -306,16 +325,19 @@ static int add_page(struct umbra_vcpu *vcpu, u64 gva, gpa_t *gpa)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
 	u64 page = gva & PAGE_MASK;
+	const struct soft_code_page *known = find_page(soft, page);
 	struct umbra_fault fault;
-	unsigned int i;
 	int err;
 
+	if (known && umbra_mmu_code_stands(vcpu->mmu, page, known->gfn)) {
+		*gpa = gfn_to_gpa(known->gfn) | (gva & ~PAGE_MASK);
+		return 0;
+	}
 	err = umbra_mmu_code_map(vcpu->mmu, gva, gpa, &fault);
 	if (err)
 		return err;
-	for (i = 0; i < soft->nr_pages; i++)
-		if (soft->pages[i].gva == page)
-			return soft->pages[i].gfn == gpa_to_gfn(*gpa) ? 0 : -EAGAIN;
+	if (known)
+		return known->gfn == gpa_to_gfn(*gpa) ? 0 : -EAGAIN;
 	if (soft->nr_pages == SOFT_NR_PAGES)
 		return -ENOSPC;
 	err = add_top(vcpu, gva);

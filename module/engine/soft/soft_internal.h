@@ -157,6 +157,7 @@ enum soft_mode {
  * @step: instructions single-stepped to reach a boundary, 0 not stepping
  * @pages: guest code pages that have translations
  * @nr_pages: how many
+ * @last_page: index of the one that was looked for last
  * @copy: a page while it is hashed
  * @tops: guest level-4 entries that lead to them
  * @nr_tops: how many
@@ -189,6 +190,7 @@ struct soft_vcpu {
 	unsigned int step;
 	struct soft_code_page *pages;
 	unsigned int nr_pages;
+	unsigned int last_page;
 	void *copy;
 	struct soft_top tops[SOFT_NR_TOPS];
 	unsigned int nr_tops;

@@ -368,8 +368,9 @@ bool umbra_mmu_unprotect(struct umbra_mmu *mmu, gfn_t gfn);
  *      ops->code_written from here on;
  *   4. read the bytes and translate them; before they run, look for requests.
  *
- * After code_unmapped no mapping is watched any more: a translation is verified by
- * umbra_mmu_code_map() again (same frame?), after umbra_mmu_load(), or dropped.
+ * After code_unmapped no mapping is sure to be watched any more: a translation is verified by
+ * umbra_mmu_code_stands(), or else by umbra_mmu_code_map() again (same frame?), after
+ * umbra_mmu_load(), or dropped.
  *
  * The shadow MMU does not watch which level-4 table CR3 names.  When the guest
  * loads CR3 (or changes its paging mode), the engine compares the entries that its
@@ -420,6 +421,19 @@ void umbra_mmu_code_release(struct umbra_mmu *mmu, gfn_t gfn);
  */
 int umbra_mmu_code_map(struct umbra_mmu_ctx *ctx, gva_t gva, gpa_t *gpa,
 		       struct umbra_fault *fault);
+
+/**
+ * umbra_mmu_code_stands() - is the mapping of a page of code certainly what it was?
+ * @ctx: the vCPU's
+ * @gva: linear address, canonical
+ * @gfn: what umbra_mmu_code_map() said
+ *
+ * Cheap: looks at the shadow tables alone.
+ *
+ * Context: the vCPU's thread, no MMU lock held; umbra_mmu_load() in the kernel view was called.
+ * Return: true when it is, and is still watched; false: umbra_mmu_code_map() has to be asked.
+ */
+bool umbra_mmu_code_stands(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn);
 
 /**
  * umbra_mmu_top_entry() - an entry of the guest's current level-4 table
