@@ -216,6 +216,26 @@ static bool selectors(void)
 	return good;
 }
 
+static bool control_registers(void)
+{
+	static const u8 crs[] = { 0, 2, 3, 4 };
+	struct run run;
+	unsigned int i;
+
+	good = true;
+	for (i = 0; i < ARRAY_SIZE(vdata->cr); i++)
+		vdata->cr[i] = 0xcccccccc80000000ull + i;
+	for (i = 0; i < ARRAY_SIZE(crs); i++) {
+		run = SNIPPET(0x0f, 0x20, 0xc0 | crs[i] << 3 | UMBRA_RSI);
+		CHECK(run.g.gpr[UMBRA_RSI] == 0xcccccccc80000000ull + crs[i]);
+		check_kept(&run, BIT(UMBRA_RSI));
+		run = SNIPPET(0x41, 0x0f, 0x20, 0xc0 | crs[i] << 3 | 4);
+		CHECK(run.g.gpr[UMBRA_R12] == 0xcccccccc80000000ull + crs[i]);
+		check_kept(&run, BIT(UMBRA_R12));
+	}
+	return good;
+}
+
 /* The exit that a block of this one instruction ends with; SOFT_BOUNDARY: none. */
 static struct soft_where exit_of(const u8 *code, unsigned int n)
 {
@@ -237,8 +257,8 @@ static const struct {
 	u8 exit, op, n, code[15];
 } exits[] = {
 	OUT(CPUID, 0x0f, 0xa2), OUT(HLT, 0xf4), OUT(RDMSR, 0x0f, 0x32),
-	OUT(WRMSR, 0x0f, 0x30), OUT(MOV_CR, 0x0f, 0x20, 0xd8),
-	OUT(MOV_CR, 0x0f, 0x22, 0xd8), OUT(MOV_DR, 0x0f, 0x21, 0xf8),
+	OUT(WRMSR, 0x0f, 0x30), OUT(MOV_CR, 0x44, 0x0f, 0x20, 0xc0),
+	OUT(MOV_CR, 0xf0, 0x0f, 0x20, 0xc0), OUT(MOV_CR, 0x0f, 0x22, 0xd8), OUT(MOV_DR, 0x0f, 0x21, 0xf8),
 	OUT(MOV_DR, 0x0f, 0x23, 0xf8), OUT(IO, 0xe4, 0x60), OUT(IO, 0xee),
 	OUT(IO, 0xf3, 0x6c), OUT(IO, 0x66, 0xf3, 0x6f),
 	OUT(INVLPG, 0x0f, 0x01, 0x38), OUT(IRET, 0x48, 0xcf), OUT(IRET, 0xcf),
@@ -275,6 +295,7 @@ static const struct {
 	IN_LINE(0x0f, 0xc7, 0xf0), IN_LINE(0x0f, 0xae, 0x20), IN_LINE(0x0f, 0xc7, 0x20),
 	IN_LINE(0xc5, 0xf8, 0x77), IN_LINE(0x9c), IN_LINE(0xfa), IN_LINE(0x0f, 0x31),
 	IN_LINE(0xc3), IN_LINE(0xff, 0xe0), IN_LINE(0xff, 0x10), IN_LINE(0x8c, 0xd8),
+	IN_LINE(0x0f, 0x20, 0xd8), IN_LINE(0x0f, 0x20, 0xd0),
 };
 
 /* SYSRET and IRETQ by the switcher: a SYSCALL that is an exit, with RCX spilled up to it. */
@@ -369,7 +390,7 @@ int main(void)
 	tc_config.single = true;
 	tc_config.swapgs = getauxval(AT_HWCAP2) & 2;
 	env_new_cache(HOLE_TC_SIZE);
-	ktap_plan(10);
+	ktap_plan(11);
 	ktap_ok(interrupt_flag(), "CLI and STI");
 	ktap_ok(shadow(), "the boundary after STI");
 	ktap_ok(sti_traps(), "STI while an interrupt waits");
@@ -381,6 +402,7 @@ int main(void)
 		ktap_skip("SWAPGS", "no FSGSBASE here");
 	ktap_ok(time_stamp(), "RDTSC, RDTSCP, RDPID, SERIALIZE");
 	ktap_ok(selectors(), "MOV from segment registers");
+	ktap_ok(control_registers(), "MOV from control registers");
 	ktap_ok(which_exit(), "what exits, and as what");
 	ktap_ok(services(), "SYSRET and IRETQ by the switcher");
 	ktap_exit();

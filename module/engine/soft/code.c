@@ -395,20 +395,33 @@ static int translate(struct umbra_vcpu *vcpu, u64 rip)
 	return err ? 0 : 1;
 }
 
-/* The cache has code for one set of guest features. */
+/*
+ * The cache has code for one set of guest features: what CPUID offers, and what CR4 allows.
+ * In numbers that do not meet: CR4.FSGSBASE is bit 16.
+ */
+static u64 features_of(const struct umbra_vcpu *vcpu)
+{
+	return (vcpu->regs.cr4 & X86_CR4_FSGSBASE) |
+	       (vcpu->emul_features & (UMBRA_EMUL_F_RDTSCP | UMBRA_EMUL_F_RDPID));
+}
+
 static void check_features(struct umbra_vcpu *vcpu)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
+	u64 features = features_of(vcpu);
 	struct soft_tc_config config = {
 		.swapgs = true,
 		.rdtsc = true,
-		.fsgsbase = vcpu->regs.cr4 & X86_CR4_FSGSBASE,
+		.rdtscp = features & UMBRA_EMUL_F_RDTSCP,
+		.rdpid = features & UMBRA_EMUL_F_RDPID,
+		.fsgsbase = features & X86_CR4_FSGSBASE,
 		.serialize = true,
 	};
 
-	if (likely(!((vcpu->regs.cr4 ^ soft->cr4) & X86_CR4_FSGSBASE)))
+	BUILD_BUG_ON(X86_CR4_FSGSBASE & (UMBRA_EMUL_F_RDTSCP | UMBRA_EMUL_F_RDPID));
+	if (likely(features == soft->features))
 		return;
-	soft->cr4 = vcpu->regs.cr4;
+	soft->features = features;
 	flush(vcpu);
 	soft_tc_features(soft->tc, &config);
 }

@@ -147,6 +147,10 @@ static void vdata_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	area->vdata->kernel_gs_base = regs->kernel_gs_base;
 	area->vdata->tsc_offset = vcpu->tsc_offset;
 	area->vdata->tsc_aux = vcpu->tsc_aux;
+	area->vdata->cr[0] = regs->cr0;
+	area->vdata->cr[2] = regs->cr2;
+	area->vdata->cr[3] = regs->cr3;
+	area->vdata->cr[4] = regs->cr4;
 	if (arm != soft->vif_armed) {
 		umbra_soft_area_vif(area, !arm);
 		soft->vif_armed = arm;

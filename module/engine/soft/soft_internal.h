@@ -167,7 +167,7 @@ enum soft_mode {
  * @seen: writes of soft_vm that this vCPU has dealt with
  * @seen_maps: likewise changes of mappings
  * @seen_tops: likewise changes of level-4 tables
- * @cr4: guest CR4 that the translations were made for
+ * @features: what of CR4 and CPUID the translations were made for
  */
 struct soft_vcpu {
 	struct soft_area area;
@@ -199,7 +199,7 @@ struct soft_vcpu {
 	bool hole_taken;
 	u64 seen;
 	u64 seen_maps, seen_tops;
-	u64 cr4;
+	u64 features;
 };
 
 static inline struct soft_vcpu *to_soft(struct umbra_vcpu *vcpu)

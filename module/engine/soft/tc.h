@@ -49,7 +49,7 @@ struct soft_tc;
  * @fsgsbase: RD/WR{FS,GS}BASE run natively (guest CR4.FSGSBASE is set)
  * @swapgs: SWAPGS in line: the real CR4.FSGSBASE is set
  * @rdtsc: RDTSC in line
- * @rdtscp: RDTSCP in line (the guest has it, and so has the processor)
+ * @rdtscp: RDTSCP in line (the guest has it)
  * @rdpid: RDPID in line (the guest has it)
  * @serialize: SERIALIZE in line, by fences (the guest has it)
  * @services: IRETQ and 64-bit SYSRET exit by a SYSCALL, which the switcher may

@@ -43,7 +43,7 @@ static const u8 map_0f[256] = {
 	[0x06] = OUT(OTHER),			/* CLTS */
 	[0x07] = OUT(SYSRET),
 	[0x08 ... 0x0b] = OUT(OTHER),		/* INVD, WBINVD, UD2 */
-	[0x20] = OUT(MOV_CR),
+	[0x20] = TC_MOV_FROM_CR,
 	[0x21] = OUT(MOV_DR),
 	[0x22] = OUT(MOV_CR),
 	[0x23] = OUT(MOV_DR),
@@ -136,6 +136,9 @@ static bool action_takes(const struct soft_tc *tc, const struct umbra_insn *in,
 		return !in->lock;
 	case TC_MOV_SREG:
 		return !in->lock && in->mod == 3;
+	case TC_MOV_FROM_CR:
+		/* CR8 is the local APIC's. */
+		return !in->lock && in->mod == 3 && in->reg <= 4 && in->reg != 1;
 	case TC_RDTSC:
 		return !in->lock && tc->c.rdtsc;
 	case TC_RDPID:
@@ -186,5 +189,9 @@ u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op)
 	}
 	if (in->privileged && row == TC_COPY)
 		return TC_CALLOUT;
-	return action_takes(tc, in, row) ? row : TC_CALLOUT;
+	if (action_takes(tc, in, row))
+		return row;
+	if (row == TC_MOV_FROM_CR)
+		*op = SOFT_OP_MOV_CR;
+	return TC_CALLOUT;
 }

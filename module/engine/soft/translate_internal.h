@@ -65,6 +65,7 @@ enum tc_action {
 	TC_RDTSCP,
 	TC_RDPID,
 	TC_MOV_SREG,
+	TC_MOV_FROM_CR,
 	TC_SERIALIZE,
 	TC_SYSRET,
 	TC_IRET,

@@ -205,6 +205,9 @@ void emit_system(struct tc_build *b, u8 action)
 	case TC_MOV_SREG:
 		emit_mov_sreg(b);
 		break;
+	case TC_MOV_FROM_CR:
+		emit_load(b, b->in.rm, VDATA(b, cr) + 8 * b->in.reg);
+		break;
 	case TC_SERIALIZE:
 		/* MFENCE, LFENCE: changed code is noticed elsewhere */
 		emit_bytes(b, (u8 []){ 0x0f, 0xae, 0xf0, 0x0f, 0xae, 0xe8 }, 6);
