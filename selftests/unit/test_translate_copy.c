@@ -174,6 +174,7 @@ static bool is_rip_relative(const struct decoded *g, u64 rip, u64 *addr)
 static bool is_special(const struct decoded *g)
 {
 	switch (g->in.mnemonic) {
+	case ZYDIS_MNEMONIC_INVLPG:
 	case ZYDIS_MNEMONIC_LEA:
 	case ZYDIS_MNEMONIC_CALL:
 	case ZYDIS_MNEMONIC_JMP:

@@ -261,7 +261,7 @@ static const struct {
 	OUT(MOV_CR, 0xf0, 0x0f, 0x20, 0xc0), OUT(MOV_CR, 0x0f, 0x22, 0xd8), OUT(MOV_DR, 0x0f, 0x21, 0xf8),
 	OUT(MOV_DR, 0x0f, 0x23, 0xf8), OUT(IO, 0xe4, 0x60), OUT(IO, 0xee),
 	OUT(IO, 0xf3, 0x6c), OUT(IO, 0x66, 0xf3, 0x6f),
-	OUT(INVLPG, 0x0f, 0x01, 0x38), OUT(IRET, 0x48, 0xcf), OUT(IRET, 0xcf),
+	OUT(INVLPG, 0x64, 0x0f, 0x01, 0x38), OUT(INVLPG, 0xf0, 0x0f, 0x01, 0x38), OUT(IRET, 0x48, 0xcf), OUT(IRET, 0xcf),
 	OUT(SYSRET, 0x48, 0x0f, 0x07), OUT(POPF, 0x9d), OUT(POPF, 0x66, 0x9d),
 	OUT(MOV_SREG, 0x8e, 0xd8), OUT(MOV_SREG, 0x8e, 0x10),
 	OUT(MOV_SREG, 0x0f, 0xa1), OUT(MOV_SREG, 0x0f, 0xb2, 0x00),
@@ -295,8 +295,100 @@ static const struct {
 	IN_LINE(0x0f, 0xc7, 0xf0), IN_LINE(0x0f, 0xae, 0x20), IN_LINE(0x0f, 0xc7, 0x20),
 	IN_LINE(0xc5, 0xf8, 0x77), IN_LINE(0x9c), IN_LINE(0xfa), IN_LINE(0x0f, 0x31),
 	IN_LINE(0xc3), IN_LINE(0xff, 0xe0), IN_LINE(0xff, 0x10), IN_LINE(0x8c, 0xd8),
-	IN_LINE(0x0f, 0x20, 0xd8), IN_LINE(0x0f, 0x20, 0xd0),
+	IN_LINE(0x0f, 0x20, 0xd8), IN_LINE(0x0f, 0x20, 0xd0), IN_LINE(0x0f, 0x01, 0x38),
 };
+
+#define ARG(arg, ...) { arg, sizeof((u8 []){ __VA_ARGS__ }), { __VA_ARGS__ } }
+
+/* Operands that the monitor need not decode, and those that it has to. */
+static const struct {
+	u16 arg;
+	u8 n, code[15];
+} args[] = {
+	ARG(1 | SOFT_ARG_IO_IN | 0x6000, 0xe4, 0x60),
+	ARG(4 | SOFT_ARG_IO_IN | 0xff00, 0xe5, 0xff),
+	ARG(1 | 0x8000, 0xe6, 0x80), ARG(2 | 0x8000, 0x66, 0xe7, 0x80),
+	ARG(1 | SOFT_ARG_IO_IN | SOFT_ARG_IO_DX, 0xec),
+	ARG(2 | SOFT_ARG_IO_IN | SOFT_ARG_IO_DX, 0x66, 0xed),
+	ARG(1 | SOFT_ARG_IO_DX, 0xf3, 0xee), ARG(4 | SOFT_ARG_IO_DX, 0xef),
+	ARG(0, 0x6c), ARG(0, 0xf3, 0x6f), ARG(0, 0x48, 0xef), ARG(0, 0xf0, 0xee),
+	ARG(SOFT_ARG_CR3 | UMBRA_RAX, 0x0f, 0x22, 0xd8),
+	ARG(SOFT_ARG_CR3 | UMBRA_R13, 0x41, 0x0f, 0x22, 0xdd),
+	ARG(0, 0x0f, 0x22, 0xc0), ARG(0, 0x0f, 0x22, 0xe0), ARG(0, 0x44, 0x0f, 0x22, 0xc0),
+	ARG(0, 0xf0, 0x0f, 0x22, 0xd8), ARG(0, 0x0f, 0x23, 0xd8),
+};
+
+static bool operands(void)
+{
+	struct soft_where w;
+	unsigned int i;
+
+	good = true;
+	for (i = 0; i < ARRAY_SIZE(args); i++) {
+		w = exit_of(args[i].code, args[i].n);
+		if (w.exit == SOFT_CALLOUT && w.arg == args[i].arg && w.len == args[i].n)
+			continue;
+		ktap_note("row %u: exit %u arg %#x len %u", i, w.exit, w.arg, w.len);
+		good = false;
+	}
+	return good;
+}
+
+/* The exit that a block of one instruction ends with, once it has run up to there. */
+static struct soft_where run_to_exit(const u8 *code, unsigned int n, struct run *run)
+{
+	struct soft_where w = { .exit = SOFT_BOUNDARY };
+	u64 va = 0, end;
+	unsigned int i;
+
+	*run = (struct run){ .mode = RUN_TRANSLATED };
+	put_code(code, n);
+	for (i = 0; i < 16; i++)
+		run->g.gpr[i] = 0x1111111111111111ull * i;
+	run->g.gpr[UMBRA_RSP] = STACK;
+	run->g.rip = CODE;
+	run->g.flags = 0x8d5;
+	env_run(run);
+	CHECK(run->signal && !run->problem && run->g.rip == CODE);
+	CHECK(!soft_tc_translate(tc, CODE, env_fetch, NULL, &va));
+	for (end = va + 64; va < end && w.exit != SOFT_CALLOUT; va++)
+		CHECK(!soft_tc_where(tc, va, &w) && w.rip == CODE);
+	return w;
+}
+
+static bool invlpg(void)
+{
+	static const struct {
+		u64 gva;
+		u8 n, code[10];
+	} rows[] = {
+		{ 0x3333333333333333, 3, { 0x0f, 0x01, 0x3b } },
+		{ 0x1111111111111111, 3, { 0x0f, 0x01, 0x39 } },
+		{ 0xcccccccccccccccc, 5,
+		  { 0x41, 0x0f, 0x01, 0x3c, 0x24 } },
+		{ STACK + 0x10, 5, { 0x0f, 0x01, 0x7c, 0x24, 0x10 } },
+		{ 0x5555555555555554 + 0x1111111111111111, 5, { 0x0f, 0x01, 0x7c, 0x0d, 0xff } },
+		{ CODE + 7 + 0x12345678, 7, { 0x0f, 0x01, 0x3d, 0x78, 0x56, 0x34, 0x12 } },
+		{ 0x33333333, 4, { 0x67, 0x0f, 0x01, 0x3b } },
+	};
+	struct soft_where w;
+	struct run run;
+	unsigned int i;
+
+	good = true;
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		vdata->gva = 0;
+		w = run_to_exit(rows[i].code, rows[i].n, &run);
+		check_kept(&run, 0);
+		CHECK(w.op == SOFT_OP_INVLPG && w.arg == SOFT_ARG_GVA && w.len == rows[i].n);
+		CHECK(!w.spilled);
+		if (vdata->gva != rows[i].gva) {
+			ktap_note("row %u: %llx, not %llx", i, vdata->gva, rows[i].gva);
+			good = false;
+		}
+	}
+	return good;
+}
 
 /* SYSRET and IRETQ by the switcher: a SYSCALL that is an exit, with RCX spilled up to it. */
 static bool services(void)
@@ -390,7 +482,7 @@ int main(void)
 	tc_config.single = true;
 	tc_config.swapgs = getauxval(AT_HWCAP2) & 2;
 	env_new_cache(HOLE_TC_SIZE);
-	ktap_plan(11);
+	ktap_plan(13);
 	ktap_ok(interrupt_flag(), "CLI and STI");
 	ktap_ok(shadow(), "the boundary after STI");
 	ktap_ok(sti_traps(), "STI while an interrupt waits");
@@ -404,6 +496,8 @@ int main(void)
 	ktap_ok(selectors(), "MOV from segment registers");
 	ktap_ok(control_registers(), "MOV from control registers");
 	ktap_ok(which_exit(), "what exits, and as what");
+	ktap_ok(operands(), "operands of what exits");
+	ktap_ok(invlpg(), "INVLPG has its address");
 	ktap_ok(services(), "SYSRET and IRETQ by the switcher");
 	ktap_exit();
 }

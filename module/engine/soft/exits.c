@@ -238,6 +238,41 @@ static bool branch(struct umbra_vcpu *vcpu, const struct soft_where *w)
 	return va;
 }
 
+/* IN or OUT.  Breakpoints on ports are the emulator's. */
+static void port_exit(struct umbra_vcpu *vcpu, u16 arg, struct umbra_exit *exit)
+{
+	if (!arg || (vcpu->regs.dr7 & 0xff))
+		return;
+	exit->reason = UMBRA_EXIT_IO;
+	exit->io.size = arg & SOFT_ARG_IO_SIZE;
+	exit->io.in = arg & SOFT_ARG_IO_IN;
+	exit->io.port = arg & SOFT_ARG_IO_DX ? vcpu->regs.gpr[UMBRA_RDX] :
+					       arg >> SOFT_ARG_IO_PORT;
+}
+
+/* The address comes from a page that is the guest's to write: any will do for an INVLPG. */
+static void invlpg_exit(struct umbra_vcpu *vcpu, u16 arg, struct umbra_exit *exit)
+{
+	u64 gva = READ_ONCE(to_soft(vcpu)->area.vdata->gva);
+
+	if (!arg || !umbra_canonical(gva, SOFT_VA_BITS))
+		return;
+	exit->reason = UMBRA_EXIT_INVLPG;
+	exit->op.known = true;
+	exit->op.gva = gva;
+}
+
+static void cr_exit(u16 arg, struct umbra_exit *exit)
+{
+	if (!arg)
+		return;
+	exit->reason = UMBRA_EXIT_CR;
+	exit->op.known = true;
+	exit->op.write = true;
+	exit->op.cr = 3;
+	exit->op.gpr = arg & SOFT_ARG_GPR;
+}
+
 static void callout(struct umbra_vcpu *vcpu, const struct soft_where *w, struct umbra_exit *exit)
 {
 	vcpu->stat.tc_callout++;
@@ -248,7 +283,17 @@ static void callout(struct umbra_vcpu *vcpu, const struct soft_where *w, struct 
 	if (w->after_sti && (vcpu->regs.rflags & X86_EFLAGS_IF))
 		vcpu->regs.int_shadow = UMBRA_SHADOW_STI;
 	exit->insn_len = w->len;
+	exit->reason = UMBRA_EXIT_INSN;
 	switch (w->op) {
+	case SOFT_OP_IO:
+		port_exit(vcpu, w->arg, exit);
+		break;
+	case SOFT_OP_INVLPG:
+		invlpg_exit(vcpu, w->arg, exit);
+		break;
+	case SOFT_OP_MOV_CR:
+		cr_exit(w->arg, exit);
+		break;
 	case SOFT_OP_CPUID:
 		exit->reason = UMBRA_EXIT_CPUID;
 		break;
@@ -259,9 +304,6 @@ static void callout(struct umbra_vcpu *vcpu, const struct soft_where *w, struct 
 	case SOFT_OP_WRMSR:
 		exit->reason = UMBRA_EXIT_MSR;
 		exit->msr_write = w->op == SOFT_OP_WRMSR;
-		break;
-	default:
-		exit->reason = UMBRA_EXIT_INSN;
 		break;
 	}
 }

@@ -120,11 +120,25 @@ enum soft_op {
 	SOFT_OP_UNDECODED,	/* no such encoding, or cut off by a fault */
 };
 
+/*
+ * What a SOFT_CALLOUT instruction has for operands, where the emulator need not be asked; 0:
+ * it has to.  IN and OUT: bytes, direction, port in DX or in the upper byte; INVLPG: vdata.gva has
+ * the address; MOV to CR3: the register.
+ */
+#define SOFT_ARG_IO_SIZE	0x07
+#define SOFT_ARG_IO_IN		0x08
+#define SOFT_ARG_IO_DX		0x10
+#define SOFT_ARG_IO_PORT	8	/* shift */
+#define SOFT_ARG_GVA		0x01
+#define SOFT_ARG_CR3		0x10
+#define SOFT_ARG_GPR		0x0f
+
 /**
  * struct soft_where - the answer of soft_tc_where()
  * @exit: enum soft_exit
  * @op: enum soft_op of a SOFT_CALLOUT
  * @len: bytes of the guest instruction at @rip; 0: not known
+ * @arg: SOFT_ARG_* of a SOFT_CALLOUT
  * @spilled: bit SOFT_SPILL_x: the guest's register is in vdata.spill[x]
  * @after_sti: interrupts are blocked until the instruction at @rip has run
  * @dropped: the block was dropped: look @rip up before going on
@@ -138,6 +152,7 @@ struct soft_where {
 	u8 spilled;
 	bool after_sti;
 	bool dropped;
+	u16 arg;
 	u64 rip;
 	u64 target;
 };

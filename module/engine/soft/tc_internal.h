@@ -56,7 +56,7 @@
  * @start: offset in the cache; a prologue comes first
  * @entry: offset of the body
  * @end: offset of its end
- * @callout: offset of the SOFT_CALLOUT exit
+ * @callout: offset of the SOFT_CALLOUT exit; the index of the block follows the instruction there
  * @marks: offset of its first mark
  * @nr_marks: bytes of marks
  * @guest_len: bytes of guest code that the translation depends on
@@ -69,6 +69,10 @@
  * @thunk: block with the prologue made later
  * @flags: TC_BLOCK_* bits
  * @op: enum soft_op of the exit
+ * @arg: SOFT_ARG_* of it
+ * @out_rip: its instruction, in bytes from @rip
+ * @out_mark: that instruction's mark: length, TC_MARK_STI
+ * @out_spilled: registers that are spilled at the exit
  */
 struct tc_block {
 	u64 rip;
@@ -88,6 +92,10 @@ struct tc_block {
 	u32 thunk;
 	u8 flags;
 	u8 op;
+	u16 arg;
+	u16 out_rip;
+	u8 out_mark;
+	u8 out_spilled;
 };
 
 /**

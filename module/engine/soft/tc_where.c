@@ -61,6 +61,38 @@ static void read_common(struct soft_tc *tc, u32 off, struct soft_where *w)
 	w->spilled = BIT(SOFT_SPILL_RCX);
 }
 
+/*
+ * The exit of a block that ends with one, by the index that stands behind the
+ * instruction: nothing has to be searched for.  Whatever is there, the record decides.
+ */
+static bool read_callout(struct soft_tc *tc, u64 off, struct soft_where *w)
+{
+	const struct tc_block *b;
+	u32 i, n;
+
+	if (off >= tc->used)
+		return false;
+	/* HLT or SYSCALL */
+	n = tc->c.buf[off] == 0xf4 ? 1 : 2;
+	if (tc->used - off < n + sizeof(i))
+		return false;
+	memcpy(&i, tc->c.buf + off + n, sizeof(i));
+	if (i >= tc->nr_blocks)
+		return false;
+	b = &tc->blocks[i];
+	if (!(b->flags & TC_BLOCK_CALLOUT) || b->callout != off)
+		return false;
+	w->exit = SOFT_CALLOUT;
+	w->op = b->op;
+	w->arg = b->arg;
+	w->rip = b->rip + b->out_rip;
+	w->len = b->out_mark & 0xf;
+	w->after_sti = b->out_mark & TC_MARK_STI;
+	w->spilled = b->out_spilled;
+	w->dropped = b->flags & TC_BLOCK_DROPPED;
+	return true;
+}
+
 /**
  * soft_tc_where() - what an address of the cache means
  * @tc: the cache
@@ -80,6 +112,8 @@ int soft_tc_where(struct soft_tc *tc, u64 va, struct soft_where *w)
 		read_common(tc, off, w);
 		return 0;
 	}
+	if (read_callout(tc, off, w))
+		return 0;
 	i = tc_block_at(tc, va);
 	if (i == TC_NONE)
 		return -ENOENT;
@@ -88,9 +122,5 @@ int soft_tc_where(struct soft_tc *tc, u64 va, struct soft_where *w)
 	if (read_chain(tc, b, off, w))
 		return 0;
 	read_marks(tc, b, off, w);
-	if (b->flags & TC_BLOCK_CALLOUT && off == b->callout) {
-		w->exit = SOFT_CALLOUT;
-		w->op = b->op;
-	}
 	return 0;
 }

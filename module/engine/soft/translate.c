@@ -118,7 +118,10 @@ static bool emit_insn(struct tc_build *b)
 		op = SOFT_OP_OTHER;
 		fallthrough;
 	case TC_CALLOUT:
-		emit_callout(b, op);
+		emit_callout(b, op, tc_callout_arg(&b->in, op));
+		return true;
+	case TC_INVLPG:
+		emit_invlpg(b);
 		return true;
 	case TC_JMP:
 		b->follow[b->nr_follow++] = b->rip + b->in.len + b->in.imm;
@@ -174,7 +177,7 @@ static int emit_insns(struct tc_build *b, struct source *s)
 			break;
 		if (ret) {
 			emit_mark_insn(b);
-			emit_callout(b, SOFT_OP_UNDECODED);
+			emit_callout(b, SOFT_OP_UNDECODED, 0);
 			ends = true;
 		} else {
 			ends = emit_insn(b);

@@ -67,7 +67,7 @@ static const u8 map_0f[256] = {
 static u8 group_7(const struct soft_tc *tc, const struct umbra_insn *in)
 {
 	if (in->mod != 3)
-		return (in->modrm >> 3 & 7) == 7 ? OUT(INVLPG) : OUT(OTHER);
+		return (in->modrm >> 3 & 7) == 7 ? TC_INVLPG : OUT(OTHER);
 	switch (in->modrm) {
 	case 0xd0:	/* XGETBV */
 		return TC_COPY;
@@ -139,6 +139,9 @@ static bool action_takes(const struct soft_tc *tc, const struct umbra_insn *in,
 	case TC_MOV_FROM_CR:
 		/* CR8 is the local APIC's. */
 		return !in->lock && in->mod == 3 && in->reg <= 4 && in->reg != 1;
+	case TC_INVLPG:
+		/* FS and GS have bases. */
+		return !in->lock && in->seg != UMBRA_FS && in->seg != UMBRA_GS;
 	case TC_RDTSC:
 		return !in->lock && tc->c.rdtsc;
 	case TC_RDPID:
@@ -193,5 +196,40 @@ u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op)
 		return row;
 	if (row == TC_MOV_FROM_CR)
 		*op = SOFT_OP_MOV_CR;
+	else if (row == TC_INVLPG)
+		*op = SOFT_OP_INVLPG;
 	return TC_CALLOUT;
+}
+
+/* IN and OUT of a register; those with REX.W are seldom and odd. */
+static u16 io_arg(const struct umbra_insn *in)
+{
+	u16 arg;
+
+	if (in->opcode < 0xe4 || in->rex & UMBRA_REX_W)
+		return 0;
+	arg = in->opcode & 1 ? in->opsize : 1;
+	if (!(in->opcode & 2))
+		arg |= SOFT_ARG_IO_IN;
+	if (in->opcode >= 0xec)
+		return arg | SOFT_ARG_IO_DX;
+	return arg | (in->imm & 0xff) << SOFT_ARG_IO_PORT;
+}
+
+/**
+ * tc_callout_arg() - operands that spare the emulator
+ * @in: an instruction that exits
+ * @op: enum soft_op
+ *
+ * Return: SOFT_ARG_*, or 0.
+ */
+u16 tc_callout_arg(const struct umbra_insn *in, u8 op)
+{
+	if (in->lock || in->undefined)
+		return 0;
+	if (op == SOFT_OP_IO)
+		return io_arg(in);
+	if (op == SOFT_OP_MOV_CR && in->opcode == 0x22 && in->mod == 3 && in->reg == 3)
+		return SOFT_ARG_CR3 | in->rm;
+	return 0;
 }

@@ -204,6 +204,33 @@ void emit_lea(struct tc_build *b)
 	emit_mov_imm(b, b->in.reg, b->in.opsize == 4 ? addr & 0xffffffff : addr);
 }
 
+/* An instruction with the guest's own ModRM, but for the register, and what follows it. */
+static void emit_with_operand(struct tc_build *b, u8 opcode, u8 reg)
+{
+	const struct umbra_insn *in = &b->in;
+
+	emit_u8(b, 0x48 | (in->rex & (UMBRA_REX_X | UMBRA_REX_B)));
+	emit_u8(b, opcode);
+	emit_u8(b, (in->modrm & 0xc7) | reg << 3);
+	emit_bytes(b, b->code + in->modrm_off + 1, in->len - in->modrm_off - 1);
+}
+
+/**
+ * emit_lea_operand() - emit the load of the address of the instruction's memory operand
+ * @b: the block; the instruction has no immediate
+ * @reg: register 0..7, which may be used for the address, too
+ */
+void emit_lea_operand(struct tc_build *b, u8 reg)
+{
+	if (b->in.rip_relative) {
+		emit_mov_imm(b, reg, operand_address(b));
+		return;
+	}
+	if (b->in.asz)
+		emit_u8(b, 0x67);
+	emit_with_operand(b, 0x8d, reg);
+}
+
 /**
  * emit_load_operand() - emit MOV reg, the memory operand of the instruction
  * @b: the block
@@ -227,10 +254,6 @@ void emit_load_operand(struct tc_build *b, u8 reg)
 		emit_bytes(b, (u8 []){ 0x48, 0x8b, reg << 3 | 4, 0x25 }, 4);
 		emit_u32(b, addr);
 	} else {
-		emit_u8(b, 0x48 | (in->rex & (UMBRA_REX_X | UMBRA_REX_B)));
-		emit_u8(b, 0x8b);
-		emit_u8(b, (in->modrm & 0xc7) | reg << 3);
-		emit_bytes(b, b->code + in->modrm_off + 1,
-			   in->len - in->modrm_off - 1);
+		emit_with_operand(b, 0x8b, reg);
 	}
 }

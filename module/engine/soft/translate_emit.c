@@ -178,6 +178,7 @@ void emit_mark_insn(struct tc_build *b)
 	emit_mark_close(b);
 	b->mark[0] = 0;
 	b->mark[1] = b->in.len | (b->after_sti ? TC_MARK_STI : 0);
+	b->insn_mark = b->mark[1];
 	b->after_sti = false;
 }
 

@@ -202,24 +202,32 @@ void emit_indirect(struct tc_build *b, bool call)
 	emit_dispatch(b);
 }
 
-static void set_callout(struct tc_build *b, u8 op)
+static void set_callout(struct tc_build *b, u8 op, u16 arg)
 {
 	struct tc_block *block = &b->tc->blocks[b->block];
 
 	block->callout = b->pos;
 	block->flags |= TC_BLOCK_CALLOUT;
 	block->op = op;
+	block->arg = arg;
+	block->out_rip = b->rip - block->rip;
+	block->out_mark = b->insn_mark;
+	/* Of the open mark, which is the instruction's own or one inside it. */
+	block->out_spilled = b->mark[1] & 0xf ? 0 : b->mark[1] >> 4;
 }
 
 /**
  * emit_callout() - emit the exit of an instruction that has to be emulated
  * @b: the block
  * @op: enum soft_op
+ * @arg: SOFT_ARG_*
  */
-void emit_callout(struct tc_build *b, u8 op)
+void emit_callout(struct tc_build *b, u8 op, u16 arg)
 {
-	set_callout(b, op);
+	set_callout(b, op, arg);
 	emit_u8(b, X86_HLT);
+	/* For soft_tc_where(), which has to be quick here. */
+	emit_u32(b, b->block);
 }
 
 /**
@@ -229,8 +237,9 @@ void emit_callout(struct tc_build *b, u8 op)
  */
 void emit_service_exit(struct tc_build *b, u8 op)
 {
-	set_callout(b, op);
+	set_callout(b, op, 0);
 	emit_bytes(b, (u8 []){ 0x0f, 0x05 }, 2);
+	emit_u32(b, b->block);
 }
 
 /* RCX -= RIP of the block, where a disp32 cannot say it. */

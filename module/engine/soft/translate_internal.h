@@ -22,6 +22,7 @@
  * @pos: offset in the cache where the next byte goes
  * @run: offset where the open mark's run began
  * @mark: the open mark
+ * @insn_mark: the second byte of the one that the instruction began with
  * @rip: guest RIP of the instruction being translated
  * @code: its bytes
  * @in: its shape
@@ -36,6 +37,7 @@ struct tc_build {
 	u32 pos;
 	u32 run;
 	u8 mark[2];
+	u8 insn_mark;
 	u64 rip;
 	const u8 *code;
 	struct umbra_insn in;
@@ -66,6 +68,7 @@ enum tc_action {
 	TC_RDPID,
 	TC_MOV_SREG,
 	TC_MOV_FROM_CR,
+	TC_INVLPG,
 	TC_SERIALIZE,
 	TC_SYSRET,
 	TC_IRET,
@@ -73,6 +76,7 @@ enum tc_action {
 
 /* translate_class.c */
 u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op);
+u16 tc_callout_arg(const struct umbra_insn *in, u8 op);
 
 /* translate_emit.c */
 void emit_u8(struct tc_build *b, u8 v);
@@ -98,6 +102,7 @@ u64 tc_vdata(const struct tc_build *b, size_t off);
 int emit_copy(struct tc_build *b);
 void emit_lea(struct tc_build *b);
 void emit_load_operand(struct tc_build *b, u8 reg);
+void emit_lea_operand(struct tc_build *b, u8 reg);
 
 /* translate_flow.c */
 void emit_chain(struct tc_build *b, u64 target, bool link);
@@ -106,13 +111,14 @@ void emit_loop(struct tc_build *b);
 void emit_call(struct tc_build *b);
 void emit_ret(struct tc_build *b);
 void emit_indirect(struct tc_build *b, bool call);
-void emit_callout(struct tc_build *b, u8 op);
+void emit_callout(struct tc_build *b, u8 op, u16 arg);
 void emit_service_exit(struct tc_build *b, u8 op);
 void emit_prologue(struct tc_build *b, struct tc_block *block);
 void emit_late_exits(struct tc_build *b);
 
 /* translate_system.c */
 void emit_service(struct tc_build *b, u8 action);
+void emit_invlpg(struct tc_build *b);
 void emit_system(struct tc_build *b, u8 action);
 
 #endif

@@ -175,6 +175,21 @@ void emit_service(struct tc_build *b, u8 action)
 }
 
 /**
+ * emit_invlpg() - translate INVLPG: an exit that has the address
+ * @b: the block
+ */
+void emit_invlpg(struct tc_build *b)
+{
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, SPILL(RCX));
+	emit_lea_operand(b, UMBRA_RCX);
+	emit_store(b, UMBRA_RCX, VDATA(b, gva));
+	emit_reload(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, 0);
+	emit_callout(b, SOFT_OP_INVLPG, SOFT_ARG_GVA);
+}
+
+/**
  * emit_system() - translate a sensitive instruction that runs in line
  * @b: the block
  * @action: enum tc_action

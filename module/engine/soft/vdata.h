@@ -37,6 +37,7 @@ enum soft_spill {
  * @iret: the frame of an IRETQ: RIP, CS, RFLAGS, RSP, SS
  * @desc: descriptors in the guest's GDT at @gdt[]
  * @gdt: where the descriptors of user CS and SS are, or anywhere harmless
+ * @gva: operand of an INVLPG that exits
  * @cr: CR0 to CR4 as the guest reads them (CR1: nothing); writing them is an exit
  */
 struct soft_vdata {
@@ -54,6 +55,7 @@ struct soft_vdata {
 	u64 iret[5];
 	u64 desc[2];
 	u64 gdt[2];
+	u64 gva;
 	u64 cr[5];
 };
 
