@@ -206,8 +206,25 @@ static void fast_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	if (!soft->can_return)
 		soft->fast &= ~(SOFT_FAST_SYSRET | SOFT_FAST_IRET);
 	/* With NT set IRET is #GP (SDM Vol. 2A, IRET). */
-	if (!find_descs(soft, regs) || (!user && (regs->rflags & X86_EFLAGS_NT)))
+	if (!soft->descs_found || (!user && (regs->rflags & X86_EFLAGS_NT)))
 		soft->fast &= ~SOFT_FAST_IRET;
+}
+
+/*
+ * DOC: what the table is still good for
+ *
+ * Descriptors are made anew when something that they are made from has changed (soft.c's
+ * push() hears of it), and for the other mode.  The switcher's own changes between the modes
+ * leave what is right for both, as long as the segments of SYSRET are in the table.
+ */
+static void segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	if (!soft->segs_stale && soft->segs_mode == soft->mode && soft->can_return)
+		return;
+	umbra_soft_segs_in(soft, regs);
+	soft->descs_found = find_descs(soft, regs);
+	soft->segs_mode = soft->mode;
+	soft->segs_stale = false;
 }
 
 static void enter_user(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
@@ -272,6 +289,9 @@ static void follow_mode(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	if (frame->mode == soft->mode)
 		return;
 	soft->mode = frame->mode;
+	soft->segs_mode = soft->mode;
+	soft->user_cs = frame->to_user.cs;
+	soft->user_ss = frame->to_user.ss;
 	swap(soft->root, soft->other_root);
 	umbra_mmu_set_view(vcpu->mmu, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL);
 }
@@ -326,7 +346,7 @@ void umbra_soft_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	if (soft->mode == SOFT_NOTHING)
 		return;
 	host_save(vcpu, &host);
-	umbra_soft_segs_in(soft, &vcpu->regs);
+	segs_in(soft, &vcpu->regs);
 	vdata_in(vcpu, soft);
 	fast_in(vcpu, soft);
 	soft->step = 0;

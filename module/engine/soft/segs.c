@@ -244,13 +244,14 @@ void umbra_soft_segs_moved(struct umbra_regs *regs, bool user)
 }
 
 /* A selector that user code loaded by itself: the hidden part is that of the slot. */
-static void take_seg(const struct soft_vcpu *soft, struct umbra_seg *seg, u16 sel)
+static void take_seg(struct soft_vcpu *soft, struct umbra_seg *seg, u16 sel)
 {
 	const u64 *gdt = soft->area.gdt;
 	u64 desc;
 
 	if (sel == seg->sel)
 		return;
+	soft->segs_stale = true;
 	seg->sel = sel;
 	if (is_null(sel)) {
 		seg->attr = 0;

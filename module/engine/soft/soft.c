@@ -51,6 +51,7 @@ static int vcpu_create(struct umbra_vcpu *vcpu)
 	if (!soft)
 		return -ENOMEM;
 	soft->cpu = -1;
+	soft->segs_stale = true;
 	vcpu->engine_data = soft;
 	err = umbra_soft_area_create(&soft->area);
 	if (err) {
@@ -82,6 +83,9 @@ static void pull(struct umbra_vcpu *vcpu, u32 mask)
 
 static void push(struct umbra_vcpu *vcpu)
 {
+	const u32 segs = UMBRA_REGS_SEG | UMBRA_REGS_TABLE | UMBRA_REGS_SYSCALL;
+
+	to_soft(vcpu)->segs_stale |= !!(vcpu->regs.dirty & segs);
 	vcpu->regs.dirty = 0;
 }
 

@@ -145,6 +145,9 @@ enum soft_mode {
  * @user_ss: likewise
  * @live: the data segments are in the real registers
  * @can_return: the real table has what SYSRET loads
+ * @descs_found: find_descs() in run.c
+ * @segs_mode: the mode that the real table is for
+ * @segs_stale: groups of registers that it is made from have changed
  * @vif_armed: the page of soft_vif is read-only
  * @cpu: where the host's GDT was copied from, -1 nowhere
  * @host_vector: the interrupt that ended the run, 0 none
@@ -179,7 +182,9 @@ struct soft_vcpu {
 	u8 fast;
 	u64 syscall_va;
 	u16 user_cs, user_ss;
-	bool live, can_return;
+	bool live, can_return, descs_found;
+	enum soft_mode segs_mode;
+	bool segs_stale;
 	bool vif_armed;
 	int cpu;
 	u32 host_vector;
