@@ -150,31 +150,28 @@ void umbra_code_mark_link(u64 *sptep)
 		umbra_spte_exchange(sptep, spte | SPTE_CODE);
 }
 
-/* The entry of @sp for an address, if it is present and marked; else 0. */
-static u64 marked_entry(const struct umbra_sp *sp, gva_t gva)
-{
-	u64 spte = READ_ONCE(sp->spt[umbra_spte_index(gva, sp->role.level)]);
-
-	return umbra_spte_present(spte) && (spte & SPTE_CODE) ? spte : 0;
-}
-
-/* Where the marks lead, if all of them are there.  MMU lock held. */
-static bool leads_to(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
+/*
+ * Where the supervisor's shadow tables lead, by tables in step, with all of @leaf in the leaf, and
+ * marks on the whole way if @marked.  MMU lock held.
+ */
+static bool follow(struct umbra_mmu_ctx *ctx, gva_t gva, u64 leaf, bool marked, gfn_t *gfn)
 {
 	bool two = ctx->mmu->config.two_views;
 	struct umbra_sp *sp = umbra_root_for(ctx, two ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE, gva);
-	unsigned int level;
-	gfn_t first;
+	unsigned int level, index;
 	u64 spte;
 
 	while (sp) {
-		spte = marked_entry(sp, gva);
 		level = sp->role.level;
-		if (!spte)
+		index = umbra_spte_index(gva, level);
+		spte = READ_ONCE(sp->spt[index]);
+		if (!umbra_spte_present(spte) || umbra_page_is_hole(ctx->mmu, sp, index) ||
+		    sp->unsync || (marked && !(spte & SPTE_CODE)))
 			return false;
 		if (umbra_spte_leaf(spte)) {
-			first = umbra_sp_entry_gfn(sp, umbra_spte_index(gva, level));
-			return first + ((gva >> UMBRA_PAGE_SHIFT) & (umbra_level_pages(level) - 1)) == gfn;
+			*gfn = umbra_sp_entry_gfn(sp, index) +
+			       ((gva >> UMBRA_PAGE_SHIFT) & (umbra_level_pages(level) - 1));
+			return (spte & leaf) == leaf;
 		}
 		sp = umbra_host_owner(umbra_host_table(umbra_spte_hpa(ctx->mmu, spte)));
 	}
@@ -194,12 +191,45 @@ static bool leads_to(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
  */
 bool umbra_mmu_code_stands(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
 {
-	bool stands;
+	bool stands = false;
+	gfn_t now;
 
 	spin_lock(&ctx->mmu->lock);
-	stands = ctx->env.mode == UMBRA_MODE_LONG && leads_to(ctx, gva, gfn);
+	if (ctx->env.mode == UMBRA_MODE_LONG)
+		stands = follow(ctx, gva, 0, true, &now) && now == gfn;
 	spin_unlock(&ctx->mmu->lock);
 	return stands;
+}
+
+/**
+ * umbra_code_translate() - what the guest's supervisor has translated already
+ * @ctx: the vCPU's
+ * @gva: linear address
+ * @acc: UMBRA_ACC_*
+ * @gpa: result
+ *
+ * The kernel view's own entries: they have the rights of the guest's supervisor (no SMAP is
+ * offered there), and allow reading what is accessed and writing what is dirty.  That fetching
+ * is allowed is known of marked pages.
+ *
+ * Context: the vCPU's thread, no MMU lock held.
+ * Return: false: the guest's tables have to be walked.
+ */
+bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa)
+{
+	u64 leaf = acc & (UMBRA_ACC_WRITE | UMBRA_ACC_RMW) ? PTE_W : 0;
+	bool found;
+	gfn_t gfn;
+
+	if (!ctx->mmu->config.two_views || ctx->env.mode != UMBRA_MODE_LONG ||
+	    (acc & (UMBRA_ACC_USER | UMBRA_ACC_PEEK)))
+		return false;
+	spin_lock(&ctx->mmu->lock);
+	found = follow(ctx, gva, leaf, acc & UMBRA_ACC_FETCH, &gfn);
+	spin_unlock(&ctx->mmu->lock);
+	if (found)
+		*gpa = gfn_to_gpa(gfn) | (gva & ~UMBRA_PAGE_MASK);
+	return found;
 }
 
 /* Called with the lock held; takes @frame unless the frame is known. */

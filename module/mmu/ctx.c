@@ -229,8 +229,11 @@ int umbra_mmu_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, 
 			struct umbra_fault *fault)
 {
 	struct umbra_walk walk;
-	int ret = umbra_walk(ctx->mmu, &ctx->env, gva, acc & ~UMBRA_ACC_PEEK, &walk);
+	int ret;
 
+	if (umbra_code_translate(ctx, gva, acc, gpa))
+		return 0;
+	ret = umbra_walk(ctx->mmu, &ctx->env, gva, acc & ~UMBRA_ACC_PEEK, &walk);
 	if (ret == UMBRA_WALK_FAULT) {
 		umbra_fault_describe(fault, gva, walk.error_code);
 		return -EFAULT;

@@ -86,6 +86,18 @@ static bool root_fits(const struct umbra_mmu_ctx *ctx, enum umbra_view view,
 	return true;
 }
 
+/* A root that fitted when it was loaded: paging is what it was, but it may have been zapped. */
+static bool root_stands(const struct umbra_mmu_ctx *ctx, const struct umbra_view_state *v)
+{
+	const struct umbra_root *root = v->active;
+	unsigned int i;
+
+	for (i = 0; i < nr_slots(ctx); i++)
+		if (root->sp[i] && READ_ONCE(root->sp[i]->invalid))
+			return false;
+	return root->valid && root->role.word == v->role.word;
+}
+
 /* The engine's entry, if @sp has it.  MMU lock held. */
 static void set_hole(struct umbra_mmu *mmu, struct umbra_sp *sp, u64 entry)
 {
@@ -334,7 +346,7 @@ int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 
 	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
 		return -EINVAL;
-	if (!v->loaded || !root_fits(ctx, view, v->active)) {
+	if (!v->loaded || !root_stands(ctx, v)) {
 		v->loaded = false;
 		ret = switch_root(ctx, view);
 		if (ret)
