@@ -55,16 +55,22 @@ class Skip(Exception):
 
 
 class Case:
-    def __init__(self, name, run, engine, weight):
+    def __init__(self, name, run, engine, weight, needs):
         self.name, self.run, self.engine, self.weight = name, run, engine, weight
+        self.needs = frozenset(needs)
+        if engine:
+            self.needs |= {"build/module", "build/tool", "build/selftests"}
 
 
-def case(name, engines=(), weight=0):
-    """Register a function of one Context; weight orders long ones first."""
+def case(name, engines=(), weight=0, needs=()):
+    """Register a function of one Context; weight orders long ones first.
+
+    needs: build steps of `check`, beside those that any bed needs.
+    """
     def register(function):
         for engine in engines or (None,):
             full = f"{engine}/{name}" if engine else name
-            CASES.append(Case(full, function, engine, weight))
+            CASES.append(Case(full, function, engine, weight, needs))
         return function
     return register
 

@@ -4,7 +4,6 @@
 import os
 import re
 import subprocess
-import threading
 
 import bedlib
 import ktap
@@ -12,32 +11,19 @@ from registry import case
 
 FUZZ = os.path.join(bedlib.ROOT, "selftests/fuzz")
 # Inputs of one run, so that it takes 10 to 20 s, and bytes of the largest.
-TARGETS = {"decode": (150000, 20), "emulate": (50000, 64), "load": (30000, 64)}
+TARGETS = {"decode": (150000, 20), "emulate": (50000, 64), "load": (30000, 64),
+           "translate": (10000, 96)}
 # Actions of each of the four threads, and seconds after which a slow machine leaves the rest.
 IOCTL_ACTIONS, IOCTL_SECONDS = 2500, 20
-_lock = threading.Lock()
-
-
-def build(t):
-    """Fuzzers are built by whichever case comes first."""
-    with _lock:
-        done = subprocess.run(["make", "--no-print-directory", "-j2", "-C", FUZZ],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
-    warnings = [line for line in done.stdout.splitlines() if "warning: " in line]
-    good = t.check(not done.returncode, "the fuzzers build", done.stdout[-2000:])
-    t.check(not warnings, "without a warning", "\n".join(warnings[:30]))
-    return good
+NEEDS = ["build/fuzz"]
 
 
 def fuzz_target(name, runs, size):
     def run(t):
-        if not build(t):
-            return
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1")
         done = subprocess.run(
             [os.path.join(FUZZ, f"build/fuzz_{name}"), f"-runs={runs}", f"-max_len={size}",
-             "-seed=1", "-timeout=30"], cwd=t.scratch, env=env, timeout=600,
+             "-len_control=0", "-seed=1", "-timeout=30"], cwd=t.scratch, env=env, timeout=600,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace")
         t.check(not done.returncode, f"{runs} inputs", done.stdout[-4000:])
@@ -48,14 +34,12 @@ def fuzz_target(name, runs, size):
 
 
 for target, (count, length) in TARGETS.items():
-    case(f"fuzz/{target}", weight=40)(fuzz_target(target, count, length))
+    case(f"fuzz/{target}", weight=40, needs=NEEDS)(fuzz_target(target, count, length))
 
 
-@case("fuzz/ioctl", engines=("svm", "soft"), weight=40)
+@case("fuzz/ioctl", engines=("svm", "soft"), weight=40, needs=NEEDS)
 def ioctls(t):
     "Threads race with ioctls that are right, nearly right and wrong; the host stays clean."
-    if not build(t):
-        return
     with t.bed(cpus=2) as bed:
         result = bed.run([os.path.join(FUZZ, "ioctl_fuzz"), str(IOCTL_SECONDS), "1",
                           str(IOCTL_ACTIONS)], timeout=IOCTL_SECONDS + 240, env={"UMBRA_DEVICE": t.device})
