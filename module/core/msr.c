@@ -325,9 +325,9 @@ static int write_ucode_rev(struct umbra_vcpu *vcpu, const struct msr_row *row, u
 /* Sorted by index, without overlaps. */
 static const struct msr_row rows[] = {
 	ROW(MSR_IA32_TSC, 1, LISTED, read_tsc, write_tsc, 0, 0),
-	IGNORED(MSR_IA32_PLATFORM_ID, 1),
+	ROW(MSR_IA32_PLATFORM_ID, 1, 0, read_const, NULL, 0, 0),
 	ROW(MSR_IA32_APICBASE, 1, 0, read_apic_base, write_apic_base, 0, 0),
-	IGNORED(MSR_EBC_FREQUENCY_ID, 1),
+	ROW(MSR_EBC_FREQUENCY_ID, 1, 0, read_const, NULL, 0, 0),
 	ROW(MSR_IA32_TSC_ADJUST, 1, LISTED, read_field, write_tsc_adjust, MISC(MISC_TSC_ADJUST), 0),
 	ROW(MSR_IA32_UCODE_WRITE, 1, 0, NULL, write_ignore, 0, 0),
 	ROW(MSR_IA32_UCODE_REV, 1, FEATURE, read_field, write_ucode_rev, MISC(MISC_UCODE_REV), 0),

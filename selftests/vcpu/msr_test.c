@@ -128,6 +128,7 @@ static void test_guest(struct traps *t)
 		{ "MTRRdefType", 0x2ff, 0xc06, true, false },
 		{ "fixed MTRR with a type that is none", 0x250, 2, false, false },
 		{ "an MSR that is none", UNKNOWN, 0, false, false },
+		{ "IA32_PLATFORM_ID, which is read-only", 0x17, 0, false, false },
 		{ "TSC_AUX", 0xc0000103, 7, true, false },
 	};
 	unsigned int i;
@@ -174,7 +175,7 @@ int main(void)
 {
 	struct traps t = traps_new();
 
-	ktap_plan(2 + 2 + 4 + 13 + 2);
+	ktap_plan(2 + 2 + 4 + 14 + 2);
 	test_list(&t);
 	test_features(&t);
 	test_counts(&t);
