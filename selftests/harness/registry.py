@@ -86,8 +86,8 @@ def load_cases():
 class Context:
     """What a running case sees of the runner, and its results."""
 
-    def __init__(self, name, engine=None):
-        self.name, self.engine = name, engine
+    def __init__(self, name, engine=None, flavour=None):
+        self.name, self.engine, self.flavour = name, engine, flavour
         self.results = []
         self.notes = []
         self._scratch = None
@@ -100,7 +100,8 @@ class Context:
     def scratch(self):
         """A folder of the case's own; the bed sees it at the same path."""
         if not self._scratch:
-            self._scratch = tempfile.mkdtemp(prefix="umbra-check-")
+            self._scratch = tempfile.mkdtemp(
+                prefix="umbra-check-", dir=self.flavour.gcda if self.flavour else None)
         return self._scratch
 
     def check(self, good, what, detail=""):
@@ -139,11 +140,17 @@ class Context:
             kwargs = {**ENGINES[self.engine]["bed"], **kwargs}
         if share:
             kwargs["scratch"] = self.scratch
+        if self.flavour:
+            # Its shared folder holds the case's.
+            kwargs.update(self.flavour.bed)
         with LoadedBed(**load, **kwargs) as bed:
+            if self.flavour:
+                self.flavour.started(bed)
             yield bed
+            left = self.flavour.ended(bed) if self.flavour else ""
             stuck = bed.unload()
-        self.check(not bed.reports and not stuck, "kernel log and unload are clean",
-                   "\n".join(bed.reports[:60] + [stuck]))
+        self.check(not bed.reports and not left and not stuck, "kernel log and unload are clean",
+                   "\n".join(bed.reports[:60] + [left, stuck]))
 
     def _other_kernel(self, series):
         """The parts of a bed on another kernel; skips where not to be had."""
