@@ -84,7 +84,7 @@ def node(t):
     return "kvm_node=1" if t.engine != "kvm" else ""
 
 
-@case("qemu/bios", engines=("svm", "kvm"), weight=30)
+@case("qemu/bios", engines=("svm", "soft", "kvm"), weight=30)
 def bios(t):
     "The default machine: SeaBIOS boots a disk in real mode."
     disk = os.path.join(t.scratch, "disk")
@@ -122,7 +122,7 @@ def backports(t):
     judge_linux(t, "QEMU 10", status, said, "cpus: 4", "KVM")
 
 
-@case("qemu/microvm", engines=("svm",), weight=50)
+@case("qemu/microvm", engines=("svm", "soft"), weight=50)
 def machine_microvm(t):
     "The microvm machine: qboot, no PCI; the host's own CPU model."
     with t.bed(params=node(t), share=True) as bed:

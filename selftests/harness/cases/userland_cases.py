@@ -49,8 +49,6 @@ def files(t, parts):
               ("ia32", compile_guest(t, "ia32", *FLAGS_32)),
               ("second", second), ("vmlinuz", t.guest_image())]
     texts = {"parts": parts, "traced": TRACED, "more": "", "etc/hello": "hello\n"}
-    if t.engine == "soft":
-        texts["short"] = ""
     tree = bedlib.find_kernel().modules
     for number, path in enumerate(initramfs.module_closure(tree, MODULES)):
         name = os.path.basename(path).split(".ko")[0].replace("-", "_")
@@ -74,10 +72,7 @@ def count(t, said):
 
 @case("guest/userland", engines=("svm", "soft"), weight=90)
 def userland(t):
-    """Threads, FPU, ptrace, segments, JITs, kprobes in a Debian guest.
-
-    On svm also the function tracers, modules, and a second kernel by kexec.
-    """
+    "Threads, FPU, ptrace, segments, JITs, kprobes, tracers, modules, kexec in a Debian guest."
     initrd = os.path.join(t.scratch, "initrd")
     # VMRUN under TCG does not arm debug registers (errata.rst).
     text, inside = files(t, "watch" if t.engine == "soft" else "")
@@ -90,3 +85,21 @@ def userland(t):
     stamps = re.findall(r"== (\w+) ([\d.]+)", said)
     t.note("guest's seconds: " + " ".join(f"{name} {at}" for name, at in stamps))
     t.check(result.status == 9, "ends with the second kernel's status", said[-3000:])
+
+
+@case("guest/eight-cpus", engines=("svm", "soft"), weight=80)
+def eight(t):
+    "Debian's kernel on eight virtual processors; threads, remote TLB flushes."
+    initrd = os.path.join(t.scratch, "initrd")
+    guest.make_initrd(initrd, "echo cpus: $(grep -c ^processor /proc/cpuinfo); /probe threads tlb; "
+                      "dmesg -r | grep -E '^<[0-2]>|WARNING|BUG|unchecked MSR'; exit 9",
+                      [("probe", compile_guest(t, "probe", "-pthread"))])
+    with t.bed(share=True, cpus=2) as bed:
+        result = bed.run(t.umbra_run("-k", t.guest_image(), "-i", initrd, "-q", "-c", "8", "-a",
+                                     "console=ttyS0 quiet"), timeout=400)
+    said = result.output.decode(errors="replace")
+    count(t, said)
+    t.check("cpus: 8\r" in said, "has eight processors", said[-3000:])
+    t.check(result.status == 9, "ends with the status", said[-3000:])
+    bad = [line for line in said.splitlines() if re.search("WARNING|BUG|unchecked MSR", line)]
+    t.check(not bad, "warns of nothing", "\n".join(bad))
