@@ -13,6 +13,9 @@
  *                     missing, set the entry; or find that the frame is
  *                     itself a shadowed table, whose writes are emulated
  *
+ * Most faults find their leaf table in place and need much less: quick.c is
+ * asked first.
+ *
  * Steps 1 to 4 hold no lock, so 5 asks again what may have changed: the host's
  * mapping by invalidate_seq, the guest's entries by reading them once more after
  * their tables are write-protected.  When in doubt the verdict is RETRY: the
@@ -292,67 +295,22 @@ static struct umbra_sp *descend_to_leaf(struct umbra_mmu_ctx *ctx, struct fill *
 	return sp;
 }
 
-/*
- * A page that maps what it should, but for its permissions: what an entry
- * already allows, and nobody took away, stays; a TLB that missed a grant is
- * repaired by the fault itself.
- */
-static void change_leaf(struct umbra_mmu *mmu, u64 *sptep, u64 spte)
+static bool set_leaf(struct umbra_mmu_ctx *ctx, const struct fill *f, struct umbra_sp *sp)
 {
-	u64 old = READ_ONCE(*sptep);
-
-	if (!((old ^ spte) & (PTE_U | PTE_NX)) && (old & PTE_W))
-		spte |= old & (PTE_W | PTE_D | SPTE_HOST_W);
-	spte |= old & (PTE_A | SPTE_CODE);
-	if (old == spte) {
-		mmu->stats.pf_spurious++;
-		return;
-	}
-	umbra_spte_exchange(sptep, spte);
-	if (umbra_spte_reduces(old, spte))
-		umbra_flush_remote(mmu);
-}
-
-static bool set_leaf(struct umbra_mmu_ctx *ctx, struct fill *f, struct umbra_sp *sp)
-{
-	struct umbra_mmu *mmu = ctx->mmu;
 	unsigned int level = sp->role.level;
-	unsigned int index = umbra_spte_index(f->gva, level);
-	gfn_t gfn = umbra_level_gfn(f->walk.gfn, level);
-	hpa_t hpa = umbra_level_hpa(f->page.hpa, level);
-	u64 *sptep = &sp->spt[index];
-	u64 old = READ_ONCE(*sptep);
-	u64 spte;
+	struct umbra_leaf leaf = {
+		.sp = sp,
+		.index = umbra_spte_index(f->gva, level),
+		.access = f->access,
+		.gpte = f->walk.pte[level],
+		.gfn = f->walk.gfn,
+		.slot = f->slot,
+		.hpa = f->page.hpa,
+		.host_writable = f->page.writable,
+		.code = f->code,
+	};
 
-	spte = umbra_spte_make_leaf(mmu, f->access, level, hpa, f->page.writable);
-	if (f->code)
-		spte |= SPTE_CODE;
-	if (umbra_spte_writable(spte))
-		mmu->ops->mark_dirty(mmu->vm, f->slot, f->walk.gfn);
-	trace_umbra_spte_set(f->walk.gfn, level, spte);
-	mmu->stats.spte_set++;
-	if (umbra_spte_present(old)) {
-		if (umbra_spte_leaf(old) && umbra_spte_hpa(mmu, old) == hpa &&
-		    umbra_sp_entry_gfn(sp, index) == gfn) {
-			if (sp->gptes)
-				sp->gptes[index] = f->walk.pte[level];
-			change_leaf(mmu, sptep, spte);
-			return true;
-		}
-		umbra_page_drop_entry(mmu, sp, index);
-		umbra_flush_remote(mmu);
-	}
-	/* Not two sizes in one TLB, see umbra_page_link(). */
-	if (level > 1)
-		umbra_flush_stale(mmu, false);
-	if (sp->gptes)
-		sp->gptes[index] = f->walk.pte[level];
-	if (!umbra_rmap_add(&ctx->pools, f->slot->mmu, sp, index, gfn))
-		return false;
-	mmu->stats.spte_large += level > 1;
-	sp->present++;
-	umbra_spte_exchange(sptep, spte);
-	return true;
+	return umbra_leaf_set(ctx, &leaf);
 }
 
 /*
@@ -535,7 +493,10 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 	memset(info, 0, sizeof(*info));
 	info->gpa = UMBRA_INVALID_GPA;
 	ctx->mmu->stats.pf_taken++;
-	verdict = canonical(ctx, gva) ? triage(ctx, &f, info) : not_canonical(info);
+	if (!canonical(ctx, gva))
+		verdict = not_canonical(info);
+	else if (!umbra_quick_fault(ctx, gva, f.acc, info, &verdict))
+		verdict = triage(ctx, &f, info);
 	count_verdict(ctx->mmu, verdict);
 	return verdict;
 }

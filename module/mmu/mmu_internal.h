@@ -309,6 +309,30 @@ struct umbra_prefetch {
 	struct umbra_memslot *slot;
 };
 
+/**
+ * struct umbra_leaf - an entry that is to map memory
+ * @sp: the shadow page
+ * @index: the entry
+ * @access: UMBRA_AX_* to give
+ * @gpte: the guest entry that it is made from, for umbra_sp.gptes
+ * @gfn: the frame, of 4 KiB
+ * @slot: memory behind it
+ * @hpa: the host's frame of @gfn
+ * @host_writable: the caller's mapping is writable
+ * @code: leave a mark, see code.c
+ */
+struct umbra_leaf {
+	struct umbra_sp *sp;
+	unsigned int index;
+	unsigned int access;
+	u64 gpte;
+	gfn_t gfn;
+	struct umbra_memslot *slot;
+	hpa_t hpa;
+	bool host_writable;
+	bool code;
+};
+
 /* Neighbours of a fill, itself included: a power of two. */
 #define UMBRA_PREFETCH		16
 
@@ -331,6 +355,7 @@ void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_rmap_zap(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page);
 unsigned int umbra_rmap_large_index(const struct umbra_mmu_slot *slot, gfn_t gfn);
+u64 *umbra_rmap_first(const struct umbra_mmu_slot *slot, gfn_t gfn);
 bool umbra_rmap_young(struct umbra_mmu_slot *slot, u64 page, bool clear);
 
 /* page.c */
@@ -380,6 +405,13 @@ void umbra_shrink_to_limit(void);
 
 /* fault.c */
 void umbra_fault_describe(struct umbra_fault *fault, gva_t gva, u32 error_code);
+
+/* leaf.c */
+bool umbra_leaf_set(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l);
+
+/* quick.c */
+bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
+		       struct umbra_fault_info *info, enum umbra_verdict *verdict);
 
 /* prefetch.c */
 void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p);

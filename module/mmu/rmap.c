@@ -278,6 +278,19 @@ bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn)
 	return changed;
 }
 
+/**
+ * umbra_rmap_first() - some entry of 4 KiB that maps a frame
+ * @slot: the slot that holds @gfn
+ * @gfn: the frame
+ *
+ * Context: MMU lock held.
+ * Return: the entry or NULL.
+ */
+u64 *umbra_rmap_first(const struct umbra_mmu_slot *slot, gfn_t gfn)
+{
+	return umbra_chain_first(chain_of(slot, gfn, 1));
+}
+
 static bool zap_chain(struct umbra_mmu *mmu, struct umbra_chain *chain)
 {
 	bool found = false;

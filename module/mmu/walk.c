@@ -162,12 +162,19 @@ static int descend(struct umbra_mmu *mmu, const struct umbra_walk_env *env, gva_
 	return 0;
 }
 
-/*
- * SDM Vol. 3A, 4.6.1.  Access rights are those of all levels together.  A
- * supervisor access made by the processor itself at CPL 3 is not excused by
- * RFLAGS.AC.
+/**
+ * umbra_walk_permits() - may a page be accessed?
+ * @env: umbra_walk_prepare()
+ * @access: UMBRA_AX_* of all levels together
+ * @acc: UMBRA_ACC_*
+ *
+ * SDM Vol. 3A, 4.6.1.  A supervisor access made by the processor itself at CPL 3 is
+ * not excused by RFLAGS.AC.
+ *
+ * Context: any.
+ * Return: true when it may.
  */
-static bool permits(const struct umbra_walk_env *env, unsigned int access, unsigned int acc)
+bool umbra_walk_permits(const struct umbra_walk_env *env, unsigned int access, unsigned int acc)
 {
 	bool user_page = access & UMBRA_AX_U;
 	bool smap_excused = (acc & UMBRA_ACC_AC) && !(acc & UMBRA_ACC_IMPLICIT);
@@ -222,8 +229,17 @@ static int set_accessed_dirty(struct umbra_mmu *mmu, const struct umbra_walk_env
 	return 0;
 }
 
-/* The bits of the error code that tell what was attempted (SDM Vol. 3A, 4.7). */
-static u32 attempt_bits(const struct umbra_walk_env *env, unsigned int acc)
+/**
+ * umbra_walk_attempt() - the bits of an error code that tell what was attempted
+ * @env: umbra_walk_prepare()
+ * @acc: UMBRA_ACC_*
+ *
+ * SDM Vol. 3A, 4.7.
+ *
+ * Context: any.
+ * Return: UMBRA_PF_W, _U and _I.
+ */
+u32 umbra_walk_attempt(const struct umbra_walk_env *env, unsigned int acc)
 {
 	u32 code = 0;
 
@@ -245,7 +261,7 @@ static int walk_once(struct umbra_mmu *mmu, const struct umbra_walk_env *env, gv
 	ret = descend(mmu, env, gva, walk);
 	if (ret || (acc & UMBRA_ACC_PEEK) || env->mode == UMBRA_MODE_UNPAGED)
 		return ret;
-	if (!permits(env, walk->access, acc)) {
+	if (!umbra_walk_permits(env, walk->access, acc)) {
 		walk->error_code = UMBRA_PF_P;
 		return UMBRA_WALK_FAULT;
 	}
@@ -276,6 +292,6 @@ int umbra_walk(struct umbra_mmu *mmu, const struct umbra_walk_env *env, gva_t gv
 	for (tries = 0; ret == -EAGAIN && tries < WALK_TRIES; tries++)
 		ret = walk_once(mmu, env, gva, acc, walk);
 	if (ret == UMBRA_WALK_FAULT)
-		walk->error_code |= attempt_bits(env, acc);
+		walk->error_code |= umbra_walk_attempt(env, acc);
 	return ret;
 }

@@ -66,6 +66,8 @@ struct umbra_walk {
 void umbra_walk_prepare(struct umbra_walk_env *env, const struct umbra_paging *paging);
 int umbra_walk(struct umbra_mmu *mmu, const struct umbra_walk_env *env, gva_t gva,
 	       unsigned int acc, struct umbra_walk *walk);
+bool umbra_walk_permits(const struct umbra_walk_env *env, unsigned int access, unsigned int acc);
+u32 umbra_walk_attempt(const struct umbra_walk_env *env, unsigned int acc);
 u64 umbra_walk_pdptr_reserved(u8 maxphyaddr);
 void umbra_code_touched(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);	/* code.c */
 

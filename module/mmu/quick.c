@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: the quick way through a page fault
+ *
+ * Most faults are at an address whose neighbours the guest uses already: the
+ * shadow tables lead down to level 1, and only the last entry is missing or
+ * allows too little.  All that is above is then known without a look at the
+ * guest's memory.  Tables of upper levels are in step, so an entry that links a
+ * shadow table is the guest's entry, with its accessed bit; and what they
+ * all together permit is in the role of the leaf table.  So the guest's own leaf
+ * entry decides, one read instead of four.
+ *
+ * The host's frame is known likewise: when another entry maps it, its reverse map
+ * tells, and an entry that is there has not been taken back by the host.
+ *
+ * Whatever is not simple is left to the steps of fault.c, and nothing was changed
+ * then: other modes than 4-level tables, direct tables, bits to be set in the
+ * guest's entry, slots with flags, tables and translated code, frames that the host has
+ * to be asked for, CR0.WP = 0 writes.
+ */
+#include <linux/kvm.h>
+
+#include "mmu_internal.h"
+#include "spte.h"
+
+/**
+ * struct quick - a fault that may be simple
+ * @gva: linear address
+ * @acc: UMBRA_ACC_*
+ * @path: the shadow pages on the way down, by level
+ * @gpte: the guest's entry of level 1
+ * @leaf: the entry to be set
+ */
+struct quick {
+	gva_t gva;
+	unsigned int acc;
+	struct umbra_sp *path[UMBRA_MAX_LEVEL + 1];
+	u64 gpte;
+	struct umbra_leaf leaf;
+};
+
+/*
+ * In the kernel view the role has forgotten what does not matter there: U and X of
+ * the upper levels.  In the user's a page of the supervisor cannot be shown.
+ */
+static bool view_fits(const struct umbra_mmu_ctx *ctx, unsigned int acc)
+{
+	switch (ctx->view) {
+	case UMBRA_VIEW_KERNEL:
+		return !(acc & (UMBRA_ACC_USER | UMBRA_ACC_FETCH)) && !ctx->env.smap;
+	case UMBRA_VIEW_USER:
+		return acc & UMBRA_ACC_USER;
+	default:
+		return true;
+	}
+}
+
+/* Down to a table of level 1 that is made from one of the guest's. */
+static bool find_table(struct umbra_mmu_ctx *ctx, struct quick *q)
+{
+	struct umbra_sp *sp = umbra_root_for(ctx, ctx->view, q->gva);
+	struct umbra_mmu *mmu = ctx->mmu;
+
+	while (sp) {
+		unsigned int index = umbra_spte_index(q->gva, sp->role.level);
+
+		q->path[sp->role.level] = sp;
+		if (sp->role.level == 1)
+			break;
+		if (!umbra_spte_link(sp->spt[index]) || umbra_page_is_hole(mmu, sp, index))
+			return false;
+		sp = umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, sp->spt[index])));
+	}
+	if (!sp || sp->role.direct)
+		return false;
+	q->leaf.sp = sp;
+	q->leaf.index = umbra_spte_index(q->gva, 1);
+	return !umbra_host_read_pte(mmu, gfn_to_gpa(sp->gfn) + q->leaf.index * sizeof(u64),
+				    sizeof(u64), true, &q->gpte);
+}
+
+static enum umbra_verdict guest_fault(const struct umbra_mmu_ctx *ctx, const struct quick *q,
+				      u32 present, struct umbra_fault_info *info)
+{
+	umbra_fault_describe(&info->fault, q->gva,
+			     present | umbra_walk_attempt(&ctx->env, q->acc));
+	return UMBRA_VERDICT_GUEST;
+}
+
+/* Is there nothing to be set in the guest's entry, and nothing wrong with it? */
+static bool entry_is_plain(const struct umbra_mmu_ctx *ctx, const struct quick *q)
+{
+	u64 want = PTE_A;
+
+	if (q->acc & UMBRA_ACC_WRITE)
+		want |= PTE_D;
+	return !(q->gpte & ctx->env.rsvd[1][1]) && (q->gpte & want) == want;
+}
+
+/* What the guest permits, all levels together. */
+static unsigned int permitted(const struct quick *q)
+{
+	unsigned int access = q->leaf.sp->role.access;
+
+	if (!(q->gpte & PTE_W))
+		access &= ~UMBRA_AX_W;
+	if (!(q->gpte & PTE_U))
+		access &= ~UMBRA_AX_U;
+	if (q->gpte & PTE_NX)
+		access &= ~UMBRA_AX_X;
+	return access;
+}
+
+/* What another entry of level 1 maps the frame by. */
+static bool find_mapped(struct umbra_mmu *mmu, struct umbra_leaf *l, bool write)
+{
+	u64 *sptep = umbra_rmap_first(l->slot->mmu, l->gfn);
+	u64 spte;
+
+	if (!sptep)
+		return false;
+	spte = READ_ONCE(*sptep);
+	l->hpa = umbra_spte_hpa(mmu, spte);
+	l->host_writable = spte & SPTE_HOST_W;
+	return l->host_writable || !write;
+}
+
+/* By the host's own tables, if that takes no time. */
+static bool ask_host(struct umbra_mmu *mmu, struct umbra_leaf *l, bool write,
+		     struct umbra_host_page *page)
+{
+	bool writable = l->access & UMBRA_AX_W;
+
+	/* Its tables may still show what it is about to take back. */
+	if (mmu->invalidate_count)
+		return false;
+	if (!umbra_host_get_pages_now(l->slot, l->gfn, 1, writable, page) &&
+	    (write || !writable ||
+	     !umbra_host_get_pages_now(l->slot, l->gfn, 1, false, page)))
+		return false;
+	l->hpa = page->hpa;
+	l->host_writable = page->writable;
+	return true;
+}
+
+static void used(struct quick *q)
+{
+	unsigned int level;
+
+	for (level = 1; level <= UMBRA_MAX_LEVEL; level++) {
+		q->path[level]->used = true;
+		q->path[level]->writes = 0;
+	}
+}
+
+static void neighbours(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l)
+{
+	struct umbra_prefetch p = {
+		.sp = l->sp,
+		.index = l->index,
+		.access = l->access,
+		.slot = l->slot,
+	};
+
+	umbra_prefetch(ctx, &p);
+}
+
+/* Return: false: nothing was done. */
+static bool map_it(struct umbra_mmu_ctx *ctx, struct quick *q)
+{
+	bool asked, write = q->acc & UMBRA_ACC_WRITE;
+	struct umbra_mmu *mmu = ctx->mmu;
+	struct umbra_leaf *l = &q->leaf;
+	struct umbra_host_page page;
+	bool done;
+
+	l->gpte = q->gpte;
+	l->access = umbra_spte_guest_access(l->sp, q->gpte);
+	if (l->slot->flags || l->slot->mmu->gone || (write && !(l->access & UMBRA_AX_W)))
+		return false;
+	if ((l->access & UMBRA_AX_W) && umbra_page_protected(mmu, l->gfn)) {
+		if (write)
+			return false;
+		l->access &= ~UMBRA_AX_W;
+	}
+	asked = !find_mapped(mmu, l, write);
+	if (asked && !ask_host(mmu, l, write, &page))
+		return false;
+	used(q);
+	done = umbra_leaf_set(ctx, l);
+	if (asked)
+		umbra_host_put_page(&page, done);
+	if (done)
+		neighbours(ctx, l);
+	return true;
+}
+
+/* MMU lock held.  Return: false: not simple. */
+static bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault_info *info,
+		  enum umbra_verdict *verdict)
+{
+	if (!find_table(ctx, q))
+		return false;
+	if (!(q->gpte & PTE_P)) {
+		*verdict = guest_fault(ctx, q, 0, info);
+		return true;
+	}
+	if ((q->gpte & ctx->env.rsvd[1][1]) || !view_fits(ctx, q->acc))
+		return false;
+	if (!umbra_walk_permits(&ctx->env, permitted(q), q->acc)) {
+		*verdict = guest_fault(ctx, q, UMBRA_PF_P, info);
+		return true;
+	}
+	if (!entry_is_plain(ctx, q))
+		return false;
+	q->leaf.gfn = gpa_to_gfn(q->gpte & PTE_ADDR);
+	info->gpa = gfn_to_gpa(q->leaf.gfn) | (q->gva & ~UMBRA_PAGE_MASK);
+	q->leaf.slot = umbra_memslots_find(ctx->mmu->ops->slots(ctx->mmu->vm), q->leaf.gfn);
+	*verdict = q->leaf.slot ? UMBRA_VERDICT_RETRY : UMBRA_VERDICT_MMIO;
+	return !q->leaf.slot || map_it(ctx, q);
+}
+
+/**
+ * umbra_quick_fault() - judge a page fault, and repair it, if it is simple
+ * @ctx: the vCPU's
+ * @gva: CR2, canonical
+ * @acc: UMBRA_ACC_*
+ * @info: details; may have been changed also when the result is false
+ * @verdict: result
+ *
+ * Context: as umbra_mmu_fault().
+ * Return: false: nothing was done.
+ */
+bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
+		       struct umbra_fault_info *info, enum umbra_verdict *verdict)
+{
+	struct quick q = { .gva = gva, .acc = acc };
+	bool done;
+
+	if (ctx->env.mode != UMBRA_MODE_LONG || umbra_pools_fill(&ctx->pools))
+		return false;
+	spin_lock(&ctx->mmu->lock);
+	done = judge(ctx, &q, info, verdict);
+	spin_unlock(&ctx->mmu->lock);
+	return done;
+}
