@@ -60,6 +60,9 @@ int emul_op_sysret(struct umbra_emul *e, struct emul_insn *in)
 
 	if (!(e->r.efer & EMUL_EFER_SCE) || (!emul_mode64(e) && !amd(e)))
 		return emul_ud(e);
+	/* behind #UD, so that OPF_PRIV does not do */
+	if (e->r.cpl)
+		return emul_gp(e);
 	/* Intel faults before the ring changes, AMD after */
 	if (to64 && !amd(e) && !emul_canonical(e, rip))
 		return emul_gp(e);

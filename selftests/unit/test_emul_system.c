@@ -457,8 +457,11 @@ static void syscall_sysret(void)
 	       v.regs.seg[UMBRA_SS].sel == 0x2b);
 	EXPECT(v.regs.rflags == 0x203);
 	v.regs.rip = CODE;
+	EXPECT(faulted(RUN(0x0f, 0x07), 13, 0));
 	v.regs.efer &= ~1ull;
 	EXPECT(faulted(RUN(0x0f, 0x05), 6, 0));
+	/* without SCE there is no such instruction, whoever tries it (APM Vol. 3, SYSRET) */
+	EXPECT(faulted(RUN(0x0f, 0x07), 6, 0));
 	begin64(0);
 	v.e.features &= ~UMBRA_EMUL_F_AMD;
 	v.regs.star = 0x0023001000000000ull;
