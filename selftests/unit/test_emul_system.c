@@ -336,6 +336,9 @@ static void port_rights(void)
 	v.regs.rip = CODE;
 	EXPECT(faulted(RUN(0x66, 0xe5, 0x60), 13, 0));	/* in ax, 60 */
 	EXPECT(faulted(RUN(0xe6, 0x61), 13, 0));
+	v.regs.gpr[UMBRA_RDX] = 0x61;
+	v.regs.gpr[UMBRA_RDI] = MEM_SIZE;
+	EXPECT(faulted(RUN(0x6c), 13, 0));		/* insb: not a page fault */
 	v.regs.rflags |= X86_EFLAGS_IOPL;
 	v.regs.gpr[UMBRA_RAX] = 0x11223344;
 	v.regs.gpr[UMBRA_RDX] = 0xcf8;

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: a machine on a KVM device
+ *
+ * One vCPU and one slot of memory, without interrupt controllers.  What userspace would
+ * answer to port and memory accesses is a function of the address.
+ */
+#include "guest_fuzz.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+volatile unsigned long guest_pulse;
+volatile bool guest_stopped;
+
+const uint32_t machine_msrs[] = {
+	0x174, 0x175, 0x176,		/* SYSENTER_CS, ESP, EIP */
+	0x277,				/* PAT */
+	0xc0000080,			/* EFER */
+	0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,	/* STAR, LSTAR, CSTAR, SFMASK */
+	0xc0000100, 0xc0000101, 0xc0000102,		/* FS, GS, kernel GS base */
+};
+
+const unsigned int machine_msr_count = sizeof(machine_msrs) / sizeof(machine_msrs[0]);
+
+struct msr_list {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry[16];
+};
+
+static long must(long ret, const char *device, const char *what)
+{
+	if (ret < 0) {
+		fprintf(stderr, "%s: %s: %s\n", device, what, strerror(errno));
+		exit(1);
+	}
+	return ret;
+}
+
+void machine_open(struct machine *m, const char *device)
+{
+	m->device = device;
+	m->dev = must(open(device, O_RDWR | O_CLOEXEC), device, "open");
+	m->run_size = must(ioctl(m->dev, KVM_GET_VCPU_MMAP_SIZE, 0ul), device, "mmap size");
+}
+
+static struct kvm_cpuid_entry2 *find(struct cpu_model *model, uint32_t function, uint32_t index)
+{
+	unsigned int i;
+
+	for (i = 0; i < model->list.nent; i++)
+		if (model->entry[i].function == function && model->entry[i].index == index)
+			return &model->entry[i];
+	return NULL;
+}
+
+static void get_cpuid(struct machine *m, struct cpu_model *model)
+{
+	memset(model, 0, sizeof(*model));
+	model->list.nent = CPUID_MAX;
+	must(ioctl(m->dev, KVM_GET_SUPPORTED_CPUID, model), m->device, "CPUID");
+}
+
+/* The features that both have. */
+static void take_common(struct cpu_model *model, struct cpu_model *other)
+{
+	static const uint32_t leaves[] = { 1, 7, 0x80000001, 0x80000007, 0x80000008 };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+		struct kvm_cpuid_entry2 *x = find(model, leaves[i], 0), *y = find(other, leaves[i], 0);
+
+		if (!x)
+			continue;
+		x->ebx &= y ? y->ebx : 0;
+		x->ecx &= y ? y->ecx : 0;
+		x->edx &= y ? y->edx : 0;
+	}
+}
+
+/* The processor of all guests: what @m supports, as far as @other does, too (it may be NULL). */
+void machine_cpuid(struct machine *m, struct machine *other, struct cpu_model *model)
+{
+	struct cpu_model theirs;
+
+	get_cpuid(m, model);
+	if (other) {
+		get_cpuid(other, &theirs);
+		take_common(model, &theirs);
+	}
+	/* The APIC id is the processor's to choose, OSXSAVE the guest's; no AVX, no XSAVE. */
+	find(model, 1, 0)->ebx = 0x800;
+	find(model, 1, 0)->ecx &= ~(1u << 26 | 1u << 27 | 1u << 28);
+}
+
+void machine_new(struct machine *m, const struct cpu_model *model, const uint8_t *image)
+{
+	struct kvm_userspace_memory_region region = { .memory_size = IMAGE_SIZE };
+	struct kvm_run *run;
+
+	m->mem = mmap(NULL, IMAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (m->mem == MAP_FAILED)
+		must(-1, m->device, "mmap");
+	memcpy(m->mem, image, IMAGE_SIZE);
+	m->vm = must(ioctl(m->dev, KVM_CREATE_VM, 0ul), m->device, "KVM_CREATE_VM");
+	region.userspace_addr = (uintptr_t)m->mem;
+	must(ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &region), m->device, "memory");
+	m->vcpu = must(ioctl(m->vm, KVM_CREATE_VCPU, 0ul), m->device, "KVM_CREATE_VCPU");
+	run = mmap(NULL, m->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, m->vcpu, 0);
+	if (run == MAP_FAILED)
+		must(-1, m->device, "mmap of the vCPU");
+	m->run = run;
+	must(ioctl(m->vcpu, KVM_SET_CPUID2, model), m->device, "KVM_SET_CPUID2");
+}
+
+void machine_end(struct machine *m)
+{
+	struct kvm_run *run = m->run;
+
+	/* The watchdog's signal handler looks at it. */
+	m->run = NULL;
+	munmap(run, m->run_size);
+	close(m->vcpu);
+	close(m->vm);
+	munmap(m->mem, IMAGE_SIZE);
+}
+
+static void set_msrs(struct machine *m)
+{
+	const uint64_t star = 8ull * GDT_CODE32 << 48 | 8ull * GDT_CODE64 << 32;
+	struct msr_list list = { .entry = {
+		{ .index = 0x174, .data = 8 * GDT_CODE64 },
+		{ .index = 0x175, .data = IMAGE_STACK + 0xc00 },
+		{ .index = 0x176, .data = IMAGE_HANDLERS + HANDLER_SYSENTER },
+		{ .index = 0x277, .data = 0x0007040600070406 },
+		{ .index = 0xc0000081, .data = star },
+		{ .index = 0xc0000082, .data = IMAGE_HANDLERS + HANDLER_SYSCALL },
+		{ .index = 0xc0000083, .data = IMAGE_HANDLERS + HANDLER_CSTAR },
+		/* All that TCG forgets of RFLAGS at SYSCALL. */
+		{ .index = 0xc0000084, .data = 0xdd5 },
+		{ .index = 0xc0000102, .data = IMAGE_DATA },
+	} };
+
+	list.head.nmsrs = 9;
+	must(ioctl(m->vcpu, KVM_SET_MSRS, &list) - 9, m->device, "KVM_SET_MSRS");
+}
+
+/* By the XSAVE area: KVM_SET_FPU of stock KVM leaves MXCSR and its own idea of what is initial. */
+static void set_fpu(struct machine *m, const struct kvm_fpu *fpu)
+{
+	struct kvm_xsave area = { 0 };
+
+	area.region[0] = fpu->fcw;
+	area.region[6] = fpu->mxcsr;
+	memcpy(&area.region[40], fpu->xmm, sizeof(fpu->xmm));
+	area.region[128] = 3;	/* x87 and SSE are not in their initial state */
+	must(ioctl(m->vcpu, KVM_SET_XSAVE, &area), m->device, "KVM_SET_XSAVE");
+}
+
+static void get_fpu(struct machine *m, struct kvm_fpu *fpu)
+{
+	struct kvm_xsave area = { 0 };
+
+	must(ioctl(m->vcpu, KVM_GET_XSAVE, &area), m->device, "KVM_GET_XSAVE");
+	fpu->mxcsr = area.region[6];
+	memcpy(fpu->xmm, &area.region[40], sizeof(fpu->xmm));
+}
+
+/* False: the device refuses the segments or control registers. */
+bool machine_set(struct machine *m, const struct step *s)
+{
+	struct kvm_sregs sregs = s->sregs, old;
+	struct kvm_vcpu_events events = { 0 };
+	struct kvm_interrupt irq = { .irq = s->interrupt };
+
+	must(ioctl(m->vcpu, KVM_GET_SREGS, &old), m->device, "KVM_GET_SREGS");
+	sregs.apic_base = old.apic_base;
+	if (ioctl(m->vcpu, KVM_SET_SREGS, &sregs) < 0)
+		return false;
+	must(ioctl(m->vcpu, KVM_SET_REGS, &s->regs), m->device, "KVM_SET_REGS");
+	set_fpu(m, &s->fpu);
+	must(ioctl(m->vcpu, KVM_SET_DEBUGREGS, &s->debug), m->device, "KVM_SET_DEBUGREGS");
+	set_msrs(m);
+	events.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	events.nmi.pending = s->nmi;
+	must(ioctl(m->vcpu, KVM_SET_VCPU_EVENTS, &events), m->device, "KVM_SET_VCPU_EVENTS");
+	if (s->interrupt >= 0)
+		must(ioctl(m->vcpu, KVM_INTERRUPT, &irq), m->device, "KVM_INTERRUPT");
+	memcpy(m->mem + s->code_gpa, s->code, CODE_MAX);
+	return true;
+}
+
+/* What a device says at an address: the same to everybody. */
+static uint64_t device_says(uint64_t where)
+{
+	return (where + 1) * 0x9e3779b97f4a7c15ull;
+}
+
+/* One access: its data, or the answer to a read. */
+static void note_access(struct outcome *o, uint32_t reason, uint64_t where, bool write,
+			uint8_t *data, unsigned int len)
+{
+	struct seen_exit e = { .reason = reason, .write = write, .len = len, .where = where };
+	unsigned int i;
+
+	for (i = 0; i < len; i++) {
+		if (!write)
+			data[i] = device_says(where + i);
+		e.data = e.data * 257 + data[i];
+	}
+	if (o->exits < STEP_EXITS)
+		o->exit[o->exits++] = e;
+	o->cut = o->exits == STEP_EXITS;
+}
+
+/* How many elements of a string go to a port at once is nobody's promise: each is noted. */
+static void note_exit(struct machine *m, struct outcome *o)
+{
+	struct kvm_run *run = m->run;
+	unsigned int i;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		for (i = 0; i < run->io.count; i++)
+			note_access(o, KVM_EXIT_IO, run->io.port,
+				    run->io.direction == KVM_EXIT_IO_OUT,
+				    (uint8_t *)run + run->io.data_offset + i * run->io.size,
+				    run->io.size);
+		break;
+	case KVM_EXIT_MMIO:
+		note_access(o, KVM_EXIT_MMIO, run->mmio.phys_addr, run->mmio.is_write,
+			    run->mmio.data, run->mmio.len);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		note_access(o, KVM_EXIT_INTERNAL_ERROR, run->internal.suberror, true, NULL, 0);
+		break;
+	default:
+		note_access(o, run->exit_reason, 0, true, NULL, 0);
+		break;
+	}
+}
+
+/*
+ * Each page of memory in a number.  Without @accessed the accessed bits of page tables do not
+ * count: of an ADD that may not write, the processor (or TCG, which reads first) may have set them,
+ * an emulator that looks first has not.
+ */
+static void sum_pages(const uint8_t *mem, uint64_t *page, bool accessed)
+{
+	const uint64_t *word = (const void *)mem;
+	unsigned int i, k;
+
+	for (i = 0; i < IMAGE_SIZE / 4096; i++, word += 512) {
+		uint64_t sum = 0, mask = ~0ull;
+
+		if (!accessed && i >= IMAGE_TABLES / 4096)
+			mask = ~0x2000000020ull;
+		for (k = 0; k < 512; k++)
+			sum = sum * 0x9e3779b97f4a7c15ull + (word[k] & mask);
+		page[i] = sum;
+	}
+}
+
+static void collect(struct machine *m, struct outcome *o)
+{
+	struct msr_list list = { 0 };
+	unsigned int i;
+
+	must(ioctl(m->vcpu, KVM_GET_REGS, &o->regs), m->device, "KVM_GET_REGS");
+	must(ioctl(m->vcpu, KVM_GET_SREGS, &o->sregs), m->device, "KVM_GET_SREGS");
+	get_fpu(m, &o->fpu);
+	must(ioctl(m->vcpu, KVM_GET_DEBUGREGS, &o->debug), m->device, "KVM_GET_DEBUGREGS");
+	must(ioctl(m->vcpu, KVM_GET_VCPU_EVENTS, &o->events), m->device, "KVM_GET_VCPU_EVENTS");
+	list.head.nmsrs = machine_msr_count;
+	for (i = 0; i < machine_msr_count; i++)
+		list.entry[i].index = machine_msrs[i];
+	must(ioctl(m->vcpu, KVM_GET_MSRS, &list), m->device, "KVM_GET_MSRS");
+	for (i = 0; i < machine_msr_count; i++)
+		o->msr[i] = list.entry[i].data;
+}
+
+static bool is_wide(const struct outcome *o)
+{
+	return o->sregs.efer & 0x400;
+}
+
+/* Memory at a linear address, up to the end of the page; NULL: it is nowhere. */
+static uint8_t *at_linear(struct machine *m, uint64_t linear)
+{
+	struct kvm_translation at = { .linear_address = linear };
+
+	if (ioctl(m->vcpu, KVM_TRANSLATE, &at) < 0 || !at.valid ||
+	    at.physical_address > IMAGE_SIZE - 4)
+		return NULL;
+	return m->mem + at.physical_address;
+}
+
+/* A word of the stack, counted from the top. */
+static uint8_t *stack_word(struct machine *m, const struct outcome *o, unsigned int word)
+{
+	uint64_t rsp = o->sregs.ss.db || is_wide(o) ? o->regs.rsp : o->regs.rsp & 0xffff;
+	uint64_t linear = o->sregs.ss.base + rsp + word * (is_wide(o) ? 8 : 4);
+
+	return at_linear(m, is_wide(o) ? linear : (uint32_t)linear);
+}
+
+static bool has_error_code(unsigned int vector)
+{
+	return 0x27d00 >> vector & 1;
+}
+
+/*
+ * Some things in an exception's frame, @word words from the top of the stack, are not compared;
+ * both machines forget them.
+ *
+ * RFLAGS.RF: QEMU's TCG, which is the processor of most runs, does not set it.
+ *
+ * EIP and the error code of a fault for an IDT entry that INT n may not use: stock KVM without next-RIP
+ * save has EIP behind the INT already if its delivery met a page that was not shadowed yet; and TCG has
+ * sixteen times the vector in long mode.
+ *
+ * The error code of a page fault without @lim->write_faults: TCG reads what an ADD is to change before it
+ * finds that it cannot be written; emulated, such an access is a write from the start.
+ *
+ * Return: where it was, linear.
+ */
+static uint32_t forget_frame(struct machine *m, const struct outcome *o, unsigned int vector,
+			     unsigned int word, const struct limits *lim)
+{
+	bool error = has_error_code(vector);
+	uint8_t *flags = stack_word(m, o, word + error + 2), *rip = stack_word(m, o, word + error);
+	uint8_t *code = stack_word(m, o, word);
+	uint32_t was = 0;
+
+	if (flags)
+		flags[2] &= ~1;
+	if (rip)
+		memcpy(&was, rip, 4);
+	/* In virtual-8086 mode CS is a number of paragraphs. */
+	if (rip && flags && flags[2] & 2)
+		was += 16 * (rip[4] + 0x100 * rip[5]);
+	if (code && vector == 14 && !lim->write_faults)
+		code[0] &= ~2;
+	if (error && vector != 14 && code && code[0] & 2) {
+		code[0] &= 3;
+		code[1] = 0;
+		if (rip)
+			memset(rip, 0, 4);
+	}
+	return was;
+}
+
+/* The code of a #UD or #GP, or what stands before a #DB: compare() knows some that mean nothing. */
+static void note_code(struct machine *m, struct outcome *o, unsigned int vector, uint64_t linear)
+{
+	const uint8_t *code;
+
+	if (vector != 6 && vector != 13 && vector != 1)
+		return;
+	code = at_linear(m, linear - (vector == 1));
+	if (code && code < m->mem + IMAGE_SIZE - 16)
+		memcpy(o->culprit, code, sizeof(o->culprit));
+}
+
+/* The frame of the exception that ended the step, and those of handlers that it interrupted. */
+static void forget(struct machine *m, struct outcome *o, const struct limits *lim)
+{
+	unsigned int vector = o->regs.rip - 1 - IMAGE_HANDLERS, word = 0, i;
+
+	/* Not for nothing: stock KVM's KVM_TRANSLATE sets accessed bits. */
+	if (vector < 32 && !(o->sregs.cr0 & 1)) {
+		const uint8_t *frame = stack_word(m, o, 0);
+
+		if (frame)
+			note_code(m, o, vector, frame[0] + 0x100 * frame[1] +
+				  16 * (frame[2] + 0x100 * frame[3]));
+		return;
+	}
+	for (i = 0; i < 8 && vector < 32; i++) {
+		uint32_t rip = forget_frame(m, o, vector, word, lim);
+
+		if (!i)
+			note_code(m, o, vector, rip);
+		word += has_error_code(vector) + (is_wide(o) ? 5 : 3);
+		vector = rip - IMAGE_HANDLERS;
+	}
+}
+
+void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
+{
+	memset(o, 0, sizeof(*o));
+	guest_stopped = false;
+	guest_pulse++;
+	while (!o->endless && !o->cut) {
+		m->run->immediate_exit = 0;
+		if (ioctl(m->vcpu, KVM_RUN, 0ul) < 0) {
+			if (errno == EINTR || errno == EAGAIN) {
+				o->endless = guest_stopped;
+				continue;
+			}
+			note_access(o, 1000 + errno, 0, true, NULL, 0);
+			break;
+		}
+		note_exit(m, o);
+		if (m->run->exit_reason != KVM_EXIT_IO && m->run->exit_reason != KVM_EXIT_MMIO)
+			break;
+	}
+	/* An access that was answered last is still to be finished. */
+	if (o->cut) {
+		m->run->immediate_exit = 1;
+		ioctl(m->vcpu, KVM_RUN, 0ul);
+	}
+	collect(m, o);
+	forget(m, o, lim);
+	sum_pages(m->mem, o->page, lim->accessed);
+}
