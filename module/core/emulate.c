@@ -246,6 +246,18 @@ static int emul_read(struct umbra_emul *e, gva_t gva, void *buf, unsigned int le
 	return UMBRA_EMUL_OK;
 }
 
+/* Memory that is written at once, not by userspace. */
+static bool takes_writes(const struct umbra_vcpu *vcpu, gpa_t gpa)
+{
+	const struct umbra_memslot *slot = umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa));
+
+	return slot && !(slot->flags & KVM_MEM_READONLY);
+}
+
+/*
+ * Of a write to memory and to a device the device's part goes first: when userspace has done
+ * it, the instruction runs again, and what it changes (ADD, XADD) must still be what it was.
+ */
 static int emul_write(struct umbra_emul *e, gva_t gva, const void *buf, unsigned int len,
 		      unsigned int acc)
 {
@@ -258,13 +270,17 @@ static int emul_write(struct umbra_emul *e, gva_t gva, const void *buf, unsigned
 		return UMBRA_EMUL_OK;
 	/* Both pages are checked before the first byte is written. */
 	ret = translate(e, gva, acc, &gpa);
-	if (!ret && first < len)
-		ret = translate(e, gva + first, acc, &gpa2);
-	if (!ret)
-		ret = write_phys(e, gpa, buf, first);
-	if (!ret && first < len)
+	if (ret || first == len)
+		return ret ? ret : write_phys(e, gpa, buf, first);
+	ret = translate(e, gva + first, acc, &gpa2);
+	if (ret)
+		return ret;
+	if (takes_writes(to_vcpu(e), gpa) && !takes_writes(to_vcpu(e), gpa2)) {
 		ret = write_phys(e, gpa2, buf + first, len - first);
-	return ret;
+		return ret ? ret : write_phys(e, gpa, buf, first);
+	}
+	ret = write_phys(e, gpa, buf, first);
+	return ret ? ret : write_phys(e, gpa2, buf + first, len - first);
 }
 
 /* An operand across two pages: compared and exchanged, but not in one go. */

@@ -33,6 +33,7 @@ KU_CODE64(movs, "mov $0x40000000, %esi\n mov $0x40000010, %edi\n movsq\n hlt\n")
 KU_CODE64(rmw, "mov $0x40000008, %edi\n mov $5, %eax\n add %eax, (%rdi)\n hlt\n");
 KU_CODE64(xadd, "mov $0x40000008, %edi\n mov $5, %ecx\n lock xadd %ecx, (%rdi)\n hlt\n");
 KU_CODE64(split, "mov $0x40000ffc, %edi\n mov $0x1122334455667788, %rax\n mov %rax, (%rdi)\n hlt\n");
+KU_CODE64(rmw_split, "mov $0x40002ffe, %edi\n mov $0x00030002, %eax\n add %eax, (%rdi)\n hlt\n");
 KU_CODE64(sse, "mov %cr4, %rax\n or $0x600, %eax\n mov %rax, %cr4\n"
 	       "mov $0x40000020, %edi\n movdqu (%rdi), %xmm0\n movdqu %xmm0, 0x20(%rdi)\n hlt\n");
 KU_CODE64(stos, "mov $0x40000000, %edi\n mov $2, %ecx\n mov $0x5a, %eax\n rep stosb\n hlt\n");
@@ -204,6 +205,25 @@ static void test_mmio(void)
 	traps_free(&t);
 }
 
+/* ADD to the end of memory and the beginning of a device: each is changed once. */
+static void test_half_a_device(void)
+{
+	static const struct access a[] = {
+		{ true, false, MMIO + 3 * KU_PAGE, 2, 100 },
+		{ true, true, MMIO + 3 * KU_PAGE, 2, 103 },
+	};
+	struct traps t = start(rmw_split, rmw_split_end);
+	uint16_t half = 10;
+
+	ku_map(t.vm, t.vm->cr3, MMIO + 2 * KU_PAGE, 0x9000, KU_PTE_P | KU_PTE_W);
+	ku_map(t.vm, t.vm->cr3, MMIO + 3 * KU_PAGE, MMIO + 3 * KU_PAGE, KU_PTE_P | KU_PTE_W);
+	memcpy((uint8_t *)t.vm->mem + 0x9ffe, &half, sizeof(half));
+	ktap_ok(run_accesses(&t, a, 2), "ADD to memory and a device: the device");
+	memcpy(&half, (uint8_t *)t.vm->mem + 0x9ffe, sizeof(half));
+	ktap_ok(half == 12, "the memory (%u)", half);
+	traps_free(&t);
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -239,10 +259,11 @@ static void test_leaving(void)
 
 int main(void)
 {
-	ktap_plan(3 + 4 + 7 + 4);
+	ktap_plan(3 + 4 + 7 + 2 + 4);
 	test_ports();
 	test_strings();
 	test_mmio();
+	test_half_a_device();
 	test_leaving();
 	ktap_exit();
 }
