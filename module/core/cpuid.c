@@ -526,6 +526,10 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		{ 1, UMBRA_ECX, F(SSSE3), UMBRA_EMUL_F_SSSE3 },
 		{ 1, UMBRA_ECX, F(XMM4_1), UMBRA_EMUL_F_SSE41 },
 		{ 1, UMBRA_ECX, F(XMM4_2), UMBRA_EMUL_F_SSE42 },
+		{ 7, UMBRA_EBX, F(AVX2), UMBRA_EMUL_F_AVX2 },
+		{ 1, UMBRA_ECX, F(FMA), UMBRA_EMUL_F_FMA },
+		{ 1, UMBRA_ECX, F(F16C), UMBRA_EMUL_F_F16C },
+		{ 1, UMBRA_ECX, F(AES), UMBRA_EMUL_F_AES },
 	};
 	const struct kvm_cpuid_entry2 *entry;
 	u64 features = 0;
@@ -552,6 +556,16 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		features &= ~UMBRA_EMUL_F_SSE41;
 	if (!boot_cpu_has(X86_FEATURE_XMM4_2))
 		features &= ~UMBRA_EMUL_F_SSE42;
+	if (!boot_cpu_has(X86_FEATURE_AVX))
+		features &= ~UMBRA_EMUL_F_AVX;
+	if (!boot_cpu_has(X86_FEATURE_AVX2))
+		features &= ~UMBRA_EMUL_F_AVX2;
+	if (!boot_cpu_has(X86_FEATURE_FMA))
+		features &= ~UMBRA_EMUL_F_FMA;
+	if (!boot_cpu_has(X86_FEATURE_F16C))
+		features &= ~UMBRA_EMUL_F_F16C;
+	if (!boot_cpu_has(X86_FEATURE_AES))
+		features &= ~UMBRA_EMUL_F_AES;
 	return features;
 }
 

@@ -150,7 +150,8 @@ static bool ext_prefix_clash(const struct emul_insn *in)
 
 static void set_ext_rex(struct emul_insn *in, u8 inv_rxb, u8 w)
 {
-	/* outside 64-bit mode the register bits are fixed and W is ignored */
+	/* outside 64-bit mode the register bits are fixed and general registers have no W */
+	in->vec_w = w;
 	if (in->mode == 64)
 		in->rex = (~inv_rxb & 7) | (w ? EMUL_REX_W : 0);
 }

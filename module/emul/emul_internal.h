@@ -141,6 +141,7 @@ struct emul_opcode;
  * @asz: a 67 prefix is there
  * @lock: a LOCK prefix is there
  * @rex: EMUL_REX_* bits, from REX, VEX, XOP or EVEX
+ * @vec_w: VEX.W in any mode, for vector instructions
  * @has_rex: a REX prefix is there (SPL instead of AH)
  * @seg: segment override or EMUL_NO_REG
  * @opsize: operand size in bytes: 2, 4 or 8
@@ -183,6 +184,7 @@ struct emul_insn {
 	bool asz;
 	bool lock;
 	u8 rex;
+	bool vec_w;
 	bool has_rex;
 	u8 seg;
 	u8 opsize;
@@ -437,6 +439,9 @@ int emul_io_check(struct umbra_emul *e, u16 port, unsigned int size);
 
 /* simd.c */
 emul_handler *emul_simd_handler(const struct emul_insn *in);
+
+/* vex.c */
+emul_handler *emul_vex_handler(const struct emul_insn *in);
 
 /* x87.c */
 int emul_fpu_check(struct umbra_emul *e, bool sse);

@@ -148,7 +148,7 @@ static unsigned int unit_of(unsigned int len)
 		return 4;
 	if (len == 10)
 		return 8;
-	return len & (len - 1) || len > 16 ? 1 : len;
+	return len & (len - 1) || len > 32 ? 1 : len;
 }
 
 /* Outside 64-bit mode an access may wrap at 4 GiB; do it in two. */

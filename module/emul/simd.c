@@ -5,8 +5,8 @@
  * Legacy SSE instructions, up to SSE4.1, and their MMX forms: operands are
  * fetched, the very instruction is executed on them (simd_stub.S) with all
  * floating-point exceptions masked, and what it raised is judged by the guest's
- * MXCSR.  Moves are in sse.c; shuffles are done here because their immediate
- * cannot be a stub's.
+ * MXCSR.  Moves are in sse.c, what an immediate selects in lanes.c, VEX forms in
+ * vex.c.
  */
 #include "simd_internal.h"
 
@@ -149,12 +149,22 @@ static int get_mxcsr(struct umbra_emul *e, u8 *fx, u32 *mxcsr)
 	return ret;
 }
 
-/*
- * Run the stub.  Of floating-point exceptions that the guest has not masked the
- * flags are set and #XM comes instead of the result (SDM Vol. 1, 11.5.2.1: some
- * flags of a later step may stay clear on a processor).
+/**
+ * emul_simd_execute() - run a stub
+ * @e: the emulation
+ * @run: how: with which registers
+ * @stub: what
+ * @s: operands and result
+ * @fp: the instruction heeds MXCSR
+ *
+ * Of floating-point exceptions that the guest has not masked the flags are set and
+ * #XM comes instead of the result (SDM Vol. 1, 11.5.2.1: some flags of a later step
+ * may stay clear on a processor).
+ *
+ * Return: OK or FAULT.
  */
-static int execute(struct umbra_emul *e, const u8 *stub, struct emul_simd *s, bool mmx, bool fp)
+int emul_simd_execute(struct umbra_emul *e, emul_simd_runner *run, const u8 *stub,
+		      struct emul_simd *s, bool fp)
 {
 	u32 mxcsr = MXCSR_MASKS, raised;
 	u8 fx[512];
@@ -167,13 +177,10 @@ static int execute(struct umbra_emul *e, const u8 *stub, struct emul_simd *s, bo
 	}
 	s->mxcsr = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
 	e->ops->fpu(e, true);
-	if (mmx)
-		emul_simd_run_mmx(stub, s);
-	else
-		emul_simd_run(stub, s);
+	run(stub, s);
 	e->ops->fpu(e, false);
 	raised = s->mxcsr & MXCSR_FLAGS;
-	if (!fp || mmx || !raised)
+	if (!fp || !raised)
 		return UMBRA_EMUL_OK;
 	if ((mxcsr & raised) != raised) {
 		mxcsr |= raised;
@@ -221,6 +228,19 @@ static int check(struct umbra_emul *e, bool mmx)
 	return emul_fpu_check(e, false);
 }
 
+/**
+ * emul_simd_flags() - what a comparison leaves in RFLAGS
+ * @e: the emulation
+ * @s: the stub has run
+ */
+void emul_simd_flags(struct umbra_emul *e, const struct emul_simd *s)
+{
+	const u64 written = X86_EFLAGS_ZF | X86_EFLAGS_PF | X86_EFLAGS_CF;
+
+	e->r.rflags &= ~(u64)EMUL_FLAGS_STATUS;
+	e->r.rflags |= s->flags & written;
+}
+
 static int run_mmx(struct umbra_emul *e, struct emul_insn *in, const struct plan *p)
 {
 	struct emul_simd s = { .gpr = 0 };
@@ -233,7 +253,7 @@ static int run_mmx(struct umbra_emul *e, struct emul_insn *in, const struct plan
 	if (ret)
 		return ret;
 	memcpy(s.a, &val, 8);
-	ret = execute(e, p->stub, &s, true, false);
+	ret = emul_simd_execute(e, emul_simd_run_mmx, p->stub, &s, false);
 	if (ret)
 		return ret;
 	memcpy(&val, s.a, 8);
@@ -242,7 +262,6 @@ static int run_mmx(struct umbra_emul *e, struct emul_insn *in, const struct plan
 
 static int run_xmm(struct umbra_emul *e, struct emul_insn *in, const struct plan *p)
 {
-	const u64 written = X86_EFLAGS_ZF | X86_EFLAGS_PF | X86_EFLAGS_CF;
 	struct emul_simd s = { .gpr = 0 };
 	int ret;
 
@@ -250,181 +269,64 @@ static int run_xmm(struct umbra_emul *e, struct emul_insn *in, const struct plan
 	if (!ret)
 		ret = e->ops->xmm(e, in->dst.reg, s.a, 16, false);
 	if (!ret)
-		ret = execute(e, p->stub, &s, false, p->fp);
+		ret = emul_simd_execute(e, emul_simd_run, p->stub, &s, p->fp);
 	if (ret)
 		return ret;
 	if (!p->flags)
 		return e->ops->xmm(e, in->dst.reg, s.a, 16, true);
-	e->r.rflags &= ~(u64)EMUL_FLAGS_STATUS;
-	e->r.rflags |= s.flags & written;
+	emul_simd_flags(e, &s);
 	return UMBRA_EMUL_OK;
 }
 
-/* CVTSI2SS, CVTSI2SD, and back; the MMX forms are left out. */
-static int convert(struct umbra_emul *e, struct emul_insn *in)
+/* An operand of a conversion: a register of either kind, or memory. */
+static int load_number(struct umbra_emul *e, struct emul_insn *in, struct emul_simd *s)
 {
-	bool wide = in->rex & EMUL_REX_W, to_vec = in->opcode == 0x2a;
-	unsigned int which = (in->pp == EMUL_PP_F2) * 3 + (to_vec ? 0 : in->opcode - 0x2b);
-	unsigned int size = wide ? 8 : 4;
-	struct emul_simd s = { .gpr = 0 };
-	int ret;
+	bool to_vec = in->opcode == 0x2a;
+	void *buf = to_vec ? (void *)&s->gpr : s->b;
+	unsigned int size = to_vec ? in->rex & EMUL_REX_W : in->pp == EMUL_PP_F2;
 
-	ret = check(e, false);
-	if (ret)
-		return ret;
+	if (in->mod != 3)
+		return emul_read(e, in->mem.seg, in->mem.ea, buf, size ? 8 : 4, 0);
 	if (!to_vec)
-		ret = load_vec(e, in, &in->src, s.b, in->pp == EMUL_PP_F2 ? 8 : 4);
-	else if (in->src.type == EMUL_OT_ADDR)
-		ret = emul_read(e, in->mem.seg, in->mem.ea, &s.gpr, size, 0);
-	else
-		s.gpr = e->r.gpr[in->rm];
-	if (!ret && to_vec)
-		ret = e->ops->xmm(e, in->dst.reg, s.a, 16, false);
-	if (!ret)
-		ret = execute(e, emul_stubs_cvt + (which * 2 + wide) * EMUL_STUB_SIZE, &s,
-			      false, true);
-	if (ret)
-		return ret;
-	if (to_vec)
-		return e->ops->xmm(e, in->dst.reg, s.a, 16, true);
-	emul_gpr_set(e, in->reg, size, s.gpr);
+		return e->ops->xmm(e, in->rm, buf, 16, false);
+	s->gpr = e->r.gpr[in->rm];
 	return UMBRA_EMUL_OK;
-}
-
-/* PSHUFD, PSHUFLW, PSHUFHW, SHUFPS, SHUFPD */
-static void shuffle(const struct emul_insn *in, u8 *a, const u8 *b)
-{
-	unsigned int imm = in->src2.val & 0xff, i;
-	u8 old[16];
-
-	memcpy(old, a, 16);
-	if (in->opcode == 0x70 && in->pp == EMUL_PP_66) {
-		for (i = 0; i < 4; i++)
-			memcpy(a + 4 * i, b + 4 * (imm >> 2 * i & 3), 4);
-	} else if (in->opcode == 0x70) {
-		unsigned int half = in->pp == EMUL_PP_F3 ? 8 : 0;
-
-		memcpy(a, b, 16);
-		for (i = 0; i < 4; i++)
-			memcpy(a + half + 2 * i, b + half + 2 * (imm >> 2 * i & 3), 2);
-	} else if (in->pp == EMUL_PP_66) {
-		memcpy(a, old + 8 * (imm & 1), 8);
-		memcpy(a + 8, b + 8 * (imm >> 1 & 1), 8);
-	} else {
-		for (i = 0; i < 4; i++)
-			memcpy(a + 4 * i, (i < 2 ? old : b) + 4 * (imm >> 2 * i & 3), 4);
-	}
-}
-
-/* PALIGNR: bytes of a:b from @imm on */
-static void align_right(u8 *a, const u8 *b, unsigned int imm)
-{
-	u8 both[64] = { 0 };
-
-	memcpy(both, b, 16);
-	memcpy(both + 16, a, 16);
-	if (imm < 32)
-		memcpy(a, both + imm, 16);
-	else
-		memset(a, 0, 16);
-}
-
-static int by_imm(struct umbra_emul *e, struct emul_insn *in)
-{
-	u8 a[16], b[16] = { 0 };
-	int ret;
-
-	if (in->map == 4 && !(e->features & UMBRA_EMUL_F_SSSE3))
-		return emul_ud(e);
-	ret = check(e, false);
-	if (!ret)
-		ret = load_vec(e, in, &in->src, b, 16);
-	if (!ret)
-		ret = e->ops->xmm(e, in->dst.reg, a, 16, false);
-	if (ret)
-		return ret;
-	if (in->map == 4)
-		align_right(a, b, in->src2.val & 0xff);
-	else
-		shuffle(in, a, b);
-	return e->ops->xmm(e, in->dst.reg, a, 16, true);
 }
 
 /*
- * 71, 72, 73: shifts by an immediate are those by a register with the immediate
- * in it; PSRLDQ and PSLLDQ move bytes.
+ * CVTSI2SS, CVTSI2SD, and back, also of VEX: there the rest of the destination comes from
+ * VEX.vvvv.  The MMX forms are left out.
  */
-static int shift_imm(struct umbra_emul *e, struct emul_insn *in)
+static int convert(struct umbra_emul *e, struct emul_insn *in)
 {
-	unsigned int kind = (in->modrm >> 3) & 7, op;
+	bool wide = in->rex & EMUL_REX_W, to_vec = in->opcode == 0x2a;
+	bool vex = in->enc == EMUL_ENC_VEX;
+	unsigned int which = (in->pp == EMUL_PP_F2) * 3 + (to_vec ? 0 : in->opcode - 0x2b);
 	struct emul_simd s = { .gpr = 0 };
-	u8 imm = in->src.val, wide[48] = { 0 };
+	u8 result[64] = { 0 };
 	int ret;
 
 	ret = check(e, false);
 	if (!ret)
-		ret = e->ops->xmm(e, in->dst.reg, s.a, 16, false);
-	if (ret)
-		return ret;
-	if (in->opcode == 0x73 && (kind & 1)) {
-		if (imm > 16)
-			imm = 16;
-		memcpy(wide + 16, s.a, 16);
-		memcpy(s.a, wide + 16 + (kind == 3 ? imm : -imm), 16);
-	} else {
-		op = (kind == 2 ? 0xd0 : kind == 4 ? 0xe0 : 0xf0) + in->opcode - 0x70;
-		s.b[0] = imm;
-		ret = execute(e, emul_stubs_0f + (0xf0 + op - 0x10) * EMUL_STUB_SIZE, &s,
-			      false, false);
-	}
-	return ret ? ret : e->ops->xmm(e, in->dst.reg, s.a, 16, true);
-}
-
-/* PMOVMSKB, MOVMSKPS, MOVMSKPD */
-static int sign_mask(struct umbra_emul *e, struct emul_insn *in)
-{
-	unsigned int size = in->opcode == 0xd7 ? 1 : in->pp == EMUL_PP_66 ? 8 : 4, i;
-	u8 b[16];
-	u32 mask = 0;
-	int ret;
-
-	ret = check(e, false);
+		ret = emul_vec_check(e, in);
+	if (!ret && vex && !to_vec && in->vvvv)
+		ret = emul_ud(e);
 	if (!ret)
-		ret = e->ops->xmm(e, in->rm, b, 16, false);
-	if (ret)
-		return ret;
-	for (i = 0; i < 16 / size; i++)
-		mask |= (u32)(b[size * i + size - 1] >> 7) << i;
-	emul_gpr_set(e, in->reg, 4, mask);
-	return UMBRA_EMUL_OK;
-}
-
-/* PINSRW, PEXTRW */
-static int word(struct umbra_emul *e, struct emul_insn *in)
-{
-	unsigned int at = (in->src2.val & 7) * 2;
-	bool insert = in->opcode == 0xc4;
-	u8 a[16];
-	u16 val;
-	int ret;
-
-	ret = check(e, false);
+		ret = load_number(e, in, &s);
+	if (!ret && to_vec)
+		ret = e->ops->xmm(e, vex ? emul_vvvv(in) : in->reg, s.a, 16, false);
 	if (!ret)
-		ret = e->ops->xmm(e, insert ? in->reg : in->rm, a, 16, false);
+		ret = emul_simd_execute(e, emul_simd_run,
+					emul_stubs_cvt + (which * 2 + wide) * EMUL_STUB_SIZE, &s,
+					true);
 	if (ret)
 		return ret;
-	if (!insert) {
-		memcpy(&val, a + at, 2);
-		emul_gpr_set(e, in->reg, 4, val);
+	if (!to_vec) {
+		emul_gpr_set(e, in->reg, wide ? 8 : 4, s.gpr);
 		return UMBRA_EMUL_OK;
 	}
-	val = e->r.gpr[in->rm];
-	if (in->mod != 3)
-		ret = emul_read(e, in->mem.seg, in->mem.ea, &val, 2, 0);
-	if (ret)
-		return ret;
-	memcpy(a + at, &val, 2);
-	return e->ops->xmm(e, in->reg, a, 16, true);
+	memcpy(result, s.a, 16);
+	return e->ops->xmm(e, in->reg, result, vex ? 64 : 16, true);
 }
 
 static int vector_handler(struct umbra_emul *e, struct emul_insn *in)
@@ -441,35 +343,6 @@ static int vector_handler(struct umbra_emul *e, struct emul_insn *in)
 	return p.mmx ? run_mmx(e, in, &p) : run_xmm(e, in, &p);
 }
 
-/* The instructions without a stub of the common form. */
-static emul_handler *special(const struct emul_insn *in)
-{
-	if (in->map == 4)
-		return in->opcode == 0x0f && in->pp == EMUL_PP_66 ? by_imm : NULL;
-	if (in->map != 2)
-		return NULL;
-	switch (in->opcode) {
-	case 0x2a:
-	case 0x2c:
-	case 0x2d:
-		return in->pp >= EMUL_PP_F3 ? convert : NULL;
-	case 0x50:
-		return sign_mask;
-	case 0x70:
-		return in->pp != EMUL_PP_NONE ? by_imm : NULL;
-	case 0x71 ... 0x73:
-		return in->pp == EMUL_PP_66 ? shift_imm : NULL;
-	case 0xc4:
-	case 0xc5:
-		return in->pp == EMUL_PP_66 ? word : NULL;
-	case 0xc6:
-		return by_imm;
-	case 0xd7:
-		return in->pp == EMUL_PP_66 ? sign_mask : NULL;
-	}
-	return NULL;
-}
-
 /**
  * emul_simd_handler() - who executes a row without a handler
  * @in: the instruction
@@ -478,13 +351,19 @@ static emul_handler *special(const struct emul_insn *in)
  */
 emul_handler *emul_simd_handler(const struct emul_insn *in)
 {
+	bool vex = in->enc == EMUL_ENC_VEX;
 	emul_handler *fn;
 	struct plan p;
 
-	if (in->enc != EMUL_ENC_LEGACY)
+	if (!vex && in->enc != EMUL_ENC_LEGACY)
 		return NULL;
-	fn = special(in);
+	if (in->map == (vex ? 1 : 2) && in->pp >= EMUL_PP_F3 &&
+	    (in->opcode == 0x2a || in->opcode == 0x2c || in->opcode == 0x2d))
+		return convert;
+	fn = emul_lanes_handler(in);
 	if (fn)
 		return fn;
+	if (vex)
+		return emul_vex_handler(in);
 	return make_plan(in, &p) ? vector_handler : NULL;
 }

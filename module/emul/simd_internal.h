@@ -11,28 +11,54 @@
 
 /**
  * struct emul_simd - what a stub works on; simd_stub.S knows the layout
- * @a: xmm0 or mm0: first operand and result
- * @b: xmm1 or mm1: second operand
+ * @a: xmm0, ymm0 or mm0: first operand and result
+ * @b: xmm1 or mm1: second operand; of VEX: VEX.vvvv
+ * @c: ymm2: third operand of VEX
  * @mxcsr: in and out
  * @flags: RFLAGS behind the instruction
  * @gpr: rax, in and out
  */
 struct emul_simd {
-	u8 a[16];
-	u8 b[16];
+	u8 a[32];
+	u8 b[32];
+	u8 c[32];
 	u32 mxcsr;
 	u32 flags;
 	u64 gpr;
 };
 
-static_assert(offsetof(struct emul_simd, mxcsr) == 32);
-static_assert(offsetof(struct emul_simd, gpr) == 40);
+static_assert(offsetof(struct emul_simd, mxcsr) == 96);
+static_assert(offsetof(struct emul_simd, gpr) == 104);
 
 #define EMUL_STUB_SIZE	16
+
+/* The register in VEX.vvvv; outside 64-bit mode its highest bit is ignored. */
+static inline unsigned int emul_vvvv(const struct emul_insn *in)
+{
+	return in->mode == 64 ? in->vvvv : in->vvvv & 7;
+}
 
 extern const u8 emul_stubs_0f[], emul_stubs_38[], emul_stubs_cmp[], emul_stubs_cvt[];
 
 void emul_simd_run(const void *stub, struct emul_simd *s);
 void emul_simd_run_mmx(const void *stub, struct emul_simd *s);
+
+/* vex_stub.S */
+extern const u8 emul_stubs_vex_0f[], emul_stubs_vex_38[], emul_stubs_vex_cmp[];
+
+void emul_vex_run(const void *stub, struct emul_simd *s);
+
+/* simd.c */
+typedef void emul_simd_runner(const void *stub, struct emul_simd *s);
+
+int emul_simd_execute(struct umbra_emul *e, emul_simd_runner *run, const u8 *stub,
+		      struct emul_simd *s, bool fp);
+void emul_simd_flags(struct umbra_emul *e, const struct emul_simd *s);
+
+/* lanes.c */
+emul_handler *emul_lanes_handler(const struct emul_insn *in);
+
+/* sse.c */
+int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in);
 
 #endif

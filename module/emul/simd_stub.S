@@ -17,10 +17,10 @@
 
 /* struct emul_simd */
 #define S_A	0
-#define S_B	16
-#define S_MXCSR	32
-#define S_FLAGS	36
-#define S_GPR	40
+#define S_B	32
+#define S_MXCSR	96
+#define S_FLAGS	100
+#define S_GPR	104
 
 function emul_simd_run
 	push	%rbx

@@ -6,13 +6,19 @@
  * and devices.  Vector registers stay with the owner: the xmm callback copies
  * them.  No arithmetic.
  */
-#include "emul_internal.h"
+#include "simd_internal.h"
 
 #define XCR0_SSE_AVX	6ull
 #define XCR0_AVX512	0xe6ull
 
-/* SDM Vol. 2A 2.4 and Vol. 3A 13.1: when vector instructions are there. */
-static int vec_check(struct umbra_emul *e, const struct emul_insn *in)
+/**
+ * emul_vec_check() - are vector instructions there? (SDM Vol. 2A 2.4 and Vol. 3A 13.1)
+ * @e: the emulation
+ * @in: one of them
+ *
+ * Return: OK, FAULT or UNHANDLED.
+ */
+int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in)
 {
 	u64 need = in->enc == EMUL_ENC_EVEX ? XCR0_AVX512 : XCR0_SSE_AVX;
 
@@ -52,7 +58,7 @@ static int move(struct umbra_emul *e, struct emul_insn *in, unsigned int len,
 	u8 buf[64] = { 0 };
 	int ret;
 
-	ret = vec_check(e, in);
+	ret = emul_vec_check(e, in);
 	if (ret)
 		return ret;
 	if (aligned && in->mod != 3 && emul_misaligned(e, in, len))
@@ -89,7 +95,7 @@ int emul_op_vmov_low(struct umbra_emul *e, struct emul_insn *in)
 
 	if (in->src.type != EMUL_OT_ADDR)
 		return move(e, in, len, false);
-	ret = vec_check(e, in);
+	ret = emul_vec_check(e, in);
 	if (!ret)
 		ret = emul_read(e, in->mem.seg, in->mem.ea, buf, len, 0);
 	return ret ? ret : put_vec(e, in, in->dst.reg, buf, 16);
@@ -101,7 +107,7 @@ int emul_op_vmovq(struct umbra_emul *e, struct emul_insn *in)
 	u8 buf[64] = { 0 };
 	int ret;
 
-	ret = vec_check(e, in);
+	ret = emul_vec_check(e, in);
 	if (ret)
 		return ret;
 	if (in->src.type == EMUL_OT_ADDR)
@@ -125,7 +131,7 @@ int emul_op_vmov_half(struct umbra_emul *e, struct emul_insn *in)
 	u8 src[16], dst[64];
 	int ret;
 
-	ret = vec_check(e, in);
+	ret = emul_vec_check(e, in);
 	if (ret)
 		return ret;
 	if (in->dst.type == EMUL_OT_ADDR) {
@@ -155,7 +161,7 @@ int emul_op_movd_to(struct umbra_emul *e, struct emul_insn *in)
 
 	if (in->dst.type == EMUL_OT_MMX)
 		return emul_mmx_put(e, in->dst.reg, in->src.val);
-	ret = vec_check(e, in);
+	ret = emul_vec_check(e, in);
 	if (ret)
 		return ret;
 	memcpy(buf, &in->src.val, in->src.size);
@@ -172,7 +178,7 @@ int emul_op_movd_from(struct umbra_emul *e, struct emul_insn *in)
 		ret = emul_mmx_get(e, in->src.reg, &in->dst.val);
 		return ret ? ret : emul_store_operand(e, in, &in->dst);
 	}
-	ret = vec_check(e, in);
+	ret = emul_vec_check(e, in);
 	if (!ret)
 		ret = get_vec(e, in->src.reg, buf, 8);
 	if (ret)

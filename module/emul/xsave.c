@@ -178,12 +178,12 @@ static int save_standard(struct umbra_emul *e, struct emul_insn *in, bool optimi
 	int ret;
 
 	ret = begin(e, in, &x, &rfbm);
-	if (!ret)
-		ret = get(e, in, XS_LEGACY, &bv, 8);
 	if (ret)
 		return ret;
 	used = in_use(&x, rfbm);
 	ret = save(e, in, &x, optimize ? used : rfbm, rfbm & (XS_SSE | XS_AVX), 0);
+	if (!ret)
+		ret = get(e, in, XS_LEGACY, &bv, 8);
 	bv = (bv & ~rfbm) | used;
 	return ret ? ret : put(e, in, XS_LEGACY, &bv, 8);
 }

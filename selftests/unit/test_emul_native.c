@@ -79,7 +79,8 @@ static bool not_here(const struct emul_insn *in)
 	    f == emul_op_str || f == emul_op_smsw || f == emul_op_rdfsbase ||
 	    f == emul_op_rdgsbase || f == emul_op_fxsave ||
 	    f == emul_op_fxrstor || f == emul_op_ldmxcsr ||
-	    f == emul_op_stmxcsr || f == emul_op_monitor)
+	    f == emul_op_stmxcsr || f == emul_op_xsave || f == emul_op_xsaveopt ||
+	    f == emul_op_xsavec || f == emul_op_xrstor || f == emul_op_monitor)
 		return true;
 	/* would pull the rug from under this process */
 	if (f == emul_op_wrfsbase || f == emul_op_wrgsbase ||

@@ -250,6 +250,10 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_SSSE3	BIT_ULL(24)
 #define UMBRA_EMUL_F_SSE41	BIT_ULL(25)
 #define UMBRA_EMUL_F_SSE42	BIT_ULL(26)
+#define UMBRA_EMUL_F_AVX2	BIT_ULL(27)
+#define UMBRA_EMUL_F_FMA	BIT_ULL(28)
+#define UMBRA_EMUL_F_F16C	BIT_ULL(29)
+#define UMBRA_EMUL_F_AES	BIT_ULL(30)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
 /* Bytes that umbra_emul.cache takes. */
