@@ -73,6 +73,24 @@ void umbra_guest_wrote(struct umbra_vm *vm, struct umbra_memslot *slot, gpa_t gp
 	umbra_mmu_wrote(vm->mmu, gpa, len);
 }
 
+/*
+ * Descriptors, gates and code are a word or two, and two words that overlap are anything
+ * between: a tenth of what a copy of any length takes.
+ */
+static int load_user(void *buf, const void __user *from, unsigned int len)
+{
+	u64 first, last;
+
+	if (len < sizeof(first) || len > 2 * sizeof(first))
+		return copy_from_user(buf, from, len) ? -EFAULT : 0;
+	if (get_user(first, (const u64 __user *)from) ||
+	    get_user(last, (const u64 __user *)(from + len - sizeof(last))))
+		return -EFAULT;
+	memcpy(buf, &first, sizeof(first));
+	memcpy(buf + len - sizeof(last), &last, sizeof(last));
+	return 0;
+}
+
 /**
  * umbra_guest_read() - copy from guest memory
  * @vm: the VM; current->mm is its mm
@@ -89,7 +107,7 @@ int umbra_guest_read(struct umbra_vm *vm, gpa_t gpa, void *buf, unsigned int len
 		unsigned int n = left_in_page(gpa, len);
 		void __user *from = read_address(vm, gpa);
 
-		if (IS_USER_ERR(from) || copy_from_user(buf, from, n))
+		if (IS_USER_ERR(from) || load_user(buf, from, n))
 			return -EFAULT;
 		gpa += n;
 		buf += n;
@@ -156,9 +174,24 @@ int umbra_guest_read_atomic(struct umbra_vm *vm, gpa_t gpa, void *buf, unsigned 
 	}
 }
 
+/* The frame of an event. */
+static int store_words(void __user *to, const void *buf, unsigned int len)
+{
+	u64 word;
+
+	for (; len; len -= sizeof(word), to += sizeof(word), buf += sizeof(word)) {
+		memcpy(&word, buf, sizeof(word));
+		if (put_user(word, (u64 __user *)to))
+			return -EFAULT;
+	}
+	return 0;
+}
+
 /* One store for what the hardware would do in one store. */
 static int store_user(void __user *to, const void *buf, unsigned int len)
 {
+	if (len > sizeof(u64) && len <= 64 && !(((unsigned long)to | len) & 7))
+		return store_words(to, buf, len);
 	if (!((unsigned long)to & (len - 1))) {
 		switch (len) {
 		case 2:

@@ -151,13 +151,13 @@ void umbra_code_mark_link(u64 *sptep)
 }
 
 /*
- * Where the supervisor's shadow tables lead, by tables in step, with all of @leaf in the leaf, and
- * marks on the whole way if @marked.  MMU lock held.
+ * Where a view's shadow tables lead, by tables in step, and by marks alone if @marked.  MMU
+ * lock held.  Return: the leaf, or 0.
  */
-static bool follow(struct umbra_mmu_ctx *ctx, gva_t gva, u64 leaf, bool marked, gfn_t *gfn)
+static u64 follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bool marked,
+		  gfn_t *gfn)
 {
-	bool two = ctx->mmu->config.two_views;
-	struct umbra_sp *sp = umbra_root_for(ctx, two ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE, gva);
+	struct umbra_sp *sp = umbra_root_for(ctx, view, gva);
 	unsigned int level, index;
 	u64 spte;
 
@@ -167,15 +167,15 @@ static bool follow(struct umbra_mmu_ctx *ctx, gva_t gva, u64 leaf, bool marked, 
 		spte = READ_ONCE(sp->spt[index]);
 		if (!umbra_spte_present(spte) || umbra_page_is_hole(ctx->mmu, sp, index) ||
 		    sp->unsync || (marked && !(spte & SPTE_CODE)))
-			return false;
+			return 0;
 		if (umbra_spte_leaf(spte)) {
 			*gfn = umbra_sp_entry_gfn(sp, index) +
 			       ((gva >> UMBRA_PAGE_SHIFT) & (umbra_level_pages(level) - 1));
-			return (spte & leaf) == leaf;
+			return spte;
 		}
 		sp = umbra_host_owner(umbra_host_table(umbra_spte_hpa(ctx->mmu, spte)));
 	}
-	return false;
+	return 0;
 }
 
 /**
@@ -191,45 +191,48 @@ static bool follow(struct umbra_mmu_ctx *ctx, gva_t gva, u64 leaf, bool marked, 
  */
 bool umbra_mmu_code_stands(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
 {
-	bool stands = false;
+	bool two = ctx->mmu->config.two_views, stands = false;
 	gfn_t now;
 
 	spin_lock(&ctx->mmu->lock);
 	if (ctx->env.mode == UMBRA_MODE_LONG)
-		stands = follow(ctx, gva, 0, true, &now) && now == gfn;
+		stands = follow(ctx, two ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE, gva, true,
+				&now) && now == gfn;
 	spin_unlock(&ctx->mmu->lock);
 	return stands;
 }
 
 /**
- * umbra_code_translate() - what the guest's supervisor has translated already
+ * umbra_code_translate() - what is translated already, of two views
  * @ctx: the vCPU's
  * @gva: linear address
  * @acc: UMBRA_ACC_*
  * @gpa: result
  *
- * The kernel view's own entries: they have the rights of the guest's supervisor (no SMAP is
- * offered there), and allow reading what is accessed and writing what is dirty.  That fetching
- * is allowed is known of marked pages.
+ * The entries have the rights of the guest's supervisor (no SMAP is offered to such guests) or
+ * user, and allow reading what is accessed and writing what is dirty.  The kernel view forbids
+ * all fetches: that the supervisor may fetch is known of marked pages.
  *
  * Context: the vCPU's thread, no MMU lock held.
  * Return: false: the guest's tables have to be walked.
  */
 bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa)
 {
-	u64 leaf = acc & (UMBRA_ACC_WRITE | UMBRA_ACC_RMW) ? PTE_W : 0;
-	bool found;
+	u64 need = acc & (UMBRA_ACC_WRITE | UMBRA_ACC_RMW) ? PTE_U | PTE_W : PTE_U;
+	bool user = acc & UMBRA_ACC_USER, fetch = acc & UMBRA_ACC_FETCH;
 	gfn_t gfn;
+	u64 spte;
 
 	if (!ctx->mmu->config.two_views || ctx->env.mode != UMBRA_MODE_LONG ||
-	    (acc & (UMBRA_ACC_USER | UMBRA_ACC_PEEK)))
+	    (acc & UMBRA_ACC_PEEK))
 		return false;
 	spin_lock(&ctx->mmu->lock);
-	found = follow(ctx, gva, leaf, acc & UMBRA_ACC_FETCH, &gfn);
+	spte = follow(ctx, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL, gva, fetch && !user, &gfn);
 	spin_unlock(&ctx->mmu->lock);
-	if (found)
-		*gpa = gfn_to_gpa(gfn) | (gva & ~UMBRA_PAGE_MASK);
-	return found;
+	if ((spte & need) != need || (user && fetch && (spte & PTE_NX)))
+		return false;
+	*gpa = gfn_to_gpa(gfn) | (gva & ~UMBRA_PAGE_MASK);
+	return true;
 }
 
 /* Called with the lock held; takes @frame unless the frame is known. */
