@@ -62,15 +62,15 @@ static void mmu_code_written(void *opaque, gpa_t gpa, unsigned int len)
 	struct umbra_vm *vm = opaque;
 
 	if (vm->engine->code_changed)
-		vm->engine->code_changed(vm, gpa, false);
+		vm->engine->code_changed(vm, UMBRA_CODE_BYTES, gpa_to_gfn(gpa));
 }
 
-static void mmu_code_unmapped(void *opaque, bool top)
+static void mmu_code_unmapped(void *opaque, enum umbra_code_change what, gfn_t gfn)
 {
 	struct umbra_vm *vm = opaque;
 
 	if (vm->engine->code_changed)
-		vm->engine->code_changed(vm, UMBRA_INVALID_GPA, top);
+		vm->engine->code_changed(vm, what, gfn);
 }
 
 static const struct umbra_mmu_ops mmu_ops = {

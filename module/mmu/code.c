@@ -109,16 +109,17 @@ void umbra_code_touched(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 /**
  * umbra_code_unmapped() - a mapping that was watched is gone, or may be
  * @mmu: the VM's
- * @top: nothing but entries of a current level-4 table
+ * @what: LEAF, MAPPINGS or TOP
+ * @gfn: the frame, of a LEAF
  *
  * Context: MMU lock held.
  */
-void umbra_code_unmapped(struct umbra_mmu *mmu, bool top)
+void umbra_code_unmapped(struct umbra_mmu *mmu, enum umbra_code_change what, gfn_t gfn)
 {
 	if (!mmu->ops->code_unmapped)
 		return;
 	mmu->stats.code_unmapped++;
-	mmu->ops->code_unmapped(mmu->vm, top);
+	mmu->ops->code_unmapped(mmu->vm, what, gfn);
 }
 
 /**

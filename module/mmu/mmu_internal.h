@@ -377,7 +377,7 @@ bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
 /* code.c */
 bool umbra_code_frame(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_code_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);
-void umbra_code_unmapped(struct umbra_mmu *mmu, bool top);
+void umbra_code_unmapped(struct umbra_mmu *mmu, enum umbra_code_change what, gfn_t gfn);
 void umbra_code_mark_link(u64 *sptep);
 bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa);
 void umbra_code_mark(struct umbra_mmu *mmu, struct umbra_sp *sp);

@@ -313,7 +313,8 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 		if (old & PTE_PS)
 			mmu->stale_large = true;
 		if (old & SPTE_CODE)
-			umbra_code_unmapped(mmu, false);
+			umbra_code_unmapped(mmu, old & PTE_PS ? UMBRA_CODE_MAPPINGS :
+					    UMBRA_CODE_LEAF, umbra_sp_entry_gfn(sp, index));
 	} else {
 		struct umbra_sp *child;
 
@@ -321,7 +322,7 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 		WARN_ON_ONCE(!umbra_chain_remove(&child->parents, sptep));
 		/* Level 4 is told of otherwise, see code.c. */
 		if (child->code && sp->role.level < 4)
-			umbra_code_unmapped(mmu, false);
+			umbra_code_unmapped(mmu, UMBRA_CODE_MAPPINGS, 0);
 	}
 	umbra_spte_exchange(sptep, 0);
 	sp->present--;

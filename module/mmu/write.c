@@ -123,7 +123,7 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 	spin_lock(&mmu->lock);
 	umbra_code_wrote(mmu, gpa, len);
 	if (is_current_root(mmu, gfn))
-		umbra_code_unmapped(mmu, true);
+		umbra_code_unmapped(mmu, UMBRA_CODE_TOP, 0);
 	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash) {
 		if (sp->gfn != gfn || sp->role.direct)
 			continue;

@@ -85,7 +85,7 @@ void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_h
 	hlist_del_init(&sp->hash);
 	list_move(&sp->link, doomed);
 	if (sp->active && sp->role.level == 4)
-		umbra_code_unmapped(mmu, true);
+		umbra_code_unmapped(mmu, UMBRA_CODE_TOP, 0);
 	if (!sp->role.direct)
 		mmu->indirect--;
 	WRITE_ONCE(sp->invalid, true);

@@ -16,7 +16,7 @@ struct copy {
 };
 
 static struct copy copies[12];
-static bool unmapped, top_changed, written[FAKE_GFNS];
+static bool unmapped, top_changed, leaf_gone, gone[FAKE_GFNS], written[FAKE_GFNS];
 unsigned long code_made, code_stood;
 
 static void on_written(gpa_t gpa, unsigned int len)
@@ -25,16 +25,28 @@ static void on_written(gpa_t gpa, unsigned int len)
 	written[gpa_to_gfn(gpa)] = true;
 }
 
-static void on_unmapped(bool top)
+static void on_unmapped(enum umbra_code_change what, gfn_t gfn)
 {
 	assert(fake.mmu->lock.held);
-	*(top ? &top_changed : &unmapped) = true;
+	switch (what) {
+	case UMBRA_CODE_LEAF:
+		leaf_gone = true;
+		gone[gfn] = true;
+		break;
+	case UMBRA_CODE_TOP:
+		top_changed = true;
+		break;
+	default:
+		unmapped = true;
+	}
 }
 
 void code_start(void)
 {
 	memset(copies, 0, sizeof(copies));
 	memset(written, 0, sizeof(written));
+	memset(gone, 0, sizeof(gone));
+	leaf_gone = false;
 	unmapped = false;
 	top_changed = false;
 	code_made = 0;
@@ -110,14 +122,17 @@ static bool same_top(struct copy *c)
 
 static void obey(void)
 {
-	bool look = unmapped, compare = top_changed;
+	bool look = unmapped, compare = top_changed, leaf[FAKE_GFNS];
 
+	memcpy(leaf, gone, sizeof(leaf));
+	memset(gone, 0, sizeof(gone));
+	leaf_gone = false;
 	unmapped = false;
 	top_changed = false;
 	for (struct copy *c = copies; c < copies + ARRAY_SIZE(copies); c++) {
 		if (c->ctx && written[c->gfn])
 			drop(c);
-		if (c->ctx && (look || (compare && !same_top(c))))
+		if (c->ctx && (look || leaf[c->gfn] || (compare && !same_top(c))))
 			verify(c);
 	}
 	memset(written, 0, sizeof(written));
@@ -143,7 +158,7 @@ const char *code_check(void)
 	const char *what = NULL;
 
 	fake.on_unlocked = NULL;
-	for (int i = 0; i < 8 && (unmapped || top_changed || !i); i++)
+	for (int i = 0; i < 8 && (code_told_unmapped() || !i); i++)
 		obey();
 	for (struct copy *c = copies; c < copies + ARRAY_SIZE(copies); c++)
 		if (c->ctx && !what && !written[c->gfn])
@@ -159,7 +174,7 @@ bool code_holds(gfn_t gfn)
 
 bool code_told_unmapped(void)
 {
-	return unmapped || top_changed;
+	return unmapped || leaf_gone || top_changed;
 }
 
 bool code_told_written(gfn_t gfn)

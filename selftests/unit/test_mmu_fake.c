@@ -381,10 +381,10 @@ static void op_code_written(void *vm, gpa_t gpa, unsigned int len)
 		fake.on_code_written(gpa, len);
 }
 
-static void op_code_unmapped(void *vm, bool top)
+static void op_code_unmapped(void *vm, enum umbra_code_change what, gfn_t gfn)
 {
 	if (fake.on_code_unmapped)
-		fake.on_code_unmapped(top);
+		fake.on_code_unmapped(what, gfn);
 }
 
 const struct umbra_mmu_ops fake_ops = {

@@ -36,7 +36,7 @@ struct fake {
 	void (*on_unlocked)(void);	/* the MMU is between two steps, without lock */
 	void (*on_dirty)(gfn_t gfn);
 	void (*on_code_written)(gpa_t gpa, unsigned int len);
-	void (*on_code_unmapped)(bool top);
+	void (*on_code_unmapped)(enum umbra_code_change what, gfn_t gfn);
 	unsigned long page_limit;	/* for all VMs */
 	int fail_alloc;			/* count down, then fail; < 0 never */
 };

@@ -118,23 +118,31 @@ void umbra_soft_code_destroy(struct umbra_vcpu *vcpu)
 /**
  * umbra_soft_code_changed() - what translations were made from changed
  * @vm: the VM
- * @gpa: a written frame, or UMBRA_INVALID_GPA: mappings changed
- * @top: by a level-4 table alone
+ * @what: bytes or mappings
+ * @gfn: the frame, where there is a certain one
  *
  * Context: any, MMU lock may be held.
  */
-void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa, bool top)
+void umbra_soft_code_changed(struct umbra_vm *vm, enum umbra_code_change what, gfn_t gfn)
 {
 	struct soft_vm *sv = vm->engine_data;
 	unsigned long flags;
 
 	spin_lock_irqsave(&sv->lock, flags);
-	if (top)
-		sv->tops++;
-	else if (gpa == UMBRA_INVALID_GPA)
+	switch (what) {
+	case UMBRA_CODE_BYTES:
+		sv->gfn[sv->head++ % SOFT_LOG] = gfn;
+		break;
+	case UMBRA_CODE_LEAF:
+		sv->leaf_gfn[sv->leaf_head++ % SOFT_LOG] = gfn;
+		break;
+	case UMBRA_CODE_MAPPINGS:
 		sv->maps++;
-	else
-		sv->gfn[sv->head++ % SOFT_LOG] = gpa_to_gfn(gpa);
+		break;
+	case UMBRA_CODE_TOP:
+		sv->tops++;
+		break;
+	}
 	spin_unlock_irqrestore(&sv->lock, flags);
 	umbra_vm_request(vm, UMBRA_REQ_EVENT, false);
 }
@@ -160,36 +168,62 @@ static void drop_gfn(struct umbra_vcpu *vcpu, gfn_t gfn)
 			forget_page(vcpu, i);
 }
 
-/* Where each page's address leads now; what still leads to its frame stays. */
-static void verify(struct umbra_vcpu *vcpu)
+/* Where a page's address leads now; if still to its frame, it stays. */
+static void verify_page(struct umbra_vcpu *vcpu, unsigned int i)
 {
-	struct soft_vcpu *soft = to_soft(vcpu);
+	const struct soft_code_page *page = &to_soft(vcpu)->pages[i];
 	struct umbra_fault fault;
-	unsigned int i;
 	gpa_t gpa;
 
-	for (i = soft->nr_pages; i-- > 0;) {
-		/* Nearly all: the guest's tables are not asked. */
-		if (umbra_mmu_code_stands(vcpu->mmu, soft->pages[i].gva, soft->pages[i].gfn))
-			continue;
-		if (umbra_mmu_code_map(vcpu->mmu, soft->pages[i].gva, &gpa, &fault) ||
-		    gpa_to_gfn(gpa) != soft->pages[i].gfn)
-			forget_page(vcpu, i);
-	}
+	/* Nearly all: the guest's tables are not asked. */
+	if (umbra_mmu_code_stands(vcpu->mmu, page->gva, page->gfn))
+		return;
+	if (umbra_mmu_code_map(vcpu->mmu, page->gva, &gpa, &fault) || gpa_to_gfn(gpa) != page->gfn)
+		forget_page(vcpu, i);
 }
 
-/* The oldest frame that was written and this vCPU has not heard of.  False: none. */
-static bool next_written(struct soft_vm *sv, struct soft_vcpu *soft, gfn_t *gfn, bool *lost)
+static void verify(struct umbra_vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = to_soft(vcpu)->nr_pages; i-- > 0;)
+		verify_page(vcpu, i);
+}
+
+static void verify_gfn(struct umbra_vcpu *vcpu, gfn_t gfn)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	unsigned int i;
+
+	for (i = soft->nr_pages; i-- > 0;)
+		if (soft->pages[i].gfn == gfn)
+			verify_page(vcpu, i);
+}
+
+/**
+ * struct log - one of the two logs
+ * @head: how many entries there were so far
+ * @gfn: the last SOFT_LOG of them
+ * @seen: what this vCPU has heard of
+ */
+struct log {
+	const u64 *head;
+	const gfn_t *gfn;
+	u64 *seen;
+};
+
+/* The oldest frame that this vCPU has not heard of.  False: none. */
+static bool next_gfn(struct soft_vm *sv, const struct log *log, gfn_t *gfn, bool *lost)
 {
 	bool more;
 
 	spin_lock_irq(&sv->lock);
-	*lost = sv->head - soft->seen > SOFT_LOG;
+	*lost = *log->head - *log->seen > SOFT_LOG;
 	if (*lost)
-		soft->seen = sv->head;
-	more = soft->seen != sv->head;
+		*log->seen = *log->head;
+	more = *log->seen != *log->head;
 	if (more)
-		*gfn = sv->gfn[soft->seen++ % SOFT_LOG];
+		*gfn = log->gfn[(*log->seen)++ % SOFT_LOG];
 	spin_unlock_irq(&sv->lock);
 	return more;
 }
@@ -197,15 +231,31 @@ static bool next_written(struct soft_vm *sv, struct soft_vcpu *soft, gfn_t *gfn,
 static void read_written(struct umbra_vcpu *vcpu, struct soft_vm *sv)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
+	struct log log = { &sv->head, sv->gfn, &soft->seen };
 	bool lost = false;
 	gfn_t gfn;
 
 	if (likely(READ_ONCE(sv->head) == soft->seen))
 		return;
-	while (next_written(sv, soft, &gfn, &lost))
+	while (next_gfn(sv, &log, &gfn, &lost))
 		drop_gfn(vcpu, gfn);
 	if (lost)
 		flush(vcpu);
+}
+
+static void read_unmapped(struct umbra_vcpu *vcpu, struct soft_vm *sv)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	struct log log = { &sv->leaf_head, sv->leaf_gfn, &soft->seen_leaf };
+	bool lost = false;
+	gfn_t gfn;
+
+	if (likely(READ_ONCE(sv->leaf_head) == soft->seen_leaf))
+		return;
+	while (next_gfn(sv, &log, &gfn, &lost))
+		verify_gfn(vcpu, gfn);
+	if (lost)
+		verify(vcpu);
 }
 
 /* The address space may be another one. */
@@ -268,6 +318,7 @@ static void check_code(struct umbra_vcpu *vcpu)
 		soft->cr3 = ~0ull;
 	}
 	read_written(vcpu, sv);
+	read_unmapped(vcpu, sv);
 	if (unlikely(maps != soft->seen_maps)) {
 		soft->seen_maps = maps;
 		verify(vcpu);

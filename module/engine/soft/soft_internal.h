@@ -110,16 +110,20 @@ struct soft_top {
 
 /**
  * struct soft_vm - the engine's part of a VM
- * @lock: guards the log
+ * @lock: guards the logs
  * @head: writes so far
  * @gfn: frames of translated code that were written, by number modulo SOFT_LOG
- * @maps: how often mappings of translated code changed; read without the lock
+ * @leaf_head: mappings of single frames that went so far
+ * @leaf_gfn: those frames
+ * @maps: how often other mappings of translated code changed; read without the lock
  * @tops: likewise entries of level-4 tables
  */
 struct soft_vm {
-	spinlock_t lock;	/* head, gfn */
+	spinlock_t lock;	/* head, gfn, leaf_head, leaf_gfn */
 	u64 head;
 	gfn_t gfn[SOFT_LOG];
+	u64 leaf_head;
+	gfn_t leaf_gfn[SOFT_LOG];
 	u64 maps, tops;
 };
 
@@ -168,7 +172,8 @@ enum soft_mode {
  * @user_sets: vcpu->user_sets when translations were compared for it
  * @hole_taken: the guest's own tables lead into the hole: its kernel is emulated
  * @seen: writes of soft_vm that this vCPU has dealt with
- * @seen_maps: likewise changes of mappings
+ * @seen_leaf: likewise mappings of single frames
+ * @seen_maps: likewise changes of other mappings
  * @seen_tops: likewise changes of level-4 tables
  * @features: what of CR4 and CPUID the translations were made for
  */
@@ -202,7 +207,7 @@ struct soft_vcpu {
 	u64 cr3;
 	u64 user_sets;
 	bool hole_taken;
-	u64 seen;
+	u64 seen, seen_leaf;
 	u64 seen_maps, seen_tops;
 	u64 features;
 };
@@ -247,7 +252,7 @@ bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
 bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu);
 int umbra_soft_prepare(struct umbra_vcpu *vcpu);
 void umbra_soft_code_destroy(struct umbra_vcpu *vcpu);
-void umbra_soft_code_changed(struct umbra_vm *vm, gpa_t gpa, bool top);
+void umbra_soft_code_changed(struct umbra_vm *vm, enum umbra_code_change what, gfn_t gfn);
 
 /* show.c */
 int umbra_soft_show(struct umbra_vcpu *vcpu, u64 rip, char *buf, size_t size);

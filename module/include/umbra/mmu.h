@@ -99,6 +99,20 @@ struct umbra_mmu_config {
 };
 
 /**
+ * enum umbra_code_change - what translated code depends on has changed
+ * @UMBRA_CODE_BYTES: bytes of a frame
+ * @UMBRA_CODE_LEAF: a mapping of a frame
+ * @UMBRA_CODE_MAPPINGS: mappings of no certain frames
+ * @UMBRA_CODE_TOP: entries of the current level-4 table alone, see umbra_mmu_top_entry()
+ */
+enum umbra_code_change {
+	UMBRA_CODE_BYTES,
+	UMBRA_CODE_LEAF,
+	UMBRA_CODE_MAPPINGS,
+	UMBRA_CODE_TOP,
+};
+
+/**
  * struct umbra_mmu_ops - what the shadow MMU asks of the VM
  * @slots: the current set of slots; called under the VM's SRCU read lock or
  *	slots_lock
@@ -115,9 +129,8 @@ struct umbra_mmu_config {
  *	frame before its next entry; to keep it, whatever the bytes are now, would
  *	let an instruction that cannot be emulated fault for ever
  * @code_unmapped: a mapping that umbra_mmu_code_map() watched is gone, or may
- *	lead elsewhere.  @top: only entries of the current level-4 table may have changed,
- *	see umbra_mmu_top_entry().  NULL without a translator.  Called as @code_written,
- *	often several times in a row
+ *	lead elsewhere: @what says which, of @gfn if it is %UMBRA_CODE_LEAF.  NULL without
+ *	a translator.  Called as @code_written, often several times in a row
  */
 struct umbra_mmu_ops {
 	struct umbra_memslots *(*slots)(void *vm);
@@ -126,7 +139,7 @@ struct umbra_mmu_ops {
 	void (*reload_roots)(void *vm);
 	void (*mark_dirty)(void *vm, struct umbra_memslot *slot, gfn_t gfn);
 	void (*code_written)(void *vm, gpa_t gpa, unsigned int len);
-	void (*code_unmapped)(void *vm, bool top);
+	void (*code_unmapped)(void *vm, enum umbra_code_change what, gfn_t gfn);
 };
 
 /**
@@ -368,9 +381,9 @@ bool umbra_mmu_unprotect(struct umbra_mmu *mmu, gfn_t gfn);
  *      ops->code_written from here on;
  *   4. read the bytes and translate them; before they run, look for requests.
  *
- * After code_unmapped no mapping is sure to be watched any more: a translation is verified by
- * umbra_mmu_code_stands(), or else by umbra_mmu_code_map() again (same frame?), after
- * umbra_mmu_load(), or dropped.
+ * After code_unmapped no mapping, or none of the frame that it tells, is sure to be watched any
+ * more: a translation is verified by umbra_mmu_code_stands(), or else by umbra_mmu_code_map()
+ * again (same frame?), after umbra_mmu_load(), or dropped.
  *
  * The shadow MMU does not watch which level-4 table CR3 names.  When the guest
  * loads CR3 (or changes its paging mode), the engine compares the entries that its
