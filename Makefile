@@ -28,6 +28,7 @@ help:
 	@echo 'make run          the same on this machine'"'"'s own kernel'
 	@echo 'make check        run all tests; T=PATTERN runs those that match'
 	@echo 'make check-debug  the compiled tests on a debug kernel (KASAN, lockdep...); T=PATTERN'
+	@echo '  KCSAN=1         on the one that looks for data races'
 	@echo 'make fuzz         run the fuzzers for longer; TARGET=decode|emulate|load|translate|ioctl|guest (all), TIME=SECONDS (600, each)'
 	@echo 'make bench        the same workload on all engines, stock KVM and TCG; bench.json'
 	@echo '  ENGINE="NAME..." of: native svm soft npt0 npt1 tcg (all)'
@@ -57,7 +58,7 @@ check:
 
 check-debug:
 	@$(HARNESS)/deps debug
-	@$(HARNESS)/check --debug kasan $(if $(T),-t '$(T)')
+	@$(HARNESS)/check --debug $(if $(KCSAN),kcsan,kasan) $(if $(T),-t '$(T)')
 
 fuzz: module
 	@$(HARNESS)/deps

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Debug kernels for the bed, built from Debian's linux-source.
 
-debug/*.config says what is in.  Each is built once and kept in the cache: the
-unpacked source, a build folder (the KDIR of modules) and a tree with image and
-modules.  A change of the configuration, of the source package or of the
-compiler builds it anew.
+Two of them, as KASAN and KCSAN exclude each other; debug/*.config says what is
+in.  Each is built once and kept in the cache: the unpacked source, a build
+folder (the KDIR of modules) and a tree with image and modules.  A change of the
+configuration, of the source package or of the compiler builds it anew.
 
-  debugkernel.py [--module] [kasan]   build, print the image's path
+  debugkernel.py [--module] [kasan|kcsan]   build, print the image's path
 """
 
 import argparse
@@ -26,13 +26,15 @@ import bedlib
 import kernels
 
 # File systems, network and drivers serve the bed alone: the module calls nothing
-# there, and without a sanitizer they are built and run in half the time.  In the
+# there, and without KASAN they are built and run in half the time.  KCSAN looks at
+# the module alone: the kernel has many races, and its findings are not ours.  In the
 # environment, so that what a Makefile of the kernel sets stands.
 UNCHECKED = "fs/% net/% drivers/% block/% crypto/% sound/% security/%"
-ENVIRON = dict(os.environ, KASAN_SANITIZE=f"$(if $(filter {UNCHECKED},$(obj)/),n)")
+ENVIRON = dict(os.environ, KASAN_SANITIZE=f"$(if $(filter {UNCHECKED},$(obj)/),n)",
+               KCSAN_SANITIZE="$(if $(KBUILD_EXTMOD),,n)")
 
 CONFIGS = os.path.join(bedlib.HERE, "debug")
-VARIANTS = ("kasan",)
+VARIANTS = ("kasan", "kcsan")
 
 
 def folder(*names):
