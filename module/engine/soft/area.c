@@ -366,9 +366,12 @@ static void free_cache(struct soft_area *area)
  */
 int umbra_soft_area_cache(struct soft_area *area)
 {
-	area->targets = __vmalloc(SOFT_TC_TARGETS * 8, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	area->tc = __vmalloc(SOFT_TC_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	area->meta = __vmalloc(soft_tc_meta_size(SOFT_TC_SIZE), GFP_KERNEL_ACCOUNT);
+	/* A caller at the limit of its memory cgroup is told, the log is not. */
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+
+	area->targets = __vmalloc(SOFT_TC_TARGETS * 8, gfp | __GFP_ZERO);
+	area->tc = __vmalloc(SOFT_TC_SIZE, gfp | __GFP_ZERO);
+	area->meta = __vmalloc(soft_tc_meta_size(SOFT_TC_SIZE), gfp);
 	if (!area->targets || !area->tc || !area->meta) {
 		free_cache(area);
 		return -ENOMEM;

@@ -59,7 +59,8 @@ static int create_cache(struct soft_vcpu *soft)
 	if (!area->tc)
 		err = umbra_soft_area_cache(area);
 	if (!err && !soft->pages)
-		soft->pages = __vmalloc(SOFT_NR_PAGES * sizeof(*soft->pages), GFP_KERNEL_ACCOUNT);
+		soft->pages = __vmalloc(SOFT_NR_PAGES * sizeof(*soft->pages),
+					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!soft->copy)
 		soft->copy = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (err || !soft->pages || !soft->copy)
