@@ -320,6 +320,8 @@ static void any_instruction(struct gen *g)
 		put_modrm(g, -1, below(g->r, 3));
 	else if (!two && (op == 0xd9 || op == 0xdd))
 		put_modrm(g, below(g->r, 6), -1);	/* 6: TCG stores the host's last data pointer */
+	else if (!two && op == 0x63 && g->bits != 64)
+		put_modrm(g, -1, 3);	/* ARPL: TCG writes, and makes dirty, what does not change */
 	else if (!two && op == 0x8f)
 		put_modrm(g, 0, -1);	/* others are #UD or XOP, but POP to TCG */
 	else if (two && (op & 0xfc) == 0x20)
@@ -343,7 +345,7 @@ static void plain_instruction(struct gen *g)
 
 	put_prefixes(g, can_lock(false, op), true);
 	put(g, op, 1);
-	put_modrm(g, op >= 0xfe ? (int)below(g->r, 2) : -1, -1);
+	put_modrm(g, op >= 0xfe ? (int)below(g->r, 2) : -1, op == 0x63 && g->bits != 64 ? 3 : -1);
 }
 
 static void mov_reg_imm(struct gen *g, unsigned int reg, uint64_t val)

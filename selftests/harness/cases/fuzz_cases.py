@@ -14,7 +14,7 @@ FUZZ = os.path.join(bedlib.ROOT, "selftests/fuzz")
 TARGETS = {"decode": (150000, 20), "emulate": (50000, 64), "load": (30000, 64),
            "translate": (10000, 96)}
 # Random guests of one run, and seconds after which a slow machine leaves the rest.
-GUESTS, GUEST_SECONDS = 20, 15
+GUESTS, GUEST_SECONDS = {"svm": 20, "soft": 10}, 15
 # Actions of each of the four threads, and seconds after which a slow machine leaves the rest.
 IOCTL_ACTIONS, IOCTL_SECONDS = 2500, 20
 NEEDS = ["build/fuzz"]
@@ -48,14 +48,14 @@ def ioctls(t):
         t.results += ktap.judge(result.output.decode(errors="replace"), result.status)
 
 
-@case("fuzz/guest", engines=("svm",), weight=40, needs=NEEDS)
+@case("fuzz/guest", engines=("svm", "soft"), weight=40, needs=NEEDS)
 def guests(t):
     "Random guests come to the same on Umbra as on stock KVM (both on AMD-V, one after the other)."
     soft = t.engine == "soft"
     with t.bed(cpu="max", params="engine=soft" if soft else "") as bed:
         bed.run("modprobe kvm_amd npt=0", timeout=60)
         for what, args in (
-                ("recorded", ["-w", "/tmp/record", "-s", "1", "-n", str(GUESTS), "-t",
+                ("recorded", ["-w", "/tmp/record", "-s", "1", "-n", str(GUESTS[t.engine]), "-t",
                               str(GUEST_SECONDS), *["-x"] * soft, "/dev/kvm", "/dev/umbra"]),
                 ("the same on Umbra", ["-r", "/tmp/record", "/dev/umbra"])):
             result = bed.run([os.path.join(FUZZ, "guest_fuzz"), *args],
