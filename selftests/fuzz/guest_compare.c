@@ -106,6 +106,15 @@ static const uint8_t *behind_prefixes(const struct outcome *o)
 	return o->culprit + i;
 }
 
+static bool overrides_cs(const struct outcome *o)
+{
+	const uint8_t *code = o->culprit;
+
+	while (code < behind_prefixes(o) && *code != 0x2e)
+		code++;
+	return *code == 0x2e;
+}
+
 static bool is_sse(const uint8_t *code)
 {
 	if ((code[0] & 0xf0) == 0x40)	/* REX */
@@ -161,6 +170,12 @@ static bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    (ended_in(a, 13) || ended_in(a, 14)))
 		return true;
 	if (ins_to_mmio(a))
+		return true;
+	/* A guest that has overwritten its descriptors until the processor refuses them. */
+	if (compare_has_ended(a, KVM_EXIT_FAIL_ENTRY) && compare_has_ended(b, KVM_EXIT_FAIL_ENTRY))
+		return true;
+	/* A write to the code segment: TCG does not look what a segment is for. */
+	if (ended_in(a, 13) && overrides_cs(a))
 		return true;
 	/* An address on the stack that is not canonical: #GP to TCG, #SS to processors. */
 	if (ended_in(a, 12) && ended_in(b, 13))
