@@ -137,7 +137,7 @@ static int align_right(struct umbra_emul *e, struct emul_insn *in)
 		memset(both, 0, sizeof(both));
 		memcpy(both, l.b + at, 16);
 		memcpy(both + 16, l.a + at, 16);
-		memcpy(l.a + at, both + min(l.imm, (u8)32), 16);
+		memcpy(l.a + at, both + min_t(u8, l.imm, 32), 16);
 	}
 	return put(e, &l, in->reg);
 }
