@@ -2,9 +2,13 @@
 """Whole guests on the emulator alone: the module parameter force_emulation."""
 
 import os
+import subprocess
 
 import bedlib
+import initramfs
+import kernels
 import ktap
+import tinykernel
 from registry import case
 
 TESTS = os.path.join(bedlib.ROOT, "selftests")
@@ -44,3 +48,34 @@ def forced_firmware(t):
     said = result.output.decode(errors="replace")
     t.check("Booting from" in said, "SeaBIOS comes to the boot devices", said[-1500:])
     t.check("No bootable device" in said, "and finds none", said[-500:])
+
+
+def tiny_guest(t):
+    """Kernel and initramfs of a small Linux; its only process is guests/tiny.c."""
+    try:
+        image = tinykernel.image()
+    except kernels.Unreachable as reason:
+        t.skip(str(reason))
+    program, initrd = os.path.join(t.scratch, "tiny"), os.path.join(t.scratch, "initrd")
+    subprocess.run(["gcc", "-O2", "-static", "-o", program,
+                    os.path.join(TESTS, "guests/tiny.c")], check=True)
+    archive = initramfs.Archive()
+    archive.mkdir("dev")
+    archive.mknod("dev/console", 5, 1)
+    archive.copy("init", program, 0o755)
+    archive.write(initrd)
+    return image, initrd
+
+
+# -icount: the guest's ticks come by instructions then, however slow the machine is.
+@case("emulate/linux", engines=("svm", "soft"), weight=90)
+def forced_linux(t):
+    "A small Linux boots and a program of the C library runs, every instruction emulated."
+    image, initrd = tiny_guest(t)
+    with t.bed(params="force_emulation=1", share=True, icount=True) as bed:
+        result = bed.run(t.umbra_run("-m", "32M", "-k", image, "-i", initrd, "-a",
+                                     "console=ttyS0 quiet tsc_early_khz=1000000"), timeout=400)
+    said = result.output.decode(errors="replace")
+    t.check("tiny: sum 5.187378 memory 1 child 1" in said, "its program computes, copies and forks",
+            said[-1500:])
+    t.check(result.status == 42, "the guest ends by itself", f"status {result.status}")
