@@ -5,9 +5,9 @@
 #ifndef UMBRA_LOOK_INTERNAL_H
 #define UMBRA_LOOK_INTERNAL_H
 
-#include "umbra/vcpu.h"
+#include <linux/fs.h>
 
-struct file_operations;
+#include "umbra/vcpu.h"
 
 /* For debugfs; the inode's private data is the vCPU. */
 extern const struct file_operations umbra_look_fops;
