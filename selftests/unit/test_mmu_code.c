@@ -122,20 +122,22 @@ static bool same_top(struct copy *c)
 
 static void obey(void)
 {
-	bool look = unmapped, compare = top_changed, leaf[FAKE_GFNS];
+	bool look = unmapped, compare = top_changed, leaf[FAKE_GFNS], told[FAKE_GFNS];
 
+	/* What is told while we look is for the next time. */
 	memcpy(leaf, gone, sizeof(leaf));
 	memset(gone, 0, sizeof(gone));
 	leaf_gone = false;
+	memcpy(told, written, sizeof(told));
+	memset(written, 0, sizeof(written));
 	unmapped = false;
 	top_changed = false;
 	for (struct copy *c = copies; c < copies + ARRAY_SIZE(copies); c++) {
-		if (c->ctx && written[c->gfn])
+		if (c->ctx && told[c->gfn])
 			drop(c);
 		if (c->ctx && (look || leaf[c->gfn] || (compare && !same_top(c))))
 			verify(c);
 	}
-	memset(written, 0, sizeof(written));
 }
 
 static const char *wrong(const struct copy *c)
