@@ -130,6 +130,26 @@ void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx)
 	umbra_host_free(ctx);
 }
 
+/* Is it but another address space in long mode?  Roles and walks are the same then. */
+static bool only_cr3(const struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
+{
+	const struct umbra_paging *old = &ctx->paging;
+
+	return ctx->env.mode == UMBRA_MODE_LONG && old->cr0 == paging->cr0 &&
+	       old->cr4 == paging->cr4 && old->efer == paging->efer &&
+	       old->maxphyaddr == paging->maxphyaddr && old->features == paging->features;
+}
+
+static void set_cr3(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
+{
+	enum umbra_view view;
+
+	ctx->paging.cr3 = paging->cr3;
+	ctx->env.root = umbra_walk_root(paging);
+	for (view = 0; view < UMBRA_NR_VIEWS; view++)
+		ctx->views[view].loaded = false;
+}
+
 /**
  * umbra_mmu_set_paging() - the guest changed CR0, CR4, EFER or CR3
  * @ctx: the vCPU's
@@ -139,6 +159,10 @@ void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx)
  */
 void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
 {
+	if (only_cr3(ctx, paging)) {
+		set_cr3(ctx, paging);
+		return;
+	}
 	ctx->paging = *paging;
 	set_roles(ctx);
 }

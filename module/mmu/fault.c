@@ -467,6 +467,20 @@ static enum umbra_verdict triage(struct umbra_mmu_ctx *ctx, struct fill *f,
 	return map_memory(ctx, f, info);
 }
 
+/* Not inline: what it carries along is big, and most faults have no use for it. */
+static noinline enum umbra_verdict take_steps(struct umbra_mmu_ctx *ctx, gva_t gva,
+					      unsigned int acc, struct umbra_fault_info *info)
+{
+	struct fill f = {
+		.gva = gva,
+		.view = ctx->view,
+		.acc = acc,
+		.write = acc & UMBRA_ACC_WRITE,
+	};
+
+	return triage(ctx, &f, info);
+}
+
 /**
  * umbra_mmu_fault() - triage of a page fault taken while the guest ran
  * @ctx: the vCPU's
@@ -482,12 +496,7 @@ static enum umbra_verdict triage(struct umbra_mmu_ctx *ctx, struct fill *f,
 enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, bool ac,
 				   struct umbra_fault_info *info)
 {
-	struct fill f = {
-		.gva = gva,
-		.view = ctx->view,
-		.acc = acc_from_error(error_code, ac),
-		.write = error_code & UMBRA_PF_W,
-	};
+	unsigned int acc = acc_from_error(error_code, ac);
 	enum umbra_verdict verdict;
 
 	memset(info, 0, sizeof(*info));
@@ -495,8 +504,8 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 	ctx->mmu->stats.pf_taken++;
 	if (!canonical(ctx, gva))
 		verdict = not_canonical(info);
-	else if (!umbra_quick_fault(ctx, gva, f.acc, info, &verdict))
-		verdict = triage(ctx, &f, info);
+	else if (!umbra_quick_fault(ctx, gva, acc, info, &verdict))
+		verdict = take_steps(ctx, gva, acc, info);
 	count_verdict(ctx->mmu, verdict);
 	return verdict;
 }

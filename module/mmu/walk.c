@@ -104,6 +104,18 @@ static void reserve_64bit(struct umbra_walk_env *env, const struct umbra_paging 
 }
 
 /**
+ * umbra_walk_root() - where the tables of 4 levels begin
+ * @paging: the state
+ *
+ * Context: any.
+ * Return: the guest physical address of the uppermost.
+ */
+gpa_t umbra_walk_root(const struct umbra_paging *paging)
+{
+	return paging->cr3 & PTE_ADDR & ~bits(63, paging->maxphyaddr);
+}
+
+/**
  * umbra_walk_prepare() - facts of a paging state
  * @env: filled
  * @paging: the state
@@ -132,7 +144,7 @@ void umbra_walk_prepare(struct umbra_walk_env *env, const struct umbra_paging *p
 		reserve_64bit(env, paging);
 		break;
 	case UMBRA_MODE_LONG:
-		env->root = paging->cr3 & PTE_ADDR & ~bits(63, paging->maxphyaddr);
+		env->root = umbra_walk_root(paging);
 		reserve_64bit(env, paging);
 		break;
 	}

@@ -63,6 +63,7 @@ struct umbra_walk {
 /* Internal kind of access, beside UMBRA_ACC_*: no permission checks, no A and D bits. */
 #define UMBRA_ACC_PEEK		BIT(31)
 
+gpa_t umbra_walk_root(const struct umbra_paging *paging);
 void umbra_walk_prepare(struct umbra_walk_env *env, const struct umbra_paging *paging);
 int umbra_walk(struct umbra_mmu *mmu, const struct umbra_walk_env *env, gva_t gva,
 	       unsigned int acc, struct umbra_walk *walk);
