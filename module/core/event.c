@@ -308,11 +308,22 @@ static void inject_event(struct umbra_vcpu *vcpu)
 	vcpu->vm->engine->inject(vcpu, &event);
 }
 
+/* Nothing to be delivered, and nothing that waits: so it is at most entries. */
+static bool all_quiet(struct umbra_vcpu *vcpu)
+{
+	return !vcpu->exception.kind && !vcpu->event.kind && !vcpu->want &&
+	       !atomic_read(&vcpu->nmi_queued) && !vcpu->run->request_interrupt_window &&
+	       !irq_pending(vcpu);
+}
+
 int umbra_event_prepare(struct umbra_vcpu *vcpu)
 {
 	u32 want = 0;
 	int ret = 1;
 
+	/* The engine was told so, and need not hear it again. */
+	if (likely(all_quiet(vcpu)))
+		return 1;
 	if (umbra_soft_events(vcpu))
 		ret = deliver_events(vcpu);
 	else

@@ -174,6 +174,17 @@ void umbra_svm_decode_exit(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	}
 }
 
+/* Not inline: the frame would be made at every exit. */
+static noinline void machine_check(void)
+{
+	struct pt_regs regs = {
+		.cs = __USER_CS,
+		.flags = X86_EFLAGS_IF,
+	};
+
+	do_machine_check(&regs);
+}
+
 /**
  * umbra_svm_handle_host_event() - host work after an exit
  * @vcpu: the vCPU
@@ -186,12 +197,6 @@ void umbra_svm_decode_exit(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
  */
 void umbra_svm_handle_host_event(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 {
-	struct pt_regs regs = {
-		.cs = __USER_CS,
-		.flags = X86_EFLAGS_IF,
-	};
-
-	if (likely(exit->hw_reason != EXIT_CODE_EXC(VECTOR_MC)))
-		return;
-	do_machine_check(&regs);
+	if (unlikely(exit->hw_reason == EXIT_CODE_EXC(VECTOR_MC)))
+		machine_check();
 }

@@ -124,8 +124,15 @@ struct umbra_vm {
 	pid_t pid;
 };
 
+static inline struct umbra_vcpu *umbra_vcpu_at(struct umbra_vm *vm, unsigned long idx)
+{
+	/* Pairs with the release in publish(): whom it counts is found. */
+	return idx < smp_load_acquire(&vm->nr_vcpus) ? xa_load(&vm->vcpus, idx) : NULL;
+}
+
+/* xa_for_each() would look at all the slots behind the last one, at each flush of all vCPUs. */
 #define umbra_for_each_vcpu(idx, vcpu, vm) \
-	xa_for_each(&(vm)->vcpus, idx, vcpu)
+	for ((idx) = 0; ((vcpu) = umbra_vcpu_at(vm, idx)); (idx)++)
 
 /* In-kernel local APICs (full or split irqchip). */
 static inline bool umbra_has_lapic(const struct umbra_vm *vm)
