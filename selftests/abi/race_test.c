@@ -2,9 +2,9 @@
 /*
  * DOC: race_test
  *
- * Everything at once, for a few seconds: a guest runs while other threads change
- * its slots, read its log, add and remove eventfds, make vCPUs and throw
- * commands with senseless arguments at every fd.  What counts is that all of it
+ * Everything at once, for a few seconds: a guest runs on two vCPUs while other
+ * threads change its slots, read its log and its statistics, add and remove
+ * eventfds, make vCPUs and throw commands with senseless arguments at every fd.  What counts is that all of it
  * ends, and that the kernel log stays empty, which the test bed looks at.
  */
 #include <pthread.h>
@@ -31,10 +31,11 @@ KU_CODE64(walker,
 	  "jmp 1b\n");
 
 static struct ku_vm *vm;
-static struct ku_vcpu *vcpu;
+static struct ku_vcpu *vcpus[2];
+static int stats[2];
 static void *memory;
 static volatile bool stop;
-static unsigned long runs, changes, logs, events, commands;
+static unsigned long runs[2], changes, logs, events, commands, reads;
 
 static void on_signal(int sig)
 {
@@ -49,14 +50,14 @@ static void catch_signals(void)
 	sigaction(SIGUSR1, &action, NULL);
 }
 
-static void *runner(void *unused __attribute__((unused)))
+static void run_vcpu(unsigned int i)
 {
 	while (!stop) {
-		int reason = ku_run(vcpu);
+		int reason = ku_run(vcpus[i]);
 
 		if (reason == KVM_EXIT_MMIO || reason == -EINTR || reason == -EFAULT ||
 		    reason == -EAGAIN) {
-			runs++;
+			runs[i]++;
 			continue;
 		}
 		if (stop)
@@ -64,6 +65,28 @@ static void *runner(void *unused __attribute__((unused)))
 		ktap_note("exit %d", reason);
 		break;
 	}
+}
+
+static void *runner(void *unused __attribute__((unused)))
+{
+	run_vcpu(0);
+	return NULL;
+}
+
+static void *second_runner(void *unused __attribute__((unused)))
+{
+	run_vcpu(1);
+	return NULL;
+}
+
+/* All counters of the VM and of a vCPU that runs. */
+static void *stats_reader(void *unused __attribute__((unused)))
+{
+	char buf[16384];
+
+	for (; !stop; reads++)
+		if (pread(stats[reads % 2], buf, sizeof(buf), 0) <= 0)
+			break;
 	return NULL;
 }
 
@@ -225,39 +248,54 @@ static void *senseless(void *seed)
 int main(void)
 {
 	void *(*const jobs[])(void *) = {
-		runner, slot_changer, log_reader, eventfd_changer, thrower, senseless,
+		runner, second_runner, slot_changer, log_reader, eventfd_changer, stats_reader,
+		thrower, senseless,
 	};
 	pthread_t threads[sizeof(jobs) / sizeof(jobs[0])];
+	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	unsigned int i, n = sizeof(jobs) / sizeof(jobs[0]);
 
 	close(ku_open());
-	ktap_plan(6);
+	ktap_plan(8);
 	catch_signals();
 	vm = ku_vm_new_irqchip(0);
-	vcpu = ku_vcpu_new(vm, 0);
+	vcpus[0] = ku_vcpu_new(vm, 0);
+	vcpus[1] = ku_vcpu_new(vm, 1);
+	stats[0] = ioctl(vm->fd, KVM_GET_STATS_FD, 0);
+	stats[1] = ioctl(vcpus[1]->fd, KVM_GET_STATS_FD, 0);
 	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ku_load(vm, walker, walker_end - walker);
-	ku_vcpu_long(vcpu, KU_CODE);
+	ku_vcpu_long(vcpus[0], KU_CODE);
+	ku_vcpu_long(vcpus[1], KU_CODE);
+	if (ioctl(vcpus[1]->fd, KVM_SET_MP_STATE, &runnable))
+		ktap_bail("KVM_SET_MP_STATE: %s", strerror(errno));
 	for (i = 0; i < 64; i++)
 		ku_map(vm, vm->cr3, GPA + i * KU_PAGE, GPA + i * KU_PAGE, KU_PTE_P | KU_PTE_W);
 	for (i = 0; i < n; i++)
 		pthread_create(&threads[i], NULL, jobs[i], (void *)(0x9e3779b9ul * (i + 1)));
 	for (i = 0; i < SECONDS * 10; i++) {
 		usleep(100000);
-		pthread_kill(threads[0], SIGUSR1);
+		pthread_kill(threads[i % 2], SIGUSR1);
 	}
 	stop = true;
-	vcpu->run->immediate_exit = 1;
-	pthread_kill(threads[0], SIGUSR1);
+	for (i = 0; i < 2; i++) {
+		vcpus[i]->run->immediate_exit = 1;
+		pthread_kill(threads[i], SIGUSR1);
+	}
 	for (i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
 	ktap_ok(true, "all threads came back");
-	ktap_ok(runs, "the guest left %lu times", runs);
+	ktap_ok(runs[0], "the guest left %lu times", runs[0]);
+	ktap_ok(runs[1], "its second vCPU %lu times", runs[1]);
 	ktap_ok(changes, "slots changed %lu times", changes);
 	ktap_ok(logs, "the log was read %lu times", logs);
+	ktap_ok(reads, "the statistics were read %lu times", reads);
 	ktap_ok(events, "eventfds came and went %lu times", events);
 	ktap_ok(commands, "%lu senseless commands", commands);
-	ku_vcpu_free(vcpu);
+	close(stats[0]);
+	close(stats[1]);
+	ku_vcpu_free(vcpus[0]);
+	ku_vcpu_free(vcpus[1]);
 	ku_vm_free(vm);
 	ktap_exit();
 }
