@@ -146,7 +146,7 @@ static void print_row(const struct printer *p, struct left *left, const char *ro
 	len = parse_code(row + start, end - start, code, sizeof(code));
 	if (!strncmp(row, "insn", 4))
 		set_left(p, left, at, code, len);
-	else
+	else if (strncmp(row, "data", 4))
 		print_code(p, left, at, code, len, state);
 }
 

@@ -93,7 +93,7 @@ static size_t guest_code(uint8_t *code, size_t size, uint64_t start)
 	return n;
 }
 
-/* All code and exit lines: bytes in a row, or 0 where there is a gap. */
+/* All code, data and exit lines: bytes in a row, or 0 where there is a gap. */
 static uint64_t host_code(uint64_t start)
 {
 	unsigned long long at;
@@ -103,7 +103,7 @@ static uint64_t host_code(uint64_t start)
 
 	for (row = text; row; row = strchr(row, '\n')) {
 		row += *row == '\n';
-		if (strncmp(row, "code ", 5) && strncmp(row, "exit ", 5))
+		if (strncmp(row, "code ", 5) && strncmp(row, "data ", 5) && strncmp(row, "exit ", 5))
 			continue;
 		if (sscanf(row, "%*s %llx %n%*[0-9a-f]%n %15s", &at, &from, &to, state) != 2 ||
 		    at != start + n)

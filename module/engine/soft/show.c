@@ -9,6 +9,7 @@
  *   insn RIP CODE                the code lines that follow are for this one
  *   code VA CODE STATE           STATE: boundary or middle (tc.h), in front of
  *                                the first insn the prologue for indirect branches
+ *   data VA BYTES                behind the exit to the monitor: the number of the block
  *   exit VA CODE                 behind all: where the block is left
  *   link VA RIP STATE            a direct branch; linked: it jumps to the
  *                                other block itself, else it exits
@@ -97,6 +98,23 @@ static void say_code(struct show_text *t, const struct soft_tc *tc, const char *
 	say(t, " %s\n", state);
 }
 
+/* A run of host code, in which the block's exit to the monitor may be. */
+static void say_run(struct show_text *t, const struct soft_tc *tc, const struct tc_block *b,
+		    u32 off, u32 end, const char *state)
+{
+	u32 data;
+
+	if (!(b->flags & TC_BLOCK_CALLOUT) || b->callout < off || b->callout >= end) {
+		say_code(t, tc, "code", off, end, state);
+		return;
+	}
+	/* HLT or SYSCALL, then the block's number (tc_where.c). */
+	data = min_t(u32, end, b->callout + (tc->c.buf[b->callout] == 0xf4 ? 1 : 2));
+	say_code(t, tc, "code", off, data, state);
+	if (data < end)
+		say_code(t, tc, "data", data, end, state);
+}
+
 /* The marks in order; the offset behind the last one's code. */
 static u32 say_marks(struct umbra_vcpu *vcpu, struct show_text *t, const struct soft_tc *tc,
 		     const struct tc_block *b)
@@ -113,8 +131,8 @@ static u32 say_marks(struct umbra_vcpu *vcpu, struct show_text *t, const struct 
 		}
 		n = m[0] & ~TC_MARK_MIDDLE;
 		if (n)
-			say_code(t, tc, "code", off, off + n,
-				 m[0] & TC_MARK_MIDDLE ? "middle" : "boundary");
+			say_run(t, tc, b, off, off + n,
+				m[0] & TC_MARK_MIDDLE ? "middle" : "boundary");
 		off += n;
 	}
 	return off;
