@@ -184,8 +184,10 @@ static int save_standard(struct umbra_emul *e, struct emul_insn *in, bool optimi
 	ret = save(e, in, &x, optimize ? used : rfbm, rfbm & (XS_SSE | XS_AVX), 0);
 	if (!ret)
 		ret = get(e, in, XS_LEGACY, &bv, 8);
+	if (ret)
+		return ret;
 	bv = (bv & ~rfbm) | used;
-	return ret ? ret : put(e, in, XS_LEGACY, &bv, 8);
+	return put(e, in, XS_LEGACY, &bv, 8);
 }
 
 int emul_op_xsave(struct umbra_emul *e, struct emul_insn *in)
