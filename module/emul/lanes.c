@@ -311,7 +311,7 @@ static int shift(struct umbra_emul *e, struct emul_insn *in)
 		}
 		memcpy(s.a, l.a + at, 16);
 		s.b[0] = l.imm;
-		ret = emul_simd_execute(e, emul_simd_run,
+		ret = emul_simd_execute(e, EMUL_RUN_XMM,
 					emul_stubs_0f + (0xf0 + op - 0x10) * EMUL_STUB_SIZE, &s,
 					false);
 		memcpy(l.a + at, s.a, 16);

@@ -149,10 +149,25 @@ static int get_mxcsr(struct umbra_emul *e, u8 *fx, u32 *mxcsr)
 	return ret;
 }
 
+static void run(enum emul_simd_runner runner, const u8 *stub, struct emul_simd *s)
+{
+	switch (runner) {
+	case EMUL_RUN_XMM:
+		emul_simd_run(stub, s);
+		break;
+	case EMUL_RUN_MMX:
+		emul_simd_run_mmx(stub, s);
+		break;
+	case EMUL_RUN_VEX:
+		emul_vex_run(stub, s);
+		break;
+	}
+}
+
 /**
  * emul_simd_execute() - run a stub
  * @e: the emulation
- * @run: how: with which registers
+ * @runner: with which registers
  * @stub: what
  * @s: operands and result
  * @fp: the instruction heeds MXCSR
@@ -163,7 +178,7 @@ static int get_mxcsr(struct umbra_emul *e, u8 *fx, u32 *mxcsr)
  *
  * Return: OK or FAULT.
  */
-int emul_simd_execute(struct umbra_emul *e, emul_simd_runner *run, const u8 *stub,
+int emul_simd_execute(struct umbra_emul *e, enum emul_simd_runner runner, const u8 *stub,
 		      struct emul_simd *s, bool fp)
 {
 	u32 mxcsr = MXCSR_MASKS, raised;
@@ -177,7 +192,7 @@ int emul_simd_execute(struct umbra_emul *e, emul_simd_runner *run, const u8 *stu
 	}
 	s->mxcsr = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
 	e->ops->fpu(e, true);
-	run(stub, s);
+	run(runner, stub, s);
 	e->ops->fpu(e, false);
 	raised = s->mxcsr & MXCSR_FLAGS;
 	if (!fp || !raised)
@@ -253,7 +268,7 @@ static int run_mmx(struct umbra_emul *e, struct emul_insn *in, const struct plan
 	if (ret)
 		return ret;
 	memcpy(s.a, &val, 8);
-	ret = emul_simd_execute(e, emul_simd_run_mmx, p->stub, &s, false);
+	ret = emul_simd_execute(e, EMUL_RUN_MMX, p->stub, &s, false);
 	if (ret)
 		return ret;
 	memcpy(&val, s.a, 8);
@@ -269,7 +284,7 @@ static int run_xmm(struct umbra_emul *e, struct emul_insn *in, const struct plan
 	if (!ret)
 		ret = e->ops->xmm(e, in->dst.reg, s.a, 16, false);
 	if (!ret)
-		ret = emul_simd_execute(e, emul_simd_run, p->stub, &s, p->fp);
+		ret = emul_simd_execute(e, EMUL_RUN_XMM, p->stub, &s, p->fp);
 	if (ret)
 		return ret;
 	if (!p->flags)
@@ -316,7 +331,7 @@ static int convert(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret && to_vec)
 		ret = e->ops->xmm(e, vex ? emul_vvvv(in) : in->reg, s.a, 16, false);
 	if (!ret)
-		ret = emul_simd_execute(e, emul_simd_run,
+		ret = emul_simd_execute(e, EMUL_RUN_XMM,
 					emul_stubs_cvt + (which * 2 + wide) * EMUL_STUB_SIZE, &s,
 					true);
 	if (ret)

@@ -49,9 +49,10 @@ extern const u8 emul_stubs_vex_0f[], emul_stubs_vex_38[], emul_stubs_vex_cmp[];
 void emul_vex_run(const void *stub, struct emul_simd *s);
 
 /* simd.c */
-typedef void emul_simd_runner(const void *stub, struct emul_simd *s);
+/* With which registers: emul_simd_run() and its relatives.  Direct calls: no ENDBR there. */
+enum emul_simd_runner { EMUL_RUN_XMM, EMUL_RUN_MMX, EMUL_RUN_VEX };
 
-int emul_simd_execute(struct umbra_emul *e, emul_simd_runner *run, const u8 *stub,
+int emul_simd_execute(struct umbra_emul *e, enum emul_simd_runner runner, const u8 *stub,
 		      struct emul_simd *s, bool fp);
 void emul_simd_flags(struct umbra_emul *e, const struct emul_simd *s);
 

@@ -228,7 +228,7 @@ static int run_row(struct umbra_emul *e, struct emul_insn *in)
 		return emul_ud(e);
 	ret = load_operands(e, in, row, &s);
 	if (!ret)
-		ret = emul_simd_execute(e, emul_vex_run, stub_of(row, in), &s, row->form & FP);
+		ret = emul_simd_execute(e, EMUL_RUN_VEX, stub_of(row, in), &s, row->form & FP);
 	if (ret)
 		return ret;
 	if (row->form & FLAGS) {
