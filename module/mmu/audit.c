@@ -21,11 +21,6 @@ static void check(struct audit *a, unsigned int number, bool good)
 		a->broken = number;
 }
 
-static struct umbra_sp *linked(const struct umbra_mmu *mmu, u64 spte)
-{
-	return umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, spte)));
-}
-
 struct membership {
 	const u64 *sptep;
 	unsigned int times;
@@ -113,7 +108,7 @@ static void audit_hole(struct audit *a, const struct umbra_sp *sp, unsigned int 
 
 static void audit_link(struct audit *a, const struct umbra_sp *sp, unsigned int index)
 {
-	const struct umbra_sp *child = linked(a->mmu, sp->spt[index]);
+	const struct umbra_sp *child = umbra_spte_child(a->mmu, sp->spt[index]);
 
 	if (!child) {
 		check(a, 4, false);

@@ -174,7 +174,7 @@ static u64 follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bo
 			       ((gva >> UMBRA_PAGE_SHIFT) & (umbra_level_pages(level) - 1));
 			return spte;
 		}
-		sp = umbra_host_owner(umbra_host_table(umbra_spte_hpa(ctx->mmu, spte)));
+		sp = umbra_spte_child(ctx->mmu, spte);
 	}
 	return 0;
 }

@@ -208,7 +208,7 @@ static struct umbra_sp *descend(struct umbra_mmu_ctx *ctx, struct fill *f, struc
 	gfn_t gfn = child_key(f, sp, &role);
 
 	if (umbra_spte_link(spte))
-		child = umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, spte)));
+		child = umbra_spte_child(mmu, spte);
 	if (child && child->gfn == gfn && child->role.word == role.word)
 		return child;
 

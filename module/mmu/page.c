@@ -318,7 +318,7 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 	} else {
 		struct umbra_sp *child;
 
-		child = umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, old)));
+		child = umbra_spte_child(mmu, old);
 		WARN_ON_ONCE(!umbra_chain_remove(&child->parents, sptep));
 		/* Level 4 is told of otherwise, see code.c. */
 		if (child->code && sp->role.level < 4)

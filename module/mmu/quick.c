@@ -69,7 +69,7 @@ static bool find_table(struct umbra_mmu_ctx *ctx, struct quick *q)
 			break;
 		if (!umbra_spte_link(sp->spt[index]) || umbra_page_is_hole(mmu, sp, index))
 			return false;
-		sp = umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, sp->spt[index])));
+		sp = umbra_spte_child(mmu, sp->spt[index]);
 	}
 	if (!sp || sp->role.direct)
 		return false;
@@ -87,28 +87,20 @@ static enum umbra_verdict guest_fault(const struct umbra_mmu_ctx *ctx, const str
 	return UMBRA_VERDICT_GUEST;
 }
 
-/* Is there nothing to be set in the guest's entry, and nothing wrong with it? */
-static bool entry_is_plain(const struct umbra_mmu_ctx *ctx, const struct quick *q)
+/* Is there nothing to be set in the guest's entry? */
+static bool entry_is_plain(const struct quick *q)
 {
 	u64 want = PTE_A;
 
 	if (q->acc & UMBRA_ACC_WRITE)
 		want |= PTE_D;
-	return !(q->gpte & ctx->env.rsvd[1][1]) && (q->gpte & want) == want;
+	return (q->gpte & want) == want;
 }
 
 /* What the guest permits, all levels together. */
 static unsigned int permitted(const struct quick *q)
 {
-	unsigned int access = q->leaf.sp->role.access;
-
-	if (!(q->gpte & PTE_W))
-		access &= ~UMBRA_AX_W;
-	if (!(q->gpte & PTE_U))
-		access &= ~UMBRA_AX_U;
-	if (q->gpte & PTE_NX)
-		access &= ~UMBRA_AX_X;
-	return access;
+	return q->leaf.sp->role.access & umbra_pte_access(q->gpte);
 }
 
 /* What another entry of level 1 maps the frame by. */
@@ -211,7 +203,7 @@ static bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault
 		*verdict = guest_fault(ctx, q, UMBRA_PF_P, info);
 		return true;
 	}
-	if (!entry_is_plain(ctx, q))
+	if (!entry_is_plain(q))
 		return false;
 	q->leaf.gfn = gpa_to_gfn(q->gpte & PTE_ADDR);
 	info->gpa = gfn_to_gpa(q->leaf.gfn) | (q->gva & ~UMBRA_PAGE_MASK);

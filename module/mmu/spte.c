@@ -43,15 +43,8 @@ bool umbra_spte_clear_bits(u64 *sptep, u64 bits)
  */
 unsigned int umbra_spte_guest_access(const struct umbra_sp *sp, u64 gpte)
 {
-	unsigned int access = UMBRA_AX_X;
+	unsigned int access = umbra_role_view_access(sp->role, umbra_pte_access(gpte));
 
-	if (gpte & PTE_W)
-		access |= UMBRA_AX_W;
-	if (gpte & PTE_U)
-		access |= UMBRA_AX_U;
-	if (gpte & PTE_NX)
-		access &= ~UMBRA_AX_X;
-	access = umbra_role_view_access(sp->role, access);
 	if (!(gpte & PTE_D))
 		access &= ~UMBRA_AX_W;
 	return access & sp->role.access;

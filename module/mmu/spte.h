@@ -48,6 +48,12 @@ static inline hpa_t umbra_spte_hpa(const struct umbra_mmu *mmu, u64 spte)
 	return spte & PTE_ADDR & ~mmu->encryption_mask;
 }
 
+/* The shadow page that a link leads to. */
+static inline struct umbra_sp *umbra_spte_child(const struct umbra_mmu *mmu, u64 link)
+{
+	return umbra_host_owner(umbra_host_table(umbra_spte_hpa(mmu, link)));
+}
+
 /* Index of the entry for @gva in a shadow table of @level. */
 static inline unsigned int umbra_spte_index(gva_t gva, unsigned int level)
 {

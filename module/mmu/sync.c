@@ -278,7 +278,7 @@ static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view vi
 
 		if (!umbra_spte_link(spte) || umbra_page_is_hole(ctx->mmu, sp, index))
 			return NULL;
-		sp = umbra_host_owner(umbra_host_table(umbra_spte_hpa(ctx->mmu, spte)));
+		sp = umbra_spte_child(ctx->mmu, spte);
 	}
 	return sp;
 }

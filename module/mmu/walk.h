@@ -9,6 +9,7 @@
 #define UMBRA_MMU_WALK_H
 
 #include "role.h"
+#include "x86_bits.h"
 
 /**
  * struct umbra_walk_env - the paging state, prepared for walks
@@ -62,6 +63,20 @@ struct umbra_walk {
 
 /* Internal kind of access, beside UMBRA_ACC_*: no permission checks, no A and D bits. */
 #define UMBRA_ACC_PEEK		BIT(31)
+
+/* What one guest entry permits, UMBRA_AX_*; one of 4 bytes has no NX. */
+static inline unsigned int umbra_pte_access(u64 pte)
+{
+	unsigned int access = UMBRA_AX_X;
+
+	if (pte & PTE_W)
+		access |= UMBRA_AX_W;
+	if (pte & PTE_U)
+		access |= UMBRA_AX_U;
+	if (pte & PTE_NX)
+		access &= ~UMBRA_AX_X;
+	return access;
+}
 
 gpa_t umbra_walk_root(const struct umbra_paging *paging);
 void umbra_walk_prepare(struct umbra_walk_env *env, const struct umbra_paging *paging);

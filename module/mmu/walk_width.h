@@ -23,19 +23,6 @@ static bool WALK(is_leaf)(const struct umbra_walk_env *env, u64 pte, unsigned in
 	return env->mode != UMBRA_MODE_32BIT || env->pse;
 }
 
-static unsigned int WALK(entry_access)(u64 pte)
-{
-	unsigned int access = UMBRA_AX_X;
-
-	if (pte & PTE_W)
-		access |= UMBRA_AX_W;
-	if (pte & PTE_U)
-		access |= UMBRA_AX_U;
-	if (sizeof(WALK_PTE) == 8 && (pte & PTE_NX))
-		access &= ~UMBRA_AX_X;
-	return access;
-}
-
 static gfn_t WALK(leaf_gfn)(u64 pte, unsigned int level, gva_t gva)
 {
 	unsigned int shift = UMBRA_PAGE_SHIFT + (level - 1) * WALK_BITS;
@@ -78,7 +65,7 @@ static int WALK(descend)(struct umbra_mmu *mmu, const struct umbra_walk_env *env
 		leaf = WALK(is_leaf)(env, pte, level);
 		if (pte & env->rsvd[leaf][level])
 			return reserved(walk);
-		access &= WALK(entry_access)(pte);
+		access &= umbra_pte_access(pte);
 		if (leaf)
 			break;
 		table = gpa_to_gfn(pte & PTE_ADDR);
