@@ -10,7 +10,7 @@
 #include "emul_internal.h"
 
 /**
- * struct emul_simd - what a stub works on; simd_stub.S knows the layout
+ * struct emul_simd - what a stub works on; simd_stub.h knows the layout
  * @a: xmm0, ymm0 or mm0: first operand and result
  * @b: xmm1 or mm1: second operand; of VEX: VEX.vvvv
  * @c: ymm2: third operand of VEX

@@ -11,16 +11,9 @@
  * void emul_simd_run_mmx(const void *stub, struct emul_simd *s)
  *			   RDI		       RSI
  */
-#include "umbra/stub.h"
+#include "simd_stub.h"
 
 	.text
-
-/* struct emul_simd */
-#define S_A	0
-#define S_B	32
-#define S_MXCSR	96
-#define S_FLAGS	100
-#define S_GPR	104
 
 function emul_simd_run
 	push	%rbx
@@ -66,12 +59,6 @@ function_end emul_simd_run_mmx
 	.elseif \pp == 3
 	.byte	0xf2
 	.endif
-.endm
-
-.macro stub_none
-	.balign	16
-	endbr64
-	ud2
 .endm
 
 /* Map 0F, opcodes 10..FF with prefix pp: OP xmm0, xmm1. */

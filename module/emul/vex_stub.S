@@ -9,16 +9,9 @@
  * void emul_vex_run(const void *stub, struct emul_simd *s)
  *		     RDI	       RSI
  */
-#include "umbra/stub.h"
+#include "simd_stub.h"
 
 	.text
-
-/* struct emul_simd */
-#define S_A	0
-#define S_B	32
-#define S_C	64
-#define S_MXCSR	96
-#define S_FLAGS	100
 
 function emul_vex_run
 	push	%rbx
@@ -50,12 +43,6 @@ function_end emul_vex_run
 	.byte	0xc4, 0xe0 | \map
 	.byte	(\w << 7) | 0x70 | ((\two) << 3) | (\l << 2) | \pp
 	.byte	op, 0xc2
-.endm
-
-.macro stub_none
-	.balign	16
-	endbr64
-	ud2
 .endm
 
 /* Map 0F, opcodes 10..FF; those with an immediate are elsewhere. */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: assembly of vector stubs
+ *
+ * What simd_stub.S and vex_stub.S have in common.
+ */
+#ifndef UMBRA_EMUL_SIMD_STUB_H
+#define UMBRA_EMUL_SIMD_STUB_H
+
+#ifdef __ASSEMBLY__
+
+#include "umbra/stub.h"
+
+/* struct emul_simd */
+#define S_A	0
+#define S_B	32
+#define S_C	64
+#define S_MXCSR	96
+#define S_FLAGS	100
+#define S_GPR	104
+
+/* The stub of what does not exist. */
+.macro stub_none
+	.balign	16
+	endbr64
+	ud2
+.endm
+
+#endif /* __ASSEMBLY__ */
+
+#endif
