@@ -276,12 +276,9 @@ int cmd_stat(int argc, char **argv)
 				       argv[optind - 1]);
 		}
 	}
-	if (!bad && optind + 1 < argc)
-		bad = complain(&complaint, "%s: one VM at a time", argv[optind + 1]);
-	if (bad) {
+	if (bad || options_vm(argc, argv, &options.vm, &complaint)) {
 		say("%s", complaint.text);
 		return TOOL_BAD_INPUT;
 	}
-	options.vm = argv[optind];
 	return show(&options);
 }

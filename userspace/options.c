@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * DOC: numbers and sizes as people write them
+ * DOC: numbers, sizes and VMs as people write them
  */
 #include "options.h"
 
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int parse(const char *text, uint64_t *value, const char **end)
 {
@@ -87,5 +88,22 @@ int options_size(const char *option, const char *text, uint64_t *bytes,
 	if (value > UINT64_MAX >> shift)
 		return complain(complaint, "%s: %s is too large", option, text);
 	*bytes = value << shift;
+	return 0;
+}
+
+/**
+ * options_vm() - the VM that may be named behind the options
+ * @argc: of @argv
+ * @argv: getopt_long() is through with it
+ * @vm: set; NULL: none is named
+ * @complaint: says what is wrong
+ *
+ * Return: 0, or -1 with a complaint.
+ */
+int options_vm(int argc, char **argv, const char **vm, struct complaint *complaint)
+{
+	if (optind + 1 < argc)
+		return complain(complaint, "%s: one VM at a time", argv[optind + 1]);
+	*vm = argv[optind];
 	return 0;
 }

@@ -13,5 +13,6 @@ int options_number(const char *option, const char *text, uint64_t min, uint64_t 
 		   uint64_t *value, struct complaint *complaint);
 int options_size(const char *option, const char *text, uint64_t *bytes,
 		 struct complaint *complaint);
+int options_vm(int argc, char **argv, const char **vm, struct complaint *complaint);
 
 #endif
