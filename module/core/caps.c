@@ -85,6 +85,7 @@ static const struct cap caps[] = {
 	{ KVM_CAP_XSAVE, 1 },
 	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
+	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
@@ -104,6 +105,8 @@ static long dynamic_cap(unsigned long cap)
 	case KVM_CAP_ADJUST_CLOCK:
 		/* The host's TSC is not promised to be stable to the client. */
 		return KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return umbra_engine_current()->can_disable();
 	default:
 		return -1;
 	}
@@ -152,6 +155,15 @@ static int enable_x2apic_api(struct umbra_vm *vm, u64 flags)
 	return 0;
 }
 
+/* Before the first vCPU, whose intercepts depend on it. */
+static int disable_exits(struct umbra_vm *vm, u64 exits)
+{
+	if (exits & ~(u64)vm->engine->can_disable() || vm->nr_vcpus)
+		return -EINVAL;
+	vm->disabled_exits |= exits;
+	return 0;
+}
+
 static int enable_manual_dirty(struct umbra_vm *vm, u64 flags)
 {
 	if (flags & ~(u64)KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)
@@ -191,6 +203,8 @@ long umbra_ioctl_enable_cap(struct umbra_vm *vm, void *arg, void __user *uarg)
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->triple_fault_event = cap->args[0];
 		return 0;
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return disable_exits(vm, cap->args[0]);
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return umbra_msr_user_enable(vm, cap->args[0]);
 	case KVM_CAP_MAX_VCPU_ID:

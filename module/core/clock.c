@@ -10,6 +10,7 @@
 
 #include <linux/kvm_para.h>
 #include <linux/timekeeping.h>
+#include <linux/uaccess.h>
 #include <asm/msr.h>
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>
@@ -84,6 +85,52 @@ UMBRA_VCPU_IOCTL(set_tsc_khz)
 UMBRA_VCPU_IOCTL(get_tsc_khz)
 {
 	return vcpu->tsc_khz;
+}
+
+/*
+ * Attributes of a vCPU (KVM Documentation/virt/kvm/devices/vcpu.rst): only the
+ * offset of its TSC, by which a client moves a guest without reading the clock.
+ */
+static bool is_tsc_offset(const struct kvm_device_attr *attr)
+{
+	return attr->group == KVM_VCPU_TSC_CTRL && attr->attr == KVM_VCPU_TSC_OFFSET;
+}
+
+/* KVM_HAS_DEVICE_ATTR */
+UMBRA_VCPU_IOCTL(has_device_attr)
+{
+	return is_tsc_offset(arg) ? 0 : -ENXIO;
+}
+
+/* KVM_GET_DEVICE_ATTR */
+UMBRA_VCPU_IOCTL(get_device_attr)
+{
+	const struct kvm_device_attr *attr = arg;
+
+	if (!is_tsc_offset(attr))
+		return -ENXIO;
+	return put_user(vcpu->tsc_offset, (u64 __user *)u64_to_user_ptr(attr->addr));
+}
+
+/* KVM_SET_DEVICE_ATTR: later vCPUs and writes of the TSC go by this one's, as after KVM_SET_MSRS. */
+UMBRA_VCPU_IOCTL(set_device_attr)
+{
+	const struct kvm_device_attr *attr = arg;
+	struct umbra_vm *vm = vcpu->vm;
+	u64 offset, now;
+
+	if (!is_tsc_offset(attr))
+		return -ENXIO;
+	if (get_user(offset, (u64 __user *)u64_to_user_ptr(attr->addr)))
+		return -EFAULT;
+	spin_lock(&vm->clock_lock);
+	now = rdtsc_ordered();
+	vm->tsc_offset = offset;
+	vm->tsc_written = now + offset;
+	vm->tsc_written_at = now;
+	spin_unlock(&vm->clock_lock);
+	set_offset(vcpu, offset);
+	return 0;
 }
 
 /* kvmclock. */

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "ktap.h"
 #include "traps.h"
@@ -128,6 +129,49 @@ static void test_tsc(struct traps *t)
 	ktap_ok(!ioctl(t->vcpu->fd, KVM_SET_TSC_KHZ, (unsigned long)khz), "its own rate again");
 }
 
+static int tsc_attr(struct ku_vcpu *vcpu, unsigned long cmd, uint64_t *offset)
+{
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
+		.addr = (uintptr_t)offset,
+	};
+
+	return ioctl(vcpu->fd, cmd, &attr);
+}
+
+/* The guest's TSC is this process's plus the offset, whoever set it. */
+static bool tsc_follows(struct traps *t, uint64_t offset)
+{
+	uint64_t before = __rdtsc(), tsc, after;
+
+	tsc = run_tsc(t, rdtsc, rdtsc_end);
+	after = __rdtsc();
+	return tsc - offset >= before && tsc - offset <= after;
+}
+
+static void test_offset(struct traps *t)
+{
+	struct kvm_device_attr other = { .group = KVM_VCPU_TSC_CTRL, .attr = 77 };
+	uint64_t offset = 0, day = 24 * 3600 * SECOND;
+
+	ktap_ok(!tsc_attr(t->vcpu, KVM_HAS_DEVICE_ATTR, NULL), "the TSC offset is an attribute");
+	ktap_ok(!tsc_attr(t->vcpu, KVM_GET_DEVICE_ATTR, &offset) && tsc_follows(t, offset),
+		"the guest's TSC is the host's plus what it reads as");
+	ktap_ok(!tsc_attr(t->vcpu, KVM_SET_DEVICE_ATTR, &day) && tsc_follows(t, day),
+		"so it is with an offset that was set");
+	offset = -day;
+	ktap_ok(!tsc_attr(t->vcpu, KVM_SET_DEVICE_ATTR, &offset) && tsc_follows(t, -day),
+		"also with a negative one");
+	ktap_ok(ioctl(t->vcpu->fd, KVM_HAS_DEVICE_ATTR, &other) && errno == ENXIO &&
+		ioctl(t->vcpu->fd, KVM_SET_DEVICE_ATTR, &other) && errno == ENXIO &&
+		ioctl(t->vcpu->fd, KVM_GET_DEVICE_ATTR, &other) && errno == ENXIO,
+		"another attribute: ENXIO");
+	ktap_ok(tsc_attr(t->vcpu, KVM_SET_DEVICE_ATTR, NULL) && errno == EFAULT &&
+		tsc_attr(t->vcpu, KVM_GET_DEVICE_ATTR, NULL) && errno == EFAULT,
+		"no value: EFAULT");
+	ktap_ok(tsc_follows(t, -day), "the errors changed nothing");
+}
+
 static void test_ctrl(struct traps *t)
 {
 	struct clock_page *page = ku_ptr(t->vm, PAGE_GPA);
@@ -145,10 +189,11 @@ int main(void)
 {
 	struct traps t = traps_new();
 
-	ktap_plan(4 + 4 + 5 + 3);
+	ktap_plan(4 + 4 + 5 + 7 + 3);
 	test_page(&t);
 	test_set(&t);
 	test_tsc(&t);
+	test_offset(&t);
 	test_ctrl(&t);
 	traps_free(&t);
 	ktap_exit();

@@ -112,6 +112,12 @@ static void configure(struct umbra_vcpu *vcpu)
 {
 }
 
+/* PAUSE runs as it is.  HLT at CPL 3 is #GP, whatever anybody wants. */
+static u32 can_disable(void)
+{
+	return KVM_X86_DISABLE_EXITS_PAUSE;
+}
+
 static void set_tsc_offset(struct umbra_vcpu *vcpu, u64 offset)
 {
 	/* run.c and the translations use vcpu->tsc_offset. */
@@ -124,6 +130,7 @@ const struct umbra_engine umbra_engine_soft = {
 	.probe			= umbra_soft_probe,
 	.enable			= umbra_soft_enable,
 	.disable		= umbra_soft_disable,
+	.can_disable		= can_disable,
 	.vm_create		= vm_create,
 	.vm_destroy		= vm_destroy,
 	.vcpu_create		= vcpu_create,

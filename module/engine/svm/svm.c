@@ -66,6 +66,17 @@ static void vcpu_destroy(struct umbra_vcpu *vcpu)
 	vcpu->engine_data = NULL;
 }
 
+/* MWAIT only where it ends by the APIC timer's interrupt in any state of the processor. */
+static u32 can_disable(void)
+{
+	u32 exits = KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE;
+
+	if (boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) &&
+	    !boot_cpu_has_bug(X86_BUG_MONITOR))
+		exits |= KVM_X86_DISABLE_EXITS_MWAIT;
+	return exits;
+}
+
 static void set_tsc_offset(struct umbra_vcpu *vcpu, u64 offset)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -80,6 +91,7 @@ const struct umbra_engine umbra_engine_svm = {
 	.probe			= umbra_svm_probe,
 	.enable			= umbra_svm_enable,
 	.disable		= umbra_svm_disable,
+	.can_disable		= can_disable,
 	.vm_create		= vm_create,
 	.vm_destroy		= vm_destroy,
 	.vcpu_create		= vcpu_create,

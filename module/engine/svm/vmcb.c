@@ -34,19 +34,19 @@
 			 X86_CR4_FSGSBASE | X86_CR4_OSXSAVE | CR4_PAGED)
 #define CR4_PAGED	(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
 
-/* Exits that are wanted always.  CR0 reads, VINTR and IRET come and go. */
+/* Exits that are wanted always.  CR0 reads, VINTR, IRET and what waits come and go. */
 static const u8 intercepts[] = {
 	INTERCEPT_CR0_WRITE, INTERCEPT_CR3_READ, INTERCEPT_CR3_WRITE,
 	INTERCEPT_CR4_READ, INTERCEPT_CR4_WRITE,
 	INTERCEPT_CR8_READ, INTERCEPT_CR8_WRITE,
 	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT,
 	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_RSM, INTERCEPT_INVD,
-	INTERCEPT_HLT, INTERCEPT_INVLPGA,
+	INTERCEPT_INVLPGA,
 	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_TASK_SWITCH,
 	INTERCEPT_FERR_FREEZE, INTERCEPT_SHUTDOWN,
 	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE,
 	INTERCEPT_STGI, INTERCEPT_CLGI, INTERCEPT_SKINIT,
-	INTERCEPT_WBINVD, INTERCEPT_MONITOR, INTERCEPT_MWAIT, INTERCEPT_XSETBV,
+	INTERCEPT_WBINVD, INTERCEPT_XSETBV,
 	INTERCEPT_RDPRU,
 };
 
@@ -79,6 +79,20 @@ void umbra_svm_configure(struct umbra_vcpu *vcpu)
 	umbra_svm_push_dr(vcpu);
 }
 
+/* Instructions that wait: KVM_CAP_X86_DISABLE_EXITS leaves them to the guest. */
+static void intercept_waits(struct svm_vcpu *svm, u64 disabled)
+{
+	bool mwait = !(disabled & KVM_X86_DISABLE_EXITS_MWAIT);
+
+	svm_intercept(svm, INTERCEPT_HLT, !(disabled & KVM_X86_DISABLE_EXITS_HLT));
+	svm_intercept(svm, INTERCEPT_MONITOR, mwait);
+	svm_intercept(svm, INTERCEPT_MWAIT, mwait);
+	if (umbra_svm_caps.pause_filter && !(disabled & KVM_X86_DISABLE_EXITS_PAUSE)) {
+		svm->vmcb->control.pause_filter_count = 3000;
+		svm_intercept(svm, INTERCEPT_PAUSE, true);
+	}
+}
+
 /**
  * umbra_svm_vmcb_init() - a VMCB that only lacks the guest's registers
  * @vcpu: the vCPU; its VMCB is zeroed
@@ -100,10 +114,7 @@ void umbra_svm_vmcb_init(struct umbra_vcpu *vcpu)
 	svm_intercept(svm, INTERCEPT_INVLPG, !UMBRA_MMU_IN_STEP);
 	/* MOV DR: all sixteen, both directions. */
 	control->intercepts[INTERCEPT_DR] = 0x00ff00ff;
-	if (umbra_svm_caps.pause_filter) {
-		control->pause_filter_count = 3000;
-		svm_intercept(svm, INTERCEPT_PAUSE, true);
-	}
+	intercept_waits(svm, vcpu->vm->disabled_exits);
 	control->iopm_base_pa = umbra_svm_iopm_hpa();
 	control->int_ctl = V_INTR_MASKING_MASK;
 	save->g_pat = 0x0007040600070406ull;

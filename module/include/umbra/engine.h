@@ -146,6 +146,8 @@ struct umbra_event {
  * @enable: take the hardware on all CPUs (first VM is created); -EBUSY when
  *	someone else has it; also arranges for CPUs that come online
  * @disable: give it back (last VM is gone)
+ * @can_disable: KVM_X86_DISABLE_EXITS_* that it can do without; vm->disabled_exits is fixed
+ *	before the first vcpu_create
  * @vm_create: engine data of a VM in vm->engine_data; fills @config
  * @vm_destroy: its end
  * @vcpu_create: engine data in vcpu->engine_data; registers as after reset are
@@ -192,6 +194,7 @@ struct umbra_engine {
 	int (*probe)(void);
 	int (*enable)(void);
 	void (*disable)(void);
+	u32 (*can_disable)(void);
 	int (*vm_create)(struct umbra_vm *vm, struct umbra_mmu_config *config);
 	void (*vm_destroy)(struct umbra_vm *vm);
 	int (*vcpu_create)(struct umbra_vcpu *vcpu);
