@@ -91,6 +91,7 @@ static const struct cap caps[] = {
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
 	{ KVM_CAP_CLOCKSOURCE, 1 },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
 	{ KVM_CAP_MCE, 32 },
 };
 
@@ -214,4 +215,15 @@ long umbra_ioctl_enable_cap(struct umbra_vm *vm, void *arg, void __user *uarg)
 	default:
 		return -EINVAL;
 	}
+}
+
+/* KVM_ENABLE_CAP on a vCPU */
+long umbra_ioctl_vcpu_enable_cap(struct umbra_vcpu *vcpu, void *arg, void __user *uarg)
+{
+	const struct kvm_enable_cap *cap = arg;
+
+	if (cap->flags || cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->pv_enforced = cap->args[0];
+	return 0;
 }

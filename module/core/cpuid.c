@@ -24,6 +24,7 @@
 #include "cr_internal.h"
 #include "fpu_internal.h"
 #include "ioctl_internal.h"
+#include "steal_internal.h"
 #include "umbra/compat.h"
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
@@ -321,7 +322,7 @@ static bool add_kvm_leaves(struct cpuid_list *list)
 	if (!e)
 		return false;
 	zero_leaf(e);
-	e->eax = umbra_clock_features();
+	e->eax = umbra_clock_features() | umbra_steal_features();
 	return true;
 }
 
@@ -426,6 +427,22 @@ bool umbra_guest_has(const struct umbra_vcpu *vcpu, u32 function, unsigned int r
 	if (!vcpu->nr_cpuid)
 		return is_supported(function, reg, bit);
 	return e && (*reg_of((struct kvm_cpuid_entry2 *)e, reg) & bit);
+}
+
+bool umbra_guest_has_pv(const struct umbra_vcpu *vcpu, u32 bits)
+{
+	u32 i;
+
+	for (i = 0; i < vcpu->nr_cpuid; i++) {
+		const struct kvm_cpuid_entry2 *e = &vcpu->cpuid[i];
+
+		/* A client that shows another hypervisor first moves KVM's leaves up. */
+		if (e->function >= KVM_CPUID_SIGNATURE && e->function < 0x40010000 &&
+		    !(e->function & 0xff) && !memcmp(&e->ebx, KVM_SIGNATURE, 12))
+			return umbra_guest_has(vcpu, e->function | KVM_CPUID_FEATURES, UMBRA_EAX,
+					       bits);
+	}
+	return false;
 }
 
 bool umbra_guest_is_amd(const struct umbra_vcpu *vcpu)

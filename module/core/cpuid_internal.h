@@ -25,6 +25,9 @@ u64 umbra_cpuid_xcr0(void);
 /* Leaf 1 ECX and so on of the guest, or 0. */
 bool umbra_guest_has(const struct umbra_vcpu *vcpu, u32 function, unsigned int reg, u32 bit);
 
+/* KVM's features (leaf 40000001h EAX, or where its signature moved it): any of @bits? */
+bool umbra_guest_has_pv(const struct umbra_vcpu *vcpu, u32 bits);
+
 /* Register numbers of umbra_guest_has(). */
 enum { UMBRA_EAX, UMBRA_EBX, UMBRA_ECX, UMBRA_EDX };
 

@@ -148,6 +148,7 @@ static const struct row rows[] = {
 	VCPU(KVM_GET_CPUID2, get_cpuid2, RAW),
 	VCPU(KVM_SET_TSC_KHZ, set_tsc_khz, RAW),
 	VCPU(KVM_GET_TSC_KHZ, get_tsc_khz, RAW),
+	VCPU(KVM_ENABLE_CAP, vcpu_enable_cap, IN),
 	VCPU(KVM_HAS_DEVICE_ATTR, has_device_attr, IN),
 	VCPU(KVM_GET_DEVICE_ATTR, get_device_attr, IN),
 	VCPU(KVM_SET_DEVICE_ATTR, set_device_attr, IN),

@@ -119,6 +119,7 @@ UMBRA_VCPU_IOCTL(set_cpuid2);
 UMBRA_VCPU_IOCTL(get_cpuid2);
 UMBRA_VCPU_IOCTL(set_tsc_khz);
 UMBRA_VCPU_IOCTL(get_tsc_khz);
+UMBRA_VCPU_IOCTL(vcpu_enable_cap);
 UMBRA_VCPU_IOCTL(has_device_attr);
 UMBRA_VCPU_IOCTL(get_device_attr);
 UMBRA_VCPU_IOCTL(set_device_attr);

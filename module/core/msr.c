@@ -26,6 +26,7 @@
 #include "ioctl_internal.h"
 #include "mce_internal.h"
 #include "mtrr_internal.h"
+#include "steal_internal.h"
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
 
@@ -251,6 +252,12 @@ static int write_wall_clock(struct umbra_vcpu *vcpu, const struct msr_row *row, 
 	return umbra_clock_set_wall(vcpu, val);
 }
 
+static int write_steal_time(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index,
+			    u64 val, bool host)
+{
+	return umbra_steal_set(vcpu, val);
+}
+
 /* PAT: each byte a type that exists (SDM Vol. 3A 11.12.4). */
 static int write_pat(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index, u64 val,
 		     bool host)
@@ -355,6 +362,7 @@ static const struct msr_row rows[] = {
 	ROW(APIC_BASE_MSR, 0x100, 0, read_x2apic, write_x2apic, 0, 0),
 	ROW(MSR_KVM_WALL_CLOCK_NEW, 1, LISTED, read_field, write_wall_clock, FIELD(wall_msr), 0),
 	ROW(MSR_KVM_SYSTEM_TIME_NEW, 1, LISTED, read_field, write_clock_page, FIELD(clock_msr), 0),
+	ROW(MSR_KVM_STEAL_TIME, 1, LISTED, read_field, write_steal_time, FIELD(steal_msr), 0),
 	ROW(MSR_EFER, 1, 0, read_efer, write_efer, 0, 0),
 	REG(MSR_STAR, write_field, star, ~0ull),
 	REG(MSR_LSTAR, write_linear, lstar, ~0ull),
@@ -404,6 +412,25 @@ static const struct msr_row *find_row(u32 index)
 	return bsearch(&index, rows, ARRAY_SIZE(rows), sizeof(rows[0]), compare);
 }
 
+/* With KVM_CAP_ENFORCE_PV_FEATURE_CPUID KVM's own MSRs are there as far as CPUID says so. */
+static bool pv_hidden(const struct umbra_vcpu *vcpu, u32 index)
+{
+	if (likely(!vcpu->pv_enforced))
+		return false;
+	switch (index) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_SYSTEM_TIME:
+		return !umbra_guest_has_pv(vcpu, BIT(KVM_FEATURE_CLOCKSOURCE));
+	case MSR_KVM_WALL_CLOCK_NEW:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		return !umbra_guest_has_pv(vcpu, BIT(KVM_FEATURE_CLOCKSOURCE2));
+	case MSR_KVM_STEAL_TIME:
+		return !umbra_guest_has_pv(vcpu, BIT(KVM_FEATURE_STEAL_TIME));
+	default:
+		return false;
+	}
+}
+
 /* Rows of one register are asked by its own number. */
 static u32 row_index(const struct msr_row *row, u32 index)
 {
@@ -423,7 +450,7 @@ int umbra_msr_read(struct umbra_vcpu *vcpu, u32 index, u64 *val, bool host)
 	int err = -EINVAL;
 
 	*val = 0;
-	if (row && row->read)
+	if (row && row->read && !pv_hidden(vcpu, index))
 		err = row->read(vcpu, row, row_index(row, index), val);
 	if (!host)
 		trace_umbra_msr(vcpu->id, false, index, *val, err);
@@ -435,7 +462,7 @@ int umbra_msr_write(struct umbra_vcpu *vcpu, u32 index, u64 val, bool host)
 	const struct msr_row *row = find_row(index);
 	int err = -EINVAL;
 
-	if (row && row->write && (host || !(row->flags & HOST_WRITE)))
+	if (row && row->write && (host || !(row->flags & HOST_WRITE)) && !pv_hidden(vcpu, index))
 		err = row->write(vcpu, row, row_index(row, index), val, host);
 	if (!host)
 		trace_umbra_msr(vcpu->id, true, index, val, err);
@@ -453,6 +480,7 @@ void umbra_msr_reset(struct umbra_vcpu *vcpu)
 	vcpu->tsc_aux = 0;
 	vcpu->clock_msr = 0;
 	vcpu->wall_msr = 0;
+	umbra_steal_set(vcpu, 0);
 	BUILD_BUG_ON(NR_MISC > ARRAY_SIZE(vcpu->msr_misc));
 	memset(vcpu->msr_misc, 0, sizeof(vcpu->msr_misc));
 	vcpu->msr_misc[MISC_UCODE_REV] = umbra_guest_is_amd(vcpu) ? 0x01000065 : 0x100000000ull;

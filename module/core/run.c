@@ -31,6 +31,7 @@
 #include "look_internal.h"
 #include "mp_internal.h"
 #include "soft_tlb_internal.h"
+#include "steal_internal.h"
 #include "sync_internal.h"
 #include "umbra/compat.h"
 #include "umbra/irqchip.h"
@@ -186,6 +187,7 @@ static int run_step(struct umbra_vcpu *vcpu, int *idx)
 
 	if (vcpu->lapic)
 		umbra_lapic_sync_timer(vcpu);
+	umbra_steal_update(vcpu);
 	if (unlikely(umbra_must_emulate(vcpu)))
 		return emulate_step(vcpu, idx);
 	err = umbra_event_prepare(vcpu);
@@ -205,6 +207,7 @@ static int run_step(struct umbra_vcpu *vcpu, int *idx)
 /* One round for a vCPU that waits. */
 static int wait_step(struct umbra_vcpu *vcpu, int *idx)
 {
+	umbra_steal_sleep(vcpu);
 	srcu_read_unlock(&vcpu->vm->srcu, *idx);
 	umbra_halt_wait(vcpu);
 	*idx = srcu_read_lock(&vcpu->vm->srcu);
@@ -323,6 +326,7 @@ static void remember_thread(struct umbra_vcpu *vcpu)
 
 	if (likely(old == task_pid(current)))
 		return;
+	umbra_steal_thread(vcpu);
 	rcu_assign_pointer(vcpu->thread, get_task_pid(current, PIDTYPE_PID));
 	if (old)
 		synchronize_rcu();

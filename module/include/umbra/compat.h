@@ -15,6 +15,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -34,6 +35,16 @@
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
 #include <asm/cpuid/api.h>
 #endif
+
+/* How long this thread has waited for CPUs since it began, ns. */
+static inline u64 umbra_run_delay(void)
+{
+#ifdef CONFIG_SCHED_INFO
+	return current->sched_info.run_delay;
+#else
+	return 0;
+#endif
+}
 
 /* 6.8: eventfd_signal() adds one and takes no count. */
 static inline void umbra_eventfd_signal(struct eventfd_ctx *ctx)

@@ -182,6 +182,7 @@ struct umbra_msr_user {
  * @cpuid: KVM_SET_CPUID2 table
  * @nr_cpuid: entries in @cpuid
  * @emul_features: UMBRA_EMUL_F_* from @cpuid
+ * @pv_enforced: KVM_CAP_ENFORCE_PV_FEATURE_CPUID: KVM's MSRs need their CPUID bits
  * @cr4_reserved: CR4 bits that #GP, from @cpuid
  * @efer_allowed: EFER bits that may be set, from @cpuid
  * @xcr0_allowed: XCR0 bits that may be set
@@ -217,6 +218,9 @@ struct umbra_msr_user {
  * @preempted_in_kernel: unused hint
  * @clock_msr: MSR_KVM_SYSTEM_TIME_NEW, 0 off
  * @wall_msr: MSR_KVM_WALL_CLOCK_NEW
+ * @steal_msr: MSR_KVM_STEAL_TIME
+ * @steal_seen: how long the thread had waited for CPUs when the guest was told
+ * @steal_due: tell it also if it did not wait since
  * @clock_stopped: KVM_KVMCLOCK_CTRL: tell the guest once
  * @debugfs: directory
  * @look: wish of a reader of translations, or NULL; core/look.c
@@ -262,6 +266,7 @@ struct umbra_vcpu {
 	struct kvm_cpuid_entry2 *cpuid;
 	u32 nr_cpuid;
 	u64 emul_features;
+	bool pv_enforced;
 	u64 cr4_reserved;
 	u64 efer_allowed;
 	u64 xcr0_allowed;
@@ -292,6 +297,8 @@ struct umbra_vcpu {
 	int (*complete)(struct umbra_vcpu *vcpu);
 	struct umbra_vcpu_stat stat;
 	u64 clock_msr, wall_msr;
+	u64 steal_msr, steal_seen;
+	bool steal_due;
 	bool clock_stopped;
 	struct dentry *debugfs;
 	struct umbra_look *look;

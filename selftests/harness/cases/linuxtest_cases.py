@@ -17,6 +17,8 @@ PROGRAMS = (
     "dirty_log_perf_test -b 16M -v 2",
     "kvm_page_table_test -b 16M",
     "memslot_modification_stress_test -v 2 -b 16M -i 50",
+    "steal_time",
+    "system_counter_offset_test",
     "x86_64/cpuid_test",
     "x86_64/cr4_cpuid_sync_test",
     "x86_64/get_msr_index_features",
