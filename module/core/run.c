@@ -207,7 +207,6 @@ static int run_step(struct umbra_vcpu *vcpu, int *idx)
 /* One round for a vCPU that waits. */
 static int wait_step(struct umbra_vcpu *vcpu, int *idx)
 {
-	umbra_steal_sleep(vcpu);
 	srcu_read_unlock(&vcpu->vm->srcu, *idx);
 	umbra_halt_wait(vcpu);
 	*idx = srcu_read_lock(&vcpu->vm->srcu);

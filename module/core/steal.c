@@ -6,9 +6,9 @@
  * memory a vCPU.  The scheduler counts how long a thread was ready to run and
  * did not; a guest that knows this charges it to nobody.
  *
- * The count is compared at each entry and written when it grew.  "preempted" is
- * set while the vCPU sleeps in HLT; a thread that loses its CPU in the middle of
- * something cannot write to memory that may have to be paged in.
+ * The count is compared at each entry and written when it grew.  "preempted" stays
+ * 0: a thread that loses its CPU in the middle of something cannot write to memory
+ * that may have to be paged in.
  */
 #include "steal_internal.h"
 
@@ -81,15 +81,4 @@ void umbra_steal_update(struct umbra_vcpu *vcpu)
 	vcpu->steal_due = false;
 	write_area(vcpu, delay - vcpu->steal_seen);
 	vcpu->steal_seen = delay;
-}
-
-void umbra_steal_sleep(struct umbra_vcpu *vcpu)
-{
-	u8 preempted = KVM_VCPU_PREEMPTED;
-
-	if (!(vcpu->steal_msr & KVM_MSR_ENABLED))
-		return;
-	umbra_guest_write(vcpu->vm, area(vcpu) + offsetof(struct kvm_steal_time, preempted),
-			  &preempted, sizeof(preempted));
-	vcpu->steal_due = true;
 }

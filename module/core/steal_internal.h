@@ -21,7 +21,4 @@ void umbra_steal_thread(struct umbra_vcpu *vcpu);
 /* Before the guest runs: write what is new.  SRCU read side held, may sleep. */
 void umbra_steal_update(struct umbra_vcpu *vcpu);
 
-/* The vCPU is about to sleep in HLT: others need not wait for it.  SRCU read side held, may sleep. */
-void umbra_steal_sleep(struct umbra_vcpu *vcpu);
-
 #endif

@@ -6,11 +6,8 @@
  * MSRs for a guest whose CPUID does not offer them.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ktap.h"
@@ -23,7 +20,6 @@
 
 KU_CODE64(wrmsr, "wrmsr\n hlt\n");
 KU_CODE64(halt, "hlt\n");
-KU_CODE64(say, "out %al, $0x10\n");
 
 /* Documentation/virt/kvm/x86/msr.rst */
 struct area {
@@ -81,57 +77,6 @@ static void test_area(void)
 	traps_free(&t);
 }
 
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-static void *run_thread(void *vcpu)
-{
-	ioctl(((struct ku_vcpu *)vcpu)->fd, KVM_RUN, 0ul);
-	return NULL;
-}
-
-static bool becomes(volatile uint8_t *byte, uint8_t value)
-{
-	time_t end = time(NULL) + 60;
-
-	while (*byte != value && time(NULL) < end)
-		usleep(1000);
-	return *byte == value;
-}
-
-/* A processor that sleeps is marked as one that others need not wait for. */
-static void test_preempted(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-	struct ku_vm *vm = ku_vm_new_irqchip(0);
-	struct ku_vcpu *vcpu = ku_vcpu_new(vm, 0);
-	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
-	volatile struct area *area = ku_ptr(vm, AREA_GPA);
-	pthread_t thread;
-
-	sigaction(SIGUSR1, &action, NULL);
-	ku_vcpu_cpuid(vcpu);
-	set_msr(vcpu, MSR_STEAL, AREA_GPA | ENABLED);
-	ku_load(vm, halt, halt_end - halt);
-	ku_vcpu_long(vcpu, KU_CODE);
-	if (pthread_create(&thread, NULL, run_thread, vcpu))
-		ktap_bail("no thread");
-	ktap_ok(becomes(&area->preempted, 1), "a vCPU in HLT is marked");
-	pthread_kill(thread, SIGUSR1);
-	pthread_join(thread, NULL);
-	ioctl(vcpu->fd, KVM_SET_MP_STATE, &runnable);
-	ku_load(vm, say, say_end - say);
-	ku_vcpu_long(vcpu, KU_CODE);
-	ku_run_to(vcpu, KVM_EXIT_IO);
-	/* KVM marks it again as soon as it is back in userspace. */
-	traps_ok_here(&(struct traps){ .vm = vm }, !area->preempted && !(area->version & 1),
-		      "one that runs is not", "KVM marks vCPUs in userspace");
-	ku_vcpu_free(vcpu);
-	ku_vm_free(vm);
-}
-
 /* CPUID without any of KVM's features. */
 static void hide_features(struct ku_vcpu *vcpu)
 {
@@ -176,9 +121,8 @@ static void test_enforced(void)
 
 int main(void)
 {
-	ktap_plan(7 + 2 + 5);
+	ktap_plan(7 + 5);
 	test_area();
-	test_preempted();
 	test_enforced();
 	ktap_exit();
 }
