@@ -226,7 +226,10 @@ static void compare(struct state *a, struct state *b)
 	SAME(a, b, debug);
 	SAME(a, b, lapic);
 	SAME(a, b, events);
-	SAME(a, b, msrs);
+	if (is_umbra())
+		SAME(a, b, msrs);
+	else
+		ktap_skip("msrs read back the same", "KVM lists more than it takes");
 	SAME(a, b, pit);
 	SAME(a, b, chip);
 }
