@@ -547,6 +547,7 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		{ 1, UMBRA_ECX, F(FMA), UMBRA_EMUL_F_FMA },
 		{ 1, UMBRA_ECX, F(F16C), UMBRA_EMUL_F_F16C },
 		{ 1, UMBRA_ECX, F(AES), UMBRA_EMUL_F_AES },
+		{ 1, UMBRA_ECX, F(PCLMULQDQ), UMBRA_EMUL_F_PCLMUL },
 	};
 	const struct kvm_cpuid_entry2 *entry;
 	u64 features = 0;
@@ -583,6 +584,8 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		features &= ~UMBRA_EMUL_F_F16C;
 	if (!boot_cpu_has(X86_FEATURE_AES))
 		features &= ~UMBRA_EMUL_F_AES;
+	if (!boot_cpu_has(X86_FEATURE_PCLMULQDQ))
+		features &= ~UMBRA_EMUL_F_PCLMUL;
 	return features;
 }
 

@@ -5,8 +5,8 @@
  * Legacy SSE instructions, up to SSE4.1, and their MMX forms: operands are
  * fetched, the very instruction is executed on them (simd_stub.S) with all
  * floating-point exceptions masked, and what it raised is judged by the guest's
- * MXCSR.  Moves are in sse.c, what an immediate selects in lanes.c, VEX forms in
- * vex.c.
+ * MXCSR.  Moves are in sse.c, what an immediate selects in lanes.c and elements.c,
+ * VEX forms in vex.c.
  */
 #include "simd_internal.h"
 
@@ -375,7 +375,7 @@ emul_handler *emul_simd_handler(const struct emul_insn *in)
 	if (in->map == (vex ? 1 : 2) && in->pp >= EMUL_PP_F3 &&
 	    (in->opcode == 0x2a || in->opcode == 0x2c || in->opcode == 0x2d))
 		return convert;
-	fn = emul_lanes_handler(in);
+	fn = emul_lanes_handler(in) ?: emul_elements_handler(in) ?: emul_text_handler(in);
 	if (fn)
 		return fn;
 	if (vex)

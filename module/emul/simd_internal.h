@@ -39,6 +39,7 @@ static inline unsigned int emul_vvvv(const struct emul_insn *in)
 }
 
 extern const u8 emul_stubs_0f[], emul_stubs_38[], emul_stubs_cmp[], emul_stubs_cvt[];
+extern const u8 emul_stubs_round[], emul_stubs_pclmul[], emul_stubs_aes[];
 
 void emul_simd_run(const void *stub, struct emul_simd *s);
 void emul_simd_run_mmx(const void *stub, struct emul_simd *s);
@@ -58,6 +59,12 @@ void emul_simd_flags(struct umbra_emul *e, const struct emul_simd *s);
 
 /* lanes.c */
 emul_handler *emul_lanes_handler(const struct emul_insn *in);
+
+/* elements.c */
+emul_handler *emul_elements_handler(const struct emul_insn *in);
+
+/* text.c */
+emul_handler *emul_text_handler(const struct emul_insn *in);
 
 /* sse.c */
 int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in);

@@ -151,8 +151,44 @@ function emul_stubs_cvt
 	stub_cvt 0xf2, 0x2d, 0xc1
 function_end emul_stubs_cvt
 
+/* ROUNDPS, ROUNDPD, ROUNDSS, ROUNDSD xmm0, xmm1, by the lower half of the immediate. */
+	.balign	16
+function emul_stubs_round
+	.irp	op, 8, 9, 10, 11
+	.set	mode, 0
+	.rept	16
+	stub_prefix 1
+	.byte	0x0f, 0x3a, \op, 0xc1, mode
+	leave_stub
+	.set	mode, mode + 1
+	.endr
+	.endr
+function_end emul_stubs_round
+
+	.balign	16
+function emul_stubs_pclmul
+	stub_prefix 1
+	.byte	0x0f, 0x3a, 0x44, 0xc1, 0
+	leave_stub
+function_end emul_stubs_pclmul
+
+/* AESKEYGENASSIST with 0, AESIMC, AESENC, AESENCLAST, AESDEC, AESDECLAST */
+	.balign	16
+function emul_stubs_aes
+	stub_prefix 1
+	.byte	0x0f, 0x3a, 0xdf, 0xc1, 0
+	leave_stub
+	.irp	op, 0xdb, 0xdc, 0xdd, 0xde, 0xdf
+	stub_prefix 1
+	.byte	0x0f, 0x38, \op, 0xc1
+	leave_stub
+	.endr
+function_end emul_stubs_aes
+
 	/* for objtool: more than one function in each */
 	STACK_FRAME_NON_STANDARD emul_stubs_0f
 	STACK_FRAME_NON_STANDARD emul_stubs_38
 	STACK_FRAME_NON_STANDARD emul_stubs_cmp
 	STACK_FRAME_NON_STANDARD emul_stubs_cvt
+	STACK_FRAME_NON_STANDARD emul_stubs_round
+	STACK_FRAME_NON_STANDARD emul_stubs_aes

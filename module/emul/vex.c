@@ -323,6 +323,36 @@ static int broadcast_half(struct umbra_emul *e, struct emul_insn *in)
 	return e->ops->xmm(e, in->reg, buf, 64, true);
 }
 
+/* VLDMXCSR and VSTMXCSR are the legacy forms behind the checks of VEX. */
+static int load_mxcsr(struct umbra_emul *e, struct emul_insn *in)
+{
+	int ret = emul_vec_check(e, in);
+
+	if (!ret && (in->vl || in->vvvv))
+		ret = emul_ud(e);
+	return ret ? ret : emul_op_ldmxcsr(e, in);
+}
+
+static int store_mxcsr(struct umbra_emul *e, struct emul_insn *in)
+{
+	int ret = emul_vec_check(e, in);
+
+	if (!ret && (in->vl || in->vvvv))
+		ret = emul_ud(e);
+	if (!ret)
+		ret = emul_op_stmxcsr(e, in);
+	return ret ? ret : emul_write(e, in->mem.seg, in->mem.ea, &in->dst.val, 4);
+}
+
+static emul_handler *control_word(const struct emul_insn *in)
+{
+	unsigned int op = in->modrm >> 3 & 7;
+
+	if (in->pp != EMUL_PP_NONE || in->mod == 3)
+		return NULL;
+	return op == 2 ? load_mxcsr : op == 3 ? store_mxcsr : NULL;
+}
+
 /**
  * emul_vex_handler() - who executes a VEX row without a handler
  * @in: the instruction
@@ -341,6 +371,8 @@ emul_handler *emul_vex_handler(const struct emul_insn *in)
 			if (in->pp <= EMUL_PP_66)
 				return merge_half;
 			break;
+		case 0xae:
+			return control_word(in);
 		case 0x77:
 			return in->pp == EMUL_PP_NONE ? zero_all : NULL;
 		}

@@ -6,7 +6,8 @@
  * and W, with and without a register in VEX.vvvv, from registers and from memory: the
  * emulator against the same bytes in a page of code.  Registers, flags and MXCSR
  * must come out the same, and what does not exist here must not be emulated there.
- * What the emulator does not know is counted.
+ * What the emulator does not know is counted.  The legacy forms of 0F38 and 0F3A
+ * with 66 go the same way.
  *
  *   test_emul_vex [ROUNDS [SEED]]
  */
@@ -64,7 +65,7 @@ static void on_signal(int sig)
 	siglongjmp(faulted, sig);
 }
 
-/* Floats and doubles of all kinds, masks, noise. */
+/* Floats and doubles of all kinds, masks, short texts, noise. */
 static void random_bytes(u8 *mem, unsigned int len)
 {
 	static const float floats[] = { 0.0f, -1.5f, 1e-40f, 3e38f, 7.0f, -0.0f, 1e20f, -2e9f };
@@ -75,6 +76,8 @@ static void random_bytes(u8 *mem, unsigned int len)
 
 		if (!below(3))
 			val = 0;
+		if (!below(4))
+			val = rng() & 0x0303030303030303ull;
 		if (!below(3))
 			memcpy(&val, &floats[below(8)], 4);
 		if (!below(3))
@@ -150,8 +153,20 @@ static int run_native(void)
 	return sig;
 }
 
+/* What this processor takes in MXCSR (SDM Vol. 1, 11.6.6). */
+static u32 mxcsr_mask(void)
+{
+	static u8 fx[512] __aligned(16);
+	u32 mask;
+
+	asm volatile("fxsave %0" : "=m" (fx));
+	memcpy(&mask, fx + 28, 4);
+	return mask;
+}
+
 static void fill(void)
 {
+	u32 mask = mxcsr_mask();
 	unsigned int n;
 
 	memset(v.fx, 0, sizeof(v.fx));
@@ -161,9 +176,10 @@ static void fill(void)
 		memcpy(v.vec[n], cpu.vec[n], 32);
 	}
 	for (n = 0; n < 4; n++)
-		v.regs.gpr[n] = cpu.gpr[n] = rng();
+		v.regs.gpr[n] = cpu.gpr[n] = below(2) ? rng() : below(40) - 20;
 	cpu.mxcsr = 0x1f80 | below(4) << 13 | below(64);
 	memcpy(v.fx + 24, &cpu.mxcsr, 4);
+	memcpy(v.fx + 28, &mask, 4);
 	random_bytes(cpu.data, DATA_SIZE);
 	memcpy(data_mem, cpu.data, DATA_SIZE);
 	/* Most instructions want no alignment. */
@@ -281,6 +297,45 @@ static void opcode(unsigned int map, u8 op, struct count *c)
 	}
 }
 
+/* 66 REX 0F 38 or 3A; the maps have nothing but vectors below F0, INVEPT and its like aside. */
+static void legacy(unsigned int map, u8 op, struct count *c)
+{
+	unsigned int form;
+	u8 insn[8];
+
+	for (form = 0; form < 16; form++) {
+		bool memory = form & 8;
+
+		insn[0] = 0x66;
+		insn[1] = 0x40 | (form & 4 ? 8 : 0) | (rng() & 4) |
+			  (memory || map == 3 ? 0 : rng() & 1);
+		insn[2] = 0x0f;
+		insn[3] = map == 2 ? 0x38 : 0x3a;
+		insn[4] = op;
+		insn[5] = memory ? (rng() & 0x38) | 6 : 0xc0 | (rng() & 0x3b);
+		insn[6] = rng();
+		one(insn, map == 3 ? 7 : 6, c);
+	}
+}
+
+static void test_legacy(unsigned long rounds)
+{
+	unsigned int map, op;
+	unsigned long n;
+
+	for (map = 2; map <= 3; map++) {
+		struct count sum = { 0 };
+
+		for (n = 0; n < rounds; n++)
+			for (op = 0; op < 0xf0; op++)
+				if (map == 3 || op < 0x80 || op > 0x82)
+					legacy(map, op, &sum);
+		ktap_ok(!sum.wrong && sum.run > rounds,
+			"legacy map %u: %lu run, %lu do not exist, %lu wrong, %lu not emulated",
+			map, sum.run, sum.absent, sum.wrong, sum.missing);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 10, n;
@@ -303,7 +358,7 @@ int main(int argc, char **argv)
 	signal(SIGILL, on_signal);
 	signal(SIGSEGV, on_signal);
 	signal(SIGFPE, on_signal);
-	ktap_plan(3);
+	ktap_plan(5);
 	for (map = 1; map <= 3; map++) {
 		struct count sum = { 0 };
 
@@ -314,6 +369,7 @@ int main(int argc, char **argv)
 			"map %u: %lu run, %lu do not exist, %lu wrong, %lu not emulated", map,
 			sum.run, sum.absent, sum.wrong, sum.missing);
 	}
+	test_legacy(rounds);
 	munmap(page, 4096);
 	env_init(&v);
 	ktap_exit();

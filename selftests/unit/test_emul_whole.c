@@ -146,6 +146,32 @@ static void vector_integers(void)
 	EXPECT(faulted(RUN(0x66, 0x0f, 0xfe, 0xca), 7, 0));
 }
 
+/* A store under a mask touches what the mask takes, all of it or nothing. */
+static void masked_moves(void)
+{
+	begin64(0);
+	v.regs.xcr0 = 7;
+	v.regs.cr4 |= X86_CR4_OSXSAVE;
+	vec64(1, 0x8000000000000000ull, 0x0000000080000000ull);	/* elements 1 and 2 */
+	vec64(2, 0x1111111122222222ull, 0x3333333344444444ull);
+	put64(DATA, 0);
+	put64(DATA + 8, 0);
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	EXPECT(RUN(0xc4, 0xe2, 0x71, 0x2e, 0x17) == UMBRA_EMUL_OK);	/* vmaskmovps */
+	EXPECT(get(DATA, 8) == 0x1111111100000000ull && get(DATA + 8, 8) == 0x44444444);
+	/* the last page ends behind element 1 */
+	v.regs.gpr[UMBRA_RDI] = MEM_SIZE - 8;
+	put64(MEM_SIZE - 8, 7);
+	v.regs.rip = CODE;
+	EXPECT(faulted(RUN(0xc4, 0xe2, 0x71, 0x2e, 0x17), 14, 2) && v.e.fault.addr == MEM_SIZE);
+	EXPECT(get(MEM_SIZE - 8, 8) == 7);
+	vec64(1, 0x8000000000000000ull, 0);
+	EXPECT(RUN(0xc4, 0xe2, 0x71, 0x2e, 0x17) == UMBRA_EMUL_OK);
+	EXPECT(get(MEM_SIZE - 8, 8) == 0x1111111100000007ull);
+	EXPECT(RUN(0xc4, 0xe2, 0x71, 0x2c, 0x1f) == UMBRA_EMUL_OK);
+	EXPECT(vec_is(3, 0x1111111100000000ull, 0));
+}
+
 static void vector_floats(void)
 {
 	begin64(0);
@@ -184,6 +210,7 @@ static const struct machine_case cases[] = {
 	{ "strings by blocks", string_blocks },
 	{ "decoded instructions are kept", decoded },
 	{ "SSE integers", vector_integers },
+	{ "moves under a mask", masked_moves },
 	{ "SSE floats and their exceptions", vector_floats },
 };
 

@@ -254,6 +254,7 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_FMA	BIT_ULL(28)
 #define UMBRA_EMUL_F_F16C	BIT_ULL(29)
 #define UMBRA_EMUL_F_AES	BIT_ULL(30)
+#define UMBRA_EMUL_F_PCLMUL	BIT_ULL(31)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
 /* Bytes that umbra_emul.cache takes. */

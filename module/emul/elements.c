@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: elements of vectors
+ *
+ * Insertion and extraction of single elements, moves under a mask, and what an
+ * immediate chooses of the instruction itself: rounding, carry-less products, AES
+ * (SDM Vol. 2, each instruction's page).  Of VEX a lane of 128 bits is what the legacy form
+ * works on.
+ */
+#include "simd_internal.h"
+
+/* Is it there?  No third operand: VEX.vvvv must be 1111. */
+static int begin(struct umbra_emul *e, const struct emul_insn *in, u64 sse, u64 avx, bool third)
+{
+	bool vex = in->enc == EMUL_ENC_VEX;
+
+	if (!e->ops->fpu || !e->ops->xmm || !e->ops->fx || in->vl > 1)
+		return emul_unhandled(e, "vector arithmetic");
+	if ((e->features & (vex ? avx : sse)) != (vex ? avx : sse) ||
+	    (vex && !third && in->vvvv))
+		return emul_ud(e);
+	return emul_vec_check(e, in);
+}
+
+static int put(struct umbra_emul *e, const struct emul_insn *in, unsigned int reg, const u8 *vec,
+	       unsigned int len)
+{
+	bool vex = in->enc == EMUL_ENC_VEX;
+	u8 buf[64] = { 0 };
+
+	memcpy(buf, vec, len);
+	return e->ops->xmm(e, reg, buf, vex ? 64 : len, true);
+}
+
+static bool wide(const struct emul_insn *in)
+{
+	if (in->mode != 64)
+		return false;
+	return in->enc == EMUL_ENC_VEX ? in->vec_w : in->rex & EMUL_REX_W;
+}
+
+/* PEXTRB, PEXTRW, PEXTRD, PEXTRQ, EXTRACTPS */
+static int extract(struct umbra_emul *e, struct emul_insn *in)
+{
+	static const u8 sizes[] = { 1, 2, 4, 4 };
+	unsigned int size = sizes[in->opcode - 0x14], at;
+	u8 vec[16];
+	u64 val = 0;
+	int ret;
+
+	ret = begin(e, in, UMBRA_EMUL_F_SSE41, UMBRA_EMUL_F_AVX, false);
+	if (!ret && in->vl)
+		ret = emul_ud(e);
+	if (!ret)
+		ret = e->ops->xmm(e, in->reg, vec, 16, false);
+	if (ret)
+		return ret;
+	if (in->opcode == 0x16 && wide(in))
+		size = 8;
+	at = in->src2.val * size & 15;
+	memcpy(&val, vec + at, size);
+	if (in->mod != 3)
+		return emul_write(e, in->mem.seg, in->mem.ea, &val, size);
+	emul_gpr_set(e, in->rm, 8, val);
+	return UMBRA_EMUL_OK;
+}
+
+/* INSERTPS: from, to and what is cleared are in the immediate. */
+static void insert_single(u8 *vec, const u8 *from, u8 imm)
+{
+	unsigned int i;
+
+	memcpy(vec + 4 * (imm >> 4 & 3), from, 4);
+	for (i = 0; i < 4; i++)
+		if (imm >> i & 1)
+			memset(vec + 4 * i, 0, 4);
+}
+
+/* PINSRB, INSERTPS, PINSRD, PINSRQ */
+static int insert(struct umbra_emul *e, struct emul_insn *in)
+{
+	unsigned int size = in->opcode == 0x20 ? 1 : in->opcode == 0x22 && wide(in) ? 8 : 4;
+	bool single = in->opcode == 0x21;
+	u8 imm = in->src2.val, vec[16], from[16];
+	int ret;
+
+	ret = begin(e, in, UMBRA_EMUL_F_SSE41, UMBRA_EMUL_F_AVX, true);
+	if (!ret && in->vl)
+		ret = emul_ud(e);
+	if (!ret && in->mod != 3)
+		ret = emul_read(e, in->mem.seg, in->mem.ea, from, size, 0);
+	else if (!ret && single)
+		ret = e->ops->xmm(e, in->rm, from, 16, false);
+	else if (!ret)
+		memcpy(from, &e->r.gpr[in->rm], 8);
+	if (!ret)
+		ret = e->ops->xmm(e, in->enc == EMUL_ENC_VEX ? emul_vvvv(in) : in->reg, vec, 16,
+				  false);
+	if (ret)
+		return ret;
+	if (single)
+		insert_single(vec, from + (in->mod == 3 ? 4 * (imm >> 6) : 0), imm);
+	else
+		memcpy(vec + (imm * size & 15), from, size);
+	return put(e, in, in->reg, vec, 16);
+}
+
+/* Bytes from the first element that the mask takes to behind the last one: *@first is where. */
+static unsigned int extent(const u8 *mask, unsigned int len, unsigned int size,
+			   unsigned int *first)
+{
+	unsigned int at, end = 0;
+
+	*first = len;
+	for (at = 0; at < len; at += size) {
+		if (!(mask[at + size - 1] >> 7))
+			continue;
+		*first = min(*first, at);
+		end = at + size;
+	}
+	return end;
+}
+
+/* A fault at a later element must find no earlier one stored: both ends are tried first. */
+static int probe(struct umbra_emul *e, struct emul_insn *in, unsigned int first, unsigned int end,
+		 unsigned int size)
+{
+	u64 from = in->mem.ea + first, last = in->mem.ea + end - size;
+	u8 old[8];
+	int ret;
+
+	if (((from ^ (last + size - 1)) & ~0xfffull) == 0)
+		return UMBRA_EMUL_OK;
+	ret = emul_read(e, in->mem.seg, from, old, size, UMBRA_ACC_RMW);
+	return ret ? ret : emul_read(e, in->mem.seg, last, old, size, UMBRA_ACC_RMW);
+}
+
+/* VMASKMOVPS, VMASKMOVPD, VPMASKMOVD, VPMASKMOVQ: memory is touched where the mask says so. */
+static int move_masked(struct umbra_emul *e, struct emul_insn *in)
+{
+	bool integer = in->opcode >= 0x8c;
+	bool store = integer ? in->opcode == 0x8e : in->opcode >= 0x2e;
+	unsigned int size = integer ? (in->vec_w ? 8 : 4) : (in->opcode & 1 ? 8 : 4);
+	unsigned int len = 16 << in->vl, at, end;
+	u8 mask[32], vec[32] = { 0 };
+	int ret;
+
+	ret = begin(e, in, 0, integer ? UMBRA_EMUL_F_AVX2 : UMBRA_EMUL_F_AVX, true);
+	if (!ret && (in->mod == 3 || (!integer && in->vec_w)))
+		ret = emul_ud(e);
+	if (!ret)
+		ret = e->ops->xmm(e, emul_vvvv(in), mask, len, false);
+	if (!ret && store)
+		ret = e->ops->xmm(e, in->reg, vec, len, false);
+	if (ret)
+		return ret;
+	end = extent(mask, len, size, &at);
+	if (store && end)
+		ret = probe(e, in, at, end, size);
+	for (; at < end && !ret; at += size) {
+		if (!(mask[at + size - 1] >> 7))
+			continue;
+		if (store)
+			ret = emul_write(e, in->mem.seg, in->mem.ea + at, vec + at, size);
+		else
+			ret = emul_read(e, in->mem.seg, in->mem.ea + at, vec + at, size, 0);
+	}
+	return ret || store ? ret : put(e, in, in->reg, vec, len);
+}
+
+/* The second source: a register, or memory that the legacy form wants aligned. */
+static int load_source(struct umbra_emul *e, struct emul_insn *in, u8 *buf, unsigned int len)
+{
+	if (in->mod == 3)
+		return e->ops->xmm(e, in->rm, buf, max(len, 16u), false);
+	if (in->enc == EMUL_ENC_LEGACY && len == 16 && emul_misaligned(e, in, 16))
+		return emul_gp(e);
+	return emul_read(e, in->mem.seg, in->mem.ea, buf, len, 0);
+}
+
+/* ROUNDPS, ROUNDPD, ROUNDSS, ROUNDSD */
+static int round_to(struct umbra_emul *e, struct emul_insn *in)
+{
+	bool scalar = in->opcode >= 0x0a, vex = in->enc == EMUL_ENC_VEX;
+	unsigned int len = scalar ? (in->opcode & 1 ? 8 : 4) : 16 << in->vl, at;
+	const u8 *stub = emul_stubs_round +
+			 ((in->opcode - 8) * 16 + (in->src2.val & 15)) * EMUL_STUB_SIZE;
+	struct emul_simd s = { .gpr = 0 };
+	u8 from[32], vec[32];
+	int ret;
+
+	ret = begin(e, in, UMBRA_EMUL_F_SSE41, UMBRA_EMUL_F_AVX, scalar);
+	if (!ret)
+		ret = load_source(e, in, from, len);
+	if (!ret)
+		ret = e->ops->xmm(e, vex && scalar ? emul_vvvv(in) : in->reg, vec, 16, false);
+	len = max(len, 16u);
+	for (at = 0; at < len && !ret; at += 16) {
+		memcpy(s.a, vec, 16);
+		memcpy(s.b, from + at, 16);
+		ret = emul_simd_execute(e, EMUL_RUN_XMM, stub, &s, true);
+		memcpy(from + at, s.a, 16);
+	}
+	return ret ? ret : put(e, in, in->reg, from, scalar ? 16 : len);
+}
+
+/* A legacy stub on two operands of 128 bits. */
+static int binary(struct umbra_emul *e, struct emul_insn *in, const u8 *stub, struct emul_simd *s)
+{
+	int ret = emul_simd_execute(e, EMUL_RUN_XMM, stub, s, false);
+
+	return ret ? ret : put(e, in, in->reg, s->a, 16);
+}
+
+/* PCLMULQDQ: the immediate chooses a half of each operand. */
+static int multiply_carryless(struct umbra_emul *e, struct emul_insn *in)
+{
+	u8 imm = in->src2.val;
+	struct emul_simd s = { .gpr = 0 };
+	int ret;
+
+	ret = begin(e, in, UMBRA_EMUL_F_PCLMUL, UMBRA_EMUL_F_PCLMUL | UMBRA_EMUL_F_AVX, true);
+	if (!ret && in->vl)
+		return emul_unhandled(e, "VPCLMULQDQ of 256 bits");
+	if (!ret)
+		ret = load_source(e, in, s.b, 16);
+	if (!ret)
+		ret = e->ops->xmm(e, in->enc == EMUL_ENC_VEX ? emul_vvvv(in) : in->reg, s.a, 16,
+				  false);
+	if (ret)
+		return ret;
+	if (imm & 1)
+		memcpy(s.a, s.a + 8, 8);
+	if (imm & 0x10)
+		memcpy(s.b, s.b + 8, 8);
+	return binary(e, in, emul_stubs_pclmul, &s);
+}
+
+/* AESKEYGENASSIST: the immediate is a constant for words 1 and 3. */
+static int assist_key(struct umbra_emul *e, struct emul_insn *in)
+{
+	struct emul_simd s = { .gpr = 0 };
+	int ret;
+
+	ret = begin(e, in, UMBRA_EMUL_F_AES, UMBRA_EMUL_F_AES | UMBRA_EMUL_F_AVX, false);
+	if (!ret && in->vl)
+		ret = emul_ud(e);
+	if (!ret)
+		ret = load_source(e, in, s.b, 16);
+	if (!ret)
+		ret = emul_simd_execute(e, EMUL_RUN_XMM, emul_stubs_aes, &s, false);
+	if (ret)
+		return ret;
+	s.a[4] ^= in->src2.val;
+	s.a[12] ^= in->src2.val;
+	return put(e, in, in->reg, s.a, 16);
+}
+
+/* AESIMC, AESENC, AESENCLAST, AESDEC, AESDECLAST; the VEX forms are in vex.c. */
+static int aes_round(struct umbra_emul *e, struct emul_insn *in)
+{
+	struct emul_simd s = { .gpr = 0 };
+	int ret;
+
+	ret = begin(e, in, UMBRA_EMUL_F_AES, 0, true);
+	if (!ret)
+		ret = load_source(e, in, s.b, 16);
+	if (!ret)
+		ret = e->ops->xmm(e, in->reg, s.a, 16, false);
+	if (ret)
+		return ret;
+	return binary(e, in, emul_stubs_aes + (in->opcode - 0xda) * EMUL_STUB_SIZE, &s);
+}
+
+static emul_handler *in_38(const struct emul_insn *in)
+{
+	bool vex = in->enc == EMUL_ENC_VEX;
+
+	switch (in->opcode) {
+	case 0x2c ... 0x2f:
+	case 0x8c:
+	case 0x8e:
+		return vex ? move_masked : NULL;
+	case 0xdb ... 0xdf:
+		return vex ? NULL : aes_round;
+	}
+	return NULL;
+}
+
+static emul_handler *in_3a(const struct emul_insn *in)
+{
+	switch (in->opcode) {
+	case 0x08 ... 0x0b:
+		return round_to;
+	case 0x14 ... 0x17:
+		return extract;
+	case 0x20 ... 0x22:
+		return insert;
+	case 0x44:
+		return multiply_carryless;
+	case 0xdf:
+		return assist_key;
+	}
+	return NULL;
+}
+
+/**
+ * emul_elements_handler() - who executes an instruction on single elements
+ * @in: the instruction, legacy or VEX
+ *
+ * Return: the handler, or NULL when it is not one of this file's.
+ */
+emul_handler *emul_elements_handler(const struct emul_insn *in)
+{
+	/* VEX counts the maps from 0F on. */
+	unsigned int map = in->enc == EMUL_ENC_VEX ? in->map + 1 : in->map;
+
+	if (in->pp != EMUL_PP_66)
+		return NULL;
+	if (map == 3)
+		return in_38(in);
+	return map == 4 ? in_3a(in) : NULL;
+}
