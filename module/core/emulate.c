@@ -17,6 +17,7 @@
 #include <asm/processor-flags.h>
 
 #include <linux/kvm_para.h>
+#include <linux/mm.h>
 #include <linux/random.h>
 
 #include "cpuid_internal.h"
@@ -558,11 +559,27 @@ static const struct umbra_emul_ops emul_ops = {
 	.random = emul_random,
 };
 
-void umbra_emulate_init(struct umbra_vcpu *vcpu)
+/* Decoded instructions to keep: of whole programs, or of a few drivers' loops. */
+#define CACHE_ALL	1024
+#define CACHE_SOME	64
+
+int umbra_emulate_create(struct umbra_vcpu *vcpu)
 {
-	vcpu->emul.ops = &emul_ops;
-	vcpu->emul.owner = vcpu;
-	vcpu->emul.regs = &vcpu->regs;
+	const struct umbra_vm *vm = vcpu->vm;
+	struct umbra_emul *e = &vcpu->emul;
+
+	e->ops = &emul_ops;
+	e->owner = vcpu;
+	e->regs = &vcpu->regs;
+	e->cache_entries = vm->force_emulation || vm->engine->must_emulate ? CACHE_ALL : CACHE_SOME;
+	e->cache = kvzalloc(umbra_emul_cache_size(e->cache_entries), GFP_KERNEL_ACCOUNT);
+	return e->cache ? 0 : -ENOMEM;
+}
+
+void umbra_emulate_destroy(struct umbra_vcpu *vcpu)
+{
+	kvfree(vcpu->emul.cache);
+	vcpu->emul.cache = NULL;
 }
 
 unsigned int umbra_fetch(struct umbra_vcpu *vcpu, void *buf, unsigned int len)
@@ -661,6 +678,17 @@ static noinline int settle(struct umbra_vcpu *vcpu, u64 rip, gpa_t written, int 
 	}
 }
 
+static inline int conclude(struct umbra_vcpu *vcpu, u64 rip, gpa_t written, int ret)
+{
+	const struct umbra_emul *e = &vcpu->emul;
+
+	trace_umbra_emulate(rip, e->insn_len, e->insn, ret);
+	if (unlikely(ret || e->iret))
+		return settle(vcpu, rip, written, ret);
+	umbra_io_end(vcpu);
+	return 1;
+}
+
 int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 {
 	struct umbra_emul *e = &vcpu->emul;
@@ -673,9 +701,11 @@ int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 	e->features = vcpu->emul_features;
 	ret = umbra_emulate(e);
 	vcpu->stat.emulated++;
-	trace_umbra_emulate(rip, e->insn_len, e->insn, ret);
-	if (unlikely(ret || e->iret))
-		return settle(vcpu, rip, written, ret);
-	umbra_io_end(vcpu);
-	return 1;
+	return conclude(vcpu, rip, written, ret);
+}
+
+int umbra_emulate_resume(struct umbra_vcpu *vcpu, u64 val)
+{
+	return conclude(vcpu, vcpu->io.rip, UMBRA_INVALID_GPA,
+			umbra_emul_resume(&vcpu->emul, val));
 }

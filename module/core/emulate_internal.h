@@ -20,8 +20,19 @@
  */
 int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written);
 
-/* Prepare vcpu->emul, once. */
-void umbra_emulate_init(struct umbra_vcpu *vcpu);
+/**
+ * umbra_emulate_resume() - go on with the instruction that waited for userspace
+ * @vcpu: the vCPU; umbra_emul_can_resume(), and the log of I/O stands behind the
+ *	access that was answered
+ * @val: what was read
+ *
+ * Context and result as umbra_emulate_insn().
+ */
+int umbra_emulate_resume(struct umbra_vcpu *vcpu, u64 val);
+
+/* vcpu->emul; 0 or -ENOMEM. */
+int umbra_emulate_create(struct umbra_vcpu *vcpu);
+void umbra_emulate_destroy(struct umbra_vcpu *vcpu);
 
 /* Linear address of the next instruction. */
 static inline u64 umbra_linear_rip(struct umbra_vcpu *vcpu)

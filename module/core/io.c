@@ -3,8 +3,10 @@
  * DOC: port and memory-mapped I/O
  *
  * An access goes to the module's own devices first and to userspace when none
- * of them answers.  Userspace answers between two KVM_RUNs, so the instruction
- * is executed again after it; a log holds the accesses that were already made,
+ * of them answers.  Userspace answers between two KVM_RUNs, and may do anything
+ * to the vCPU there.  When it has left the registers alone and the instruction
+ * waits for nothing but this access, the emulator goes on with it; else the
+ * instruction is executed again: a log holds the accesses that were already made,
  * and the second execution takes them from there instead of making them twice
  * (DOC block of emul.h).
  *
@@ -162,7 +164,18 @@ static void fill_mmio(struct umbra_vcpu *vcpu, bool write, gpa_t gpa, const void
 	vcpu->stat.user_mmio++;
 }
 
-/* Userspace is back: its answer goes into the log, and the instruction runs again. */
+/* Does the emulator still hold the instruction as it was? */
+static bool may_resume(const struct umbra_vcpu *vcpu)
+{
+	const struct umbra_io_log *log = &vcpu->io;
+	unsigned int i = last(log);
+
+	/* KVM_SET_GUEST_DEBUG may have set TF, or taken it away. */
+	return log->user_sets == vcpu->user_sets && log->rflags == vcpu->regs.rflags &&
+	       log->e[i].mmio && umbra_emul_can_resume(&vcpu->emul, log->e[i].write, log->e[i].len);
+}
+
+/* Userspace is back: its answer goes into the log, and the instruction goes on. */
 static int complete_logged(struct umbra_vcpu *vcpu)
 {
 	struct umbra_io_log *log = &vcpu->io;
@@ -179,6 +192,10 @@ static int complete_logged(struct umbra_vcpu *vcpu)
 	if (umbra_linear_rip(vcpu) != log->rip) {
 		umbra_io_end(vcpu);
 		return 1;
+	}
+	if (likely(may_resume(vcpu))) {
+		log->pos = log->n;
+		return umbra_emulate_resume(vcpu, to_u64(log->e[i].data, log->e[i].len));
 	}
 	return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 }
@@ -202,6 +219,8 @@ int umbra_io_to_user(struct umbra_vcpu *vcpu)
 		fill_mmio(vcpu, log->e[i].write, log->e[i].addr, log->e[i].data, log->e[i].len);
 	else
 		fill_pio(vcpu, log->e[i].write, log->e[i].addr, log->e[i].data, log->e[i].len);
+	log->user_sets = vcpu->user_sets;
+	log->rflags = vcpu->regs.rflags;
 	vcpu->complete = complete_logged;
 	return 0;
 }

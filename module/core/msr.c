@@ -614,6 +614,7 @@ UMBRA_VCPU_IOCTL(set_msrs)
 	int idx = srcu_read_lock(&vcpu->vm->srcu);
 	long ret;
 
+	vcpu->user_sets++;
 	ret = walk_msrs(vcpu, uarg, &set_pass);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return ret;

@@ -132,10 +132,12 @@ int umbra_vcpu_arch_create(struct umbra_vcpu *vcpu)
 	struct umbra_vm *vm = vcpu->vm;
 	int err;
 
-	umbra_emulate_init(vcpu);
-	err = umbra_fpu_create(vcpu);
+	err = umbra_emulate_create(vcpu);
 	if (err)
 		return err;
+	err = umbra_fpu_create(vcpu);
+	if (err)
+		goto free_emul;
 	err = umbra_soft_tlb_create(vcpu);
 	if (err)
 		goto free_fpu;
@@ -168,6 +170,8 @@ free_tlb:
 	umbra_soft_tlb_destroy(vcpu);
 free_fpu:
 	umbra_fpu_destroy(vcpu);
+free_emul:
+	umbra_emulate_destroy(vcpu);
 	return err;
 }
 
@@ -180,6 +184,7 @@ void umbra_vcpu_arch_destroy(struct umbra_vcpu *vcpu)
 	umbra_mce_destroy(vcpu);
 	umbra_soft_tlb_destroy(vcpu);
 	umbra_fpu_destroy(vcpu);
+	umbra_emulate_destroy(vcpu);
 	kvfree(vcpu->cpuid);
 	vcpu->cpuid = NULL;
 }

@@ -23,11 +23,8 @@ int umbra_soft_tlb_create(struct umbra_vcpu *vcpu)
 	if (!vm->force_emulation && !vm->engine->must_emulate)
 		return 0;
 	vcpu->soft_tlb = kvzalloc(sizeof(*vcpu->soft_tlb), GFP_KERNEL_ACCOUNT);
-	vcpu->emul.cache = kvzalloc(umbra_emul_cache_size(), GFP_KERNEL_ACCOUNT);
-	if (!vcpu->soft_tlb || !vcpu->emul.cache) {
-		umbra_soft_tlb_destroy(vcpu);
+	if (!vcpu->soft_tlb)
 		return -ENOMEM;
-	}
 	/* Entries of zeros are of no epoch. */
 	vcpu->soft_tlb->epoch = 1;
 	return 0;
@@ -36,9 +33,7 @@ int umbra_soft_tlb_create(struct umbra_vcpu *vcpu)
 void umbra_soft_tlb_destroy(struct umbra_vcpu *vcpu)
 {
 	kvfree(vcpu->soft_tlb);
-	kvfree(vcpu->emul.cache);
 	vcpu->soft_tlb = NULL;
-	vcpu->emul.cache = NULL;
 }
 
 void umbra_soft_tlb_begin(struct umbra_vcpu *vcpu)

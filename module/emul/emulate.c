@@ -34,6 +34,7 @@ int emul_begin(struct umbra_emul *e)
 	e->error = 0;
 	e->iret = false;
 	e->watched = 0;
+	e->waiting = NULL;
 	return UMBRA_EMUL_OK;
 }
 
@@ -124,30 +125,27 @@ static int fetch_more(struct umbra_emul *e, unsigned int have,
  * Decoded instructions, found by RIP and good as long as the bytes there are
  * the same: code that changes needs no attention.
  */
-#define CACHE_ENTRIES	1024
-
-struct cache {
-	struct cached {
-		u64 word[2];
-		u64 mask[2];
-		struct emul_insn in;
-	} entry[CACHE_ENTRIES];
+struct cached {
+	u64 word[2];
+	u64 mask[2];
+	struct emul_insn in;
 };
 
 /**
  * umbra_emul_cache_size() - bytes that umbra_emul.cache takes
+ * @entries: how many instructions, a power of two
  */
-size_t umbra_emul_cache_size(void)
+size_t umbra_emul_cache_size(unsigned int entries)
 {
-	return sizeof(struct cache);
+	return entries * sizeof(struct cached);
 }
 
 static struct cached *cache_entry(const struct umbra_emul *e)
 {
-	struct cache *cache = e->cache;
+	struct cached *cache = e->cache;
 	u64 rip = e->r.rip;
 
-	return &cache->entry[(rip ^ rip >> 10) & (CACHE_ENTRIES - 1)];
+	return &cache[(rip ^ rip >> 10) & (e->cache_entries - 1)];
 }
 
 /*
@@ -282,12 +280,25 @@ static inline int store(struct umbra_emul *e, struct emul_insn *in,
 	return emul_store_operand(e, in, op);
 }
 
-static int load_sources(struct umbra_emul *e, struct emul_insn *in)
-{
-	int ret;
+/* The access that an instruction may stop at and go on from. */
+enum wait { WAIT_SRC, WAIT_DST, WAIT_STORE };
 
-	ret = load(e, in, &in->src, 0);
-	return ret ? ret : load(e, in, &in->src2, 0);
+static struct emul_operand *waits_for(struct emul_insn *in, enum wait wait)
+{
+	return wait == WAIT_SRC ? &in->src : &in->dst;
+}
+
+/*
+ * The access needs the owner, who may come back by umbra_emul_resume(): then the
+ * decoded instruction has to be there still.
+ */
+static int wait_for(struct umbra_emul *e, struct emul_insn *in, enum wait wait, int ret)
+{
+	if (ret == UMBRA_EMUL_IO && e->cache && waits_for(in, wait)->type == EMUL_OT_MEM) {
+		e->waiting = in;
+		e->waits_for = wait;
+	}
+	return ret;
 }
 
 static int load_dst(struct umbra_emul *e, struct emul_insn *in)
@@ -299,16 +310,21 @@ static int load_dst(struct umbra_emul *e, struct emul_insn *in)
 	return load(e, in, &in->dst, f & OPF_STORE ? UMBRA_ACC_RMW : 0);
 }
 
+static int store_src(struct umbra_emul *e, struct emul_insn *in)
+{
+	return in->op->flags & OPF_SRC2 ? store(e, in, &in->src) : UMBRA_EMUL_OK;
+}
+
 static int store_results(struct umbra_emul *e, struct emul_insn *in)
 {
 	int ret;
 
 	if ((in->op->flags & OPF_STORE) && !in->no_store) {
 		ret = store(e, in, &in->dst);
-		if (ret)
-			return ret;
+		if (unlikely(ret))
+			return wait_for(e, in, WAIT_STORE, ret);
 	}
-	return in->op->flags & OPF_SRC2 ? store(e, in, &in->src) : UMBRA_EMUL_OK;
+	return store_src(e, in);
 }
 
 /*
@@ -347,29 +363,45 @@ static int run_locked(struct umbra_emul *e, struct emul_insn *in)
 	return EMUL_RETRY;
 }
 
-static int run(struct umbra_emul *e, struct emul_insn *in)
+/* All operands are loaded. */
+static int run_loaded(struct umbra_emul *e, struct emul_insn *in)
+{
+	int ret = in->exec(e, in);
+
+	return ret ? ret : store_results(e, in);
+}
+
+/* @in->src is loaded. */
+static int run_sourced(struct umbra_emul *e, struct emul_insn *in)
 {
 	u32 f = in->op->flags;
 	int ret;
 
-	if (in->mod != 3) {
-		emul_effective_address(e, in);
-		if (f & OPF_BITS)
-			bit_address(e, in);
-	}
-	ret = load_sources(e, in);
+	ret = load(e, in, &in->src2, 0);
 	if (ret)
 		return ret;
 	if ((in->lock || (f & OPF_XLOCK)) && (f & OPF_STORE) &&
 	    in->dst.type == EMUL_OT_MEM)
 		return run_locked(e, in);
 	ret = load_dst(e, in);
-	if (ret)
-		return ret;
-	ret = in->exec(e, in);
-	if (ret)
-		return ret;
-	return store_results(e, in);
+	if (unlikely(ret))
+		return wait_for(e, in, WAIT_DST, ret);
+	return run_loaded(e, in);
+}
+
+static int run(struct umbra_emul *e, struct emul_insn *in)
+{
+	int ret;
+
+	if (in->mod != 3) {
+		emul_effective_address(e, in);
+		if (in->op->flags & OPF_BITS)
+			bit_address(e, in);
+	}
+	ret = load(e, in, &in->src, 0);
+	if (unlikely(ret))
+		return wait_for(e, in, WAIT_SRC, ret);
+	return run_sourced(e, in);
 }
 
 /* After OK, HALT or AGAIN: settle RIP, RF, shadow and what traps now. */
@@ -393,6 +425,15 @@ static int finish(struct umbra_emul *e, struct emul_insn *in, int ret)
 	return UMBRA_EMUL_FAULT;
 }
 
+/* What run() gave, in the owner's words. */
+static int end(struct umbra_emul *e, struct emul_insn *in, int ret)
+{
+	if (ret == UMBRA_EMUL_OK || ret == UMBRA_EMUL_HALT ||
+	    ret == UMBRA_EMUL_AGAIN)
+		return finish(e, in, ret);
+	return ret == EMUL_RETRY ? UMBRA_EMUL_AGAIN : ret;
+}
+
 static int emulate(struct umbra_emul *e, struct emul_insn *in, struct cached *c)
 {
 	int ret;
@@ -409,11 +450,7 @@ static int emulate(struct umbra_emul *e, struct emul_insn *in, struct cached *c)
 	ret = judge(e, in);
 	if (ret)
 		return ret;
-	ret = run(e, in);
-	if (ret == UMBRA_EMUL_OK || ret == UMBRA_EMUL_HALT ||
-	    ret == UMBRA_EMUL_AGAIN)
-		return finish(e, in, ret);
-	return ret == EMUL_RETRY ? UMBRA_EMUL_AGAIN : ret;
+	return end(e, in, run(e, in));
 }
 
 static noinline int emulate_uncached(struct umbra_emul *e)
@@ -442,4 +479,43 @@ int umbra_emulate(struct umbra_emul *e)
 	emul_begin(e);
 	c = cache_entry(e);
 	return emulate(e, &c->in, c);
+}
+
+/**
+ * umbra_emul_can_resume() - is one access all that the instruction waits for?
+ * @e: after UMBRA_EMUL_IO
+ * @write: the access that the owner has completed was a write
+ * @len: its length, bytes
+ *
+ * An operand of which the access is only a part is not complete yet.
+ *
+ * Context: any.
+ * Return: true when umbra_emul_resume() can take the place of umbra_emulate().
+ */
+bool umbra_emul_can_resume(const struct umbra_emul *e, bool write, unsigned int len)
+{
+	struct emul_insn *in = e->waiting;
+
+	return in && write == (e->waits_for == WAIT_STORE) &&
+	       waits_for(in, e->waits_for)->size == len;
+}
+
+/**
+ * umbra_emul_resume() - go on with the instruction that returned UMBRA_EMUL_IO
+ * @e: umbra_emul_can_resume()
+ * @val: what was read, zero-extended
+ *
+ * Context: that of the callbacks.
+ * Return: enum umbra_emul_result.
+ */
+int umbra_emul_resume(struct umbra_emul *e, u64 val)
+{
+	struct emul_insn *in = e->waiting;
+	enum wait wait = e->waits_for;
+
+	e->waiting = NULL;
+	if (wait == WAIT_STORE)
+		return end(e, in, store_src(e, in));
+	waits_for(in, wait)->val = val;
+	return end(e, in, wait == WAIT_SRC ? run_sourced(e, in) : run_loaded(e, in));
 }

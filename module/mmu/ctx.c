@@ -159,6 +159,7 @@ static void set_cr3(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging
  */
 void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
 {
+	umbra_device_forget(ctx);
 	if (only_cr3(ctx, paging)) {
 		set_cr3(ctx, paging);
 		return;
@@ -219,6 +220,7 @@ int umbra_mmu_load_pdptrs(struct umbra_mmu_ctx *ctx, u64 cr3, u8 maxphyaddr, u64
  */
 void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global)
 {
+	umbra_device_forget(ctx);
 	umbra_sync_all(ctx->mmu);
 }
 
@@ -234,6 +236,8 @@ void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global)
 void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
 	ctx->mmu->stats.invlpg++;
+	/* All, for it may be part of a large page. */
+	umbra_device_forget(ctx);
 	umbra_sync_gva(ctx, gva);
 }
 

@@ -14,7 +14,7 @@
  *                     itself a shadowed table, whose writes are emulated
  *
  * Most faults find their leaf table in place and need much less: quick.c is
- * asked first.
+ * asked first.  Pages of devices are remembered (device.c).
  *
  * Steps 1 to 4 hold no lock, so 5 asks again what may have changed: the host's
  * mapping by invalidate_seq, the guest's entries by reading them once more after
@@ -481,6 +481,18 @@ static noinline enum umbra_verdict take_steps(struct umbra_mmu_ctx *ctx, gva_t g
 	return triage(ctx, &f, info);
 }
 
+static enum umbra_verdict look(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
+			       struct umbra_fault_info *info)
+{
+	enum umbra_verdict verdict;
+
+	if (!umbra_quick_fault(ctx, gva, acc, info, &verdict))
+		verdict = take_steps(ctx, gva, acc, info);
+	if (verdict == UMBRA_VERDICT_MMIO)
+		umbra_device_note(ctx, gva, acc, info->gpa);
+	return verdict;
+}
+
 /**
  * umbra_mmu_fault() - triage of a page fault taken while the guest ran
  * @ctx: the vCPU's
@@ -502,10 +514,12 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 	memset(info, 0, sizeof(*info));
 	info->gpa = UMBRA_INVALID_GPA;
 	ctx->mmu->stats.pf_taken++;
-	if (!canonical(ctx, gva))
+	if (umbra_device_find(ctx, gva, acc, &info->gpa))
+		verdict = UMBRA_VERDICT_MMIO;
+	else if (!canonical(ctx, gva))
 		verdict = not_canonical(info);
-	else if (!umbra_quick_fault(ctx, gva, acc, info, &verdict))
-		verdict = take_steps(ctx, gva, acc, info);
+	else
+		verdict = look(ctx, gva, acc, info);
 	count_verdict(ctx->mmu, verdict);
 	return verdict;
 }

@@ -263,6 +263,24 @@ struct umbra_view_state {
 	struct umbra_top top;
 };
 
+#define UMBRA_NR_DEVICES	4
+
+/**
+ * struct umbra_device - a linear page that leads to no slot; device.c
+ * @valid: the rest is true
+ * @acc: UMBRA_ACC_* that were checked
+ * @gva: page
+ * @gpa: page
+ * @generation: of the slots
+ */
+struct umbra_device {
+	bool valid;
+	unsigned int acc;
+	gva_t gva;
+	gpa_t gpa;
+	u64 generation;
+};
+
 /**
  * struct umbra_mmu_ctx - translation state of a vCPU; its thread's only
  * @mmu: the VM's
@@ -275,6 +293,7 @@ struct umbra_view_state {
  * @root: roots held
  * @views: by enum umbra_view
  * @clock: counts loads
+ * @devices: by the lowest bits of the page's number
  */
 struct umbra_mmu_ctx {
 	struct umbra_mmu *mmu;
@@ -287,6 +306,7 @@ struct umbra_mmu_ctx {
 	struct umbra_root root[UMBRA_NR_ROOTS];
 	struct umbra_view_state views[UMBRA_NR_VIEWS];
 	u64 clock;
+	struct umbra_device devices[UMBRA_NR_DEVICES];
 };
 
 /* Is @view one that this VM has? */
@@ -412,6 +432,11 @@ bool umbra_leaf_set(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l);
 /* quick.c */
 bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
 		       struct umbra_fault_info *info, enum umbra_verdict *verdict);
+
+/* device.c */
+bool umbra_device_find(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa);
+void umbra_device_note(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t gpa);
+void umbra_device_forget(struct umbra_mmu_ctx *ctx);
 
 /* prefetch.c */
 void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p);

@@ -53,7 +53,8 @@ static void make_memory(void)
 
 		memcpy(pristine + 0x3000 + 16 * i, &g, 8);
 	}
-	v.e.cache = calloc(1, umbra_emul_cache_size());
+	v.e.cache_entries = 1024;
+	v.e.cache = calloc(1, umbra_emul_cache_size(v.e.cache_entries));
 }
 
 static void set_state(const struct input *in)

@@ -62,7 +62,8 @@ static void string_blocks(void)
 static void decoded(void)
 {
 	begin64(0);
-	v.e.cache = calloc(1, umbra_emul_cache_size());
+	v.e.cache_entries = 1024;
+	v.e.cache = calloc(1, umbra_emul_cache_size(v.e.cache_entries));
 	EXPECT(RUN(0xb8, 1, 0, 0, 0) == UMBRA_EMUL_OK);
 	v.regs.rip = CODE;
 	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK);
@@ -88,6 +89,59 @@ static void decoded(void)
 	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rip == CODE + 1);
 	free(v.e.cache);
 	v.e.cache = NULL;
+}
+
+/* The operand of an instruction that waits for a device comes by the owner. */
+static void resumed(void)
+{
+	begin64(0);
+	v.io_at = DATA;
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	EXPECT(RUN(0x8b, 0x07) == UMBRA_EMUL_IO);		/* mov eax, [rdi] */
+	EXPECT(!umbra_emul_can_resume(&v.e, false, 4));		/* it was not kept */
+	v.e.cache_entries = 8;
+	v.e.cache = calloc(1, umbra_emul_cache_size(v.e.cache_entries));
+	v.regs.gpr[UMBRA_RAX] = ~0ull;
+	v.regs.rip = CODE;
+	EXPECT(RUN(0x8b, 0x07) == UMBRA_EMUL_IO);
+	EXPECT(umbra_emul_can_resume(&v.e, false, 4));
+	EXPECT(!umbra_emul_can_resume(&v.e, true, 4) && !umbra_emul_can_resume(&v.e, false, 2));
+	EXPECT(v.regs.rip == CODE && v.regs.gpr[UMBRA_RAX] == ~0ull);
+	EXPECT(umbra_emul_resume(&v.e, 0x80000000) == UMBRA_EMUL_OK);
+	EXPECT(v.regs.rip == CODE + 2 && v.regs.gpr[UMBRA_RAX] == 0x80000000);
+	EXPECT(!umbra_emul_can_resume(&v.e, false, 4));
+	v.regs.rip = CODE;
+	EXPECT(RUN(0x48, 0x0f, 0xbe, 0x07) == UMBRA_EMUL_IO);	/* movsx rax, byte [rdi] */
+	EXPECT(umbra_emul_can_resume(&v.e, false, 1));
+	EXPECT(umbra_emul_resume(&v.e, 0x80) == UMBRA_EMUL_OK && v.regs.gpr[UMBRA_RAX] == -128ull);
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RSP] = DATA - 8;
+	EXPECT(RUN(0xff, 0x37) == UMBRA_EMUL_IO);		/* push [rdi] */
+	EXPECT(umbra_emul_resume(&v.e, 0x1122334455667788ull) == UMBRA_EMUL_OK);
+	EXPECT(get(DATA - 16, 8) == 0x1122334455667788ull && v.regs.gpr[UMBRA_RSP] == DATA - 16);
+	v.regs.rip = CODE;
+	EXPECT(RUN(0x89, 0x07) == UMBRA_EMUL_IO);		/* mov [rdi], eax */
+	EXPECT(umbra_emul_can_resume(&v.e, true, 4) && !umbra_emul_can_resume(&v.e, false, 4));
+	EXPECT(umbra_emul_resume(&v.e, 0) == UMBRA_EMUL_OK && v.regs.rip == CODE + 2);
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RAX] = 5;
+	EXPECT(RUN(0x01, 0x07) == UMBRA_EMUL_IO);		/* add [rdi], eax: two accesses */
+	EXPECT(umbra_emul_can_resume(&v.e, false, 4) && !umbra_emul_can_resume(&v.e, true, 4));
+	EXPECT(umbra_emul_resume(&v.e, -5u) == UMBRA_EMUL_IO && v.regs.rip == CODE);
+	EXPECT(umbra_emul_can_resume(&v.e, true, 4) && !(v.regs.rflags & X86_EFLAGS_ZF));
+	EXPECT(umbra_emul_resume(&v.e, 0) == UMBRA_EMUL_OK && (v.regs.rflags & X86_EFLAGS_ZF));
+	v.regs.rip = CODE;
+	EXPECT(RUN(0xf0, 0x01, 0x07) == UMBRA_EMUL_IO);		/* the same with LOCK: again */
+	EXPECT(!umbra_emul_can_resume(&v.e, false, 4) && !umbra_emul_can_resume(&v.e, true, 4));
+	v.regs.gpr[UMBRA_RAX] = 0xffffff80;
+	v.regs.rip = CODE;
+	v.regs.rflags |= X86_EFLAGS_TF;
+	EXPECT(RUN(0x3b, 0x07) == UMBRA_EMUL_IO);		/* cmp eax, [rdi], stepped */
+	EXPECT(umbra_emul_resume(&v.e, 0xffffff80) == UMBRA_EMUL_FAULT && v.e.fault.vector == 1);
+	EXPECT((v.regs.rflags & X86_EFLAGS_ZF) && v.regs.rip == CODE + 2);
+	free(v.e.cache);
+	v.e.cache = NULL;
+	v.io_at = 0;
 }
 
 static void vec64(unsigned int reg, u64 lo, u64 hi)
@@ -209,6 +263,7 @@ static const struct machine_case cases[] = {
 	{ "page fault in an interrupt's frame", frame_fault },
 	{ "strings by blocks", string_blocks },
 	{ "decoded instructions are kept", decoded },
+	{ "one that waited goes on", resumed },
 	{ "SSE integers", vector_integers },
 	{ "moves under a mask", masked_moves },
 	{ "SSE floats and their exceptions", vector_floats },

@@ -38,6 +38,16 @@ KU_CODE64(sse, "mov %cr4, %rax\n or $0x600, %eax\n mov %rax, %cr4\n"
 	       "mov $0x40000020, %edi\n movdqu (%rdi), %xmm0\n movdqu %xmm0, 0x20(%rdi)\n hlt\n");
 KU_CODE64(stos, "mov $0x40000000, %edi\n mov $2, %ecx\n mov $0x5a, %eax\n rep stosb\n hlt\n");
 KU_CODE64(call, "mov $0x40000100, %edi\n call *(%rdi)\n hlt\n");
+KU_CODE64(driver, "mov $0x40000000, %edi\n mov $2, %ecx\n"
+		  "1: mov (%rdi), %eax\n movzbl 4(%rdi), %ebx\n movslq 8(%rdi), %rsi\n"
+		  "cmp %eax, 12(%rdi)\n jne 2f\n mov %ebx, 16(%rdi)\n movb $0x77, 20(%rdi)\n"
+		  "dec %ecx\n jnz 1b\n hlt\n 2: ud2\n");
+KU_CODE64(twice, "mov $0x40000000, %edi\n mov (%rdi), %eax\n mov (%rdi), %edx\n hlt\n");
+/* RSI: the page's entry in the guest's tables, RBX: its new value. */
+KU_CODE64(remap, "mov $0x40000000, %edi\n mov (%rdi), %eax\n mov %rbx, (%rsi)\n"
+		 "invlpg (%rdi)\n mov (%rdi), %edx\n hlt\n");
+KU_CODE64(reload, "mov $0x40000000, %edi\n mov (%rdi), %eax\n mov %rbx, (%rsi)\n"
+		  "mov %cr3, %rbx\n mov %rbx, %cr3\n mov (%rdi), %edx\n hlt\n");
 KU_CODE64(spin, "1: jmp 1b\n");
 
 static bool same(struct kvm_run *run, const struct access *a, uint64_t *got)
@@ -224,6 +234,84 @@ static void test_half_a_device(void)
 	traps_free(&t);
 }
 
+/* What a driver does, again and again. */
+static void test_driver(void)
+{
+	static const struct access once[] = {
+		{ true, false, MMIO, 4, 0x80001234 }, { true, false, MMIO + 4, 1, 0xfe },
+		{ true, false, MMIO + 8, 4, 0x80000000 }, { true, false, MMIO + 12, 4, 0x80001234 },
+		{ true, true, MMIO + 16, 4, 0xfe }, { true, true, MMIO + 20, 1, 0x77 },
+	};
+	struct traps t = start(driver, driver_end);
+	struct access a[12];
+	struct kvm_regs r;
+
+	memcpy(a, once, sizeof(once));
+	memcpy(a + 6, once, sizeof(once));
+	ktap_ok(run_accesses(&t, a, 12), "a driver's loop");
+	r = ku_get_regs(t.vcpu);
+	ktap_ok(r.rax == 0x80001234 && r.rbx == 0xfe && r.rsi == 0xffffffff80000000,
+		"what it read: %#llx %#llx %#llx", r.rax, r.rbx, r.rsi);
+	traps_free(&t);
+}
+
+/* Userspace may do anything while it answers. */
+static void test_meddling(void)
+{
+	struct kvm_guest_debug dbg = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+	struct traps t = start(twice, twice_end);
+	struct kvm_regs r;
+
+	ku_run(t.vcpu);
+	r = ku_get_regs(t.vcpu);
+	ktap_ok(r.rip == KU_CODE + 5, "RIP is at the instruction while userspace answers");
+	r.rbx = 0x1234;
+	r.rax = 0xffffffffffffffff;
+	ku_set_regs(t.vcpu, &r);
+	*(uint32_t *)t.vcpu->run->mmio.data = 7;
+	ku_run(t.vcpu);
+	r = ku_get_regs(t.vcpu);
+	traps_ok_here(&t, r.rax == 7 && r.rbx == 0x1234 && r.rip == KU_CODE + 7,
+		      "registers that were set meanwhile last", "KVM has a copy of its own");
+	/* In the second one. */
+	ioctl(t.vcpu->fd, KVM_SET_GUEST_DEBUG, &dbg);
+	*(uint32_t *)t.vcpu->run->mmio.data = 8;
+	ktap_ok(ku_run(t.vcpu) == KVM_EXIT_DEBUG, "single-stepping from then on");
+	r = ku_get_regs(t.vcpu);
+	ktap_ok(r.rdx == 8 && r.rip == KU_CODE + 9, "behind the instruction");
+	traps_free(&t);
+
+	t = start(twice, twice_end);
+	ku_run(t.vcpu);
+	r = ku_get_regs(t.vcpu);
+	r.rip = KU_CODE + 9;
+	ku_set_regs(t.vcpu, &r);
+	traps_ok_here(&t, ku_run(t.vcpu) == KVM_EXIT_HLT && ku_get_regs(t.vcpu).rax == r.rax,
+		      "sent elsewhere, it does not finish the instruction",
+		      "KVM has a copy of its own");
+	traps_free(&t);
+}
+
+/* The second access is to memory: @code says so to its TLB, or the slots do. */
+static void check_change(const char *name, const char *code, const char *end, bool slot)
+{
+	struct traps t = start(code, end);
+	struct kvm_regs r = ku_get_regs(t.vcpu);
+	uint32_t word = 0xabcd;
+
+	memcpy((uint8_t *)t.vm->mem + 0x9000, &word, sizeof(word));
+	r.rsi = (uint8_t *)ku_pte(t.vm, t.vm->cr3, MMIO, 1) - (uint8_t *)t.vm->mem;
+	r.rbx = 0x9000 | KU_PTE_P | KU_PTE_W;
+	ku_set_regs(t.vcpu, &r);
+	ku_run(t.vcpu);
+	*(uint32_t *)t.vcpu->run->mmio.data = 1;
+	if (slot)
+		memcpy(ku_slot_add(t.vm, 7, MMIO, KU_PAGE, 0), &word, sizeof(word));
+	ktap_ok(traps_run(&t, NULL) == TRAP_NONE && ku_get_regs(t.vcpu).rax == 1 &&
+		ku_get_regs(t.vcpu).rdx == word, "%s", name);
+	traps_free(&t);
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -259,11 +347,16 @@ static void test_leaving(void)
 
 int main(void)
 {
-	ktap_plan(3 + 4 + 7 + 2 + 4);
+	ktap_plan(3 + 4 + 7 + 2 + 2 + 5 + 3 + 4);
 	test_ports();
 	test_strings();
 	test_mmio();
 	test_half_a_device();
+	test_driver();
+	test_meddling();
+	check_change("memory in a device's place: a slot", twice, twice_end, true);
+	check_change("memory in a device's place: INVLPG", remap, remap_end, false);
+	check_change("memory in a device's place: a CR3 load", reload, reload_end, false);
 	test_leaving();
 	ktap_exit();
 }

@@ -130,15 +130,18 @@ static void decode_cr(const struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	exit->insn_len = 3 + rex;
 }
 
-/* A fault that looks like a write to a page table, or a cached MMIO entry. */
-static bool needs_insn(const struct umbra_exit *exit)
+/*
+ * Of page faults: one that looks like a write to a page table, and one by the
+ * instruction whose bytes were wanted last time, as a driver's access to its device.
+ */
+static bool needs_insn(const struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 {
 	const u32 write = UMBRA_PF_P | UMBRA_PF_W;
 
 	switch (exit->reason) {
 	case UMBRA_EXIT_PAGE_FAULT:
 		return (exit->fault.error_code & write) == write ||
-		       (exit->fault.error_code & UMBRA_PF_RSVD);
+		       vcpu->insn.gva == vcpu->regs.rip;
 	case UMBRA_EXIT_IO:
 		return exit->io.string;
 	case UMBRA_EXIT_CPUID:
@@ -166,7 +169,7 @@ static bool needs_insn(const struct umbra_exit *exit)
  */
 void umbra_svm_fetch_insn(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
-	if (!needs_insn(exit))
+	if (!needs_insn(vcpu, exit))
 		return;
 	fetch(vcpu);
 	if (!vcpu->insn.len)

@@ -12,7 +12,8 @@
  * owner completes the access and calls umbra_emulate() again for the same
  * instruction, answering the accesses already completed from its log.  A
  * repeated string instruction commits after each element (or batch), so that
- * at most one element is ever replayed.
+ * at most one element is ever replayed.  Where the access was all that the
+ * instruction waited for, umbra_emul_resume() goes on with it instead.
  */
 #ifndef UMBRA_EMUL_H
 #define UMBRA_EMUL_H
@@ -193,6 +194,7 @@ struct umbra_emul_ops {
  *	control registers, EFER and so on change this copy as well as @regs
  * @cache: umbra_emul_cache_size() bytes of zeros for decoded instructions, or NULL;
  *	the emulator's own from then on
+ * @cache_entries: what its size was asked for
  * @keep: @regs are as the last call left them: no need to copy them all again
  * @in_step: the emulator's own: @r is what was committed
  * @fault: the exception, after UMBRA_EMUL_FAULT
@@ -202,6 +204,8 @@ struct umbra_emul_ops {
  * @error: negative errno after UMBRA_EMUL_ERROR
  * @iret: an IRET was tried: NMIs are no longer blocked
  * @watched: the emulator's own: data breakpoints that the instruction met
+ * @waiting: the emulator's own: the instruction whose operand waits for the owner, or NULL
+ * @waits_for: the emulator's own: which operand
  */
 struct umbra_emul {
 	const struct umbra_emul_ops *ops;
@@ -210,6 +214,7 @@ struct umbra_emul {
 	u64 features;
 	struct umbra_regs r;
 	void *cache;
+	unsigned int cache_entries;
 	bool keep;
 	bool in_step;
 	struct umbra_fault fault;
@@ -219,6 +224,8 @@ struct umbra_emul {
 	int error;
 	bool iret;
 	u8 watched;
+	void *waiting;
+	u8 waits_for;
 };
 
 /* What the guest's CPUID offers, where it changes what an encoding means. */
@@ -257,8 +264,8 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_PCLMUL	BIT_ULL(31)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
-/* Bytes that umbra_emul.cache takes. */
-size_t umbra_emul_cache_size(void);
+/* Bytes that umbra_emul.cache takes for @entries, a power of two. */
+size_t umbra_emul_cache_size(unsigned int entries);
 
 /**
  * umbra_emulate() - execute the instruction at CS:RIP
@@ -273,6 +280,27 @@ size_t umbra_emul_cache_size(void);
  * Return: enum umbra_emul_result.
  */
 int umbra_emulate(struct umbra_emul *e);
+
+/**
+ * umbra_emul_can_resume() - is one access all that the instruction waits for?
+ * @e: after UMBRA_EMUL_IO
+ * @write: the access that the owner has completed was a write
+ * @len: its length, bytes
+ *
+ * Return: true when umbra_emul_resume() can take the place of umbra_emulate(), provided that
+ * nobody has changed @e or the registers.
+ */
+bool umbra_emul_can_resume(const struct umbra_emul *e, bool write, unsigned int len);
+
+/**
+ * umbra_emul_resume() - go on with the instruction that returned UMBRA_EMUL_IO
+ * @e: umbra_emul_can_resume()
+ * @val: what was read, zero-extended
+ *
+ * Return: as umbra_emulate(); on UMBRA_EMUL_IO the access that was completed counts
+ * as the first one of the instruction.
+ */
+int umbra_emul_resume(struct umbra_emul *e, u64 val);
 
 /**
  * umbra_emul_interrupt() - deliver an interrupt or exception through the IDT

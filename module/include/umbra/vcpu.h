@@ -54,6 +54,8 @@ struct umbra_soft_tlb;
  * @pos: replay position
  * @pending: the last entry waits for userspace
  * @insn_len: length of an IN or OUT that needs no emulator
+ * @user_sets: umbra_vcpu.user_sets when userspace was asked
+ * @rflags: RFLAGS then
  * @e: kind of access, address, length, data, direction
  */
 struct umbra_io_log {
@@ -61,6 +63,8 @@ struct umbra_io_log {
 	u8 n, pos;
 	bool pending;
 	u8 insn_len;
+	u64 user_sets;
+	u64 rflags;
 	struct {
 		bool mmio, write;
 		u8 len;
