@@ -30,6 +30,16 @@ static u64 to_u64(const void *data, unsigned int len)
 	return val;
 }
 
+/* Not inline: tracing is off. */
+static noinline void trace_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 addr,
+				  const void *data, unsigned int len, int err)
+{
+	if (mmio)
+		trace_umbra_mmio(vcpu->id, write, addr, len, to_u64(data, len), err);
+	else
+		trace_umbra_pio(vcpu->id, !write, addr, len, to_u64(data, len), err);
+}
+
 /* A device of the module: 0, or -EOPNOTSUPP when it is userspace's. */
 static int kernel_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 addr, void *data,
 			 unsigned int len)
@@ -46,13 +56,12 @@ static int kernel_access(struct umbra_vcpu *vcpu, bool mmio, bool write, u64 add
 	else
 		err = umbra_bus_read(vcpu, bus, addr, len, data);
 
-	if (mmio) {
-		trace_umbra_mmio(vcpu->id, write, addr, len, to_u64(data, len), err);
+	if (trace_umbra_mmio_enabled() || trace_umbra_pio_enabled())
+		trace_access(vcpu, mmio, write, addr, data, len, err);
+	if (mmio)
 		vcpu->stat.mmio_kernel += !err;
-	} else {
-		trace_umbra_pio(vcpu->id, !write, addr, len, to_u64(data, len), err);
+	else
 		vcpu->stat.pio_kernel += !err;
-	}
 	return err;
 }
 
@@ -242,7 +251,8 @@ static int complete_fast(struct umbra_vcpu *vcpu)
 	struct umbra_io_log *log = &vcpu->io;
 
 	log->pending = false;
-	if (umbra_linear_rip(vcpu) != log->rip)
+	/* Userspace may have moved the vCPU elsewhere meanwhile. */
+	if (vcpu->regs.rip != log->rip)
 		return 1;
 	if (!log->e[0].write)
 		set_rax(vcpu, vcpu->pio_page, log->e[0].len);
@@ -253,7 +263,8 @@ static int fast_to_user(struct umbra_vcpu *vcpu, const struct umbra_exit *exit, 
 {
 	struct umbra_io_log *log = &vcpu->io;
 
-	log->rip = umbra_linear_rip(vcpu);
+	/* Not linear: for that the segments would have to come from the engine, twice. */
+	log->rip = vcpu->regs.rip;
 	log->insn_len = exit->insn_len;
 	log->n = 0;
 	log->pending = true;

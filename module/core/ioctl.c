@@ -241,25 +241,15 @@ static bool vm_usable(const struct umbra_vm *vm)
 	return vm->mm == current->mm && !READ_ONCE(vm->dead);
 }
 
-static long dispatch(enum level level, unsigned int cmd, unsigned long value,
-		     struct umbra_vm *vm, struct umbra_vcpu *vcpu)
+/* Not inline: KVM_RUN has no use for the frame, which the compiler may clear. */
+static noinline long call_with_copy(const struct row *row, struct umbra_vm *vm,
+				    struct umbra_vcpu *vcpu, void __user *uarg)
 {
-	void __user *uarg = (void __user *)value;
-	unsigned int size = _IOC_SIZE(cmd);
-	const struct row *row;
+	unsigned int size = _IOC_SIZE(row->cmd);
 	u64 small[32];
-	void *arg;
+	void *arg = small;
 	long ret;
 
-	if (vm && !vm_usable(vm))
-		return -EIO;
-	row = find_row(level, cmd);
-	if (!row)
-		return -ENOTTY;
-	if (!(row->flags & (ROW_IN | ROW_OUT)))
-		return locked_call(row, vm, vcpu, NULL, uarg);
-
-	arg = small;
 	if (size > sizeof(small)) {
 		arg = kzalloc(size, GFP_KERNEL);
 		if (!arg)
@@ -277,6 +267,22 @@ out:
 	if (arg != small)
 		kfree(arg);
 	return ret;
+}
+
+static long dispatch(enum level level, unsigned int cmd, unsigned long value,
+		     struct umbra_vm *vm, struct umbra_vcpu *vcpu)
+{
+	void __user *uarg = (void __user *)value;
+	const struct row *row;
+
+	if (vm && !vm_usable(vm))
+		return -EIO;
+	row = find_row(level, cmd);
+	if (!row)
+		return -ENOTTY;
+	if (row->flags & (ROW_IN | ROW_OUT))
+		return call_with_copy(row, vm, vcpu, uarg);
+	return locked_call(row, vm, vcpu, NULL, uarg);
 }
 
 /**

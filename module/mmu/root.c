@@ -329,6 +329,28 @@ static int switch_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 	return ret;
 }
 
+/* Not inline: most of the time the root is there. */
+static noinline int reload(struct umbra_mmu_ctx *ctx, enum umbra_view view)
+{
+	struct umbra_view_state *v = &ctx->views[view];
+	u64 *top;
+	bool own;
+	int ret;
+
+	v->loaded = false;
+	ret = switch_root(ctx, view);
+	if (ret)
+		return ret;
+	top = fill_top(ctx, v, &own);
+	v->hpa = umbra_host_table_hpa(top);
+	/* A 32-bit CR3 has no place for it, see umbra_host_check(). */
+	v->hpa |= ctx->mmu->encryption_mask;
+	v->fresh |= own || v->hpa != v->known;
+	v->known = v->hpa;
+	v->loaded = true;
+	return 0;
+}
+
 /**
  * umbra_root_load() - have the root for the paging state in one view
  * @ctx: the vCPU's
@@ -340,24 +362,14 @@ static int switch_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {
 	struct umbra_view_state *v = &ctx->views[view];
-	u64 *top;
-	bool own;
 	int ret;
 
 	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
 		return -EINVAL;
 	if (!v->loaded || !root_stands(ctx, v)) {
-		v->loaded = false;
-		ret = switch_root(ctx, view);
+		ret = reload(ctx, view);
 		if (ret)
 			return ret;
-		top = fill_top(ctx, v, &own);
-		v->hpa = umbra_host_table_hpa(top);
-		/* A 32-bit CR3 has no place for it, see umbra_host_check(). */
-		v->hpa |= ctx->mmu->encryption_mask;
-		v->fresh |= own || v->hpa != v->known;
-		v->known = v->hpa;
-		v->loaded = true;
 	}
 	v->active->used = ++ctx->clock;
 	return 0;
