@@ -121,25 +121,40 @@ int umbra_host_cmpxchg_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, 
 	return ret < 0 ? -EFAULT : ret;
 }
 
+static int read_user_row(const u64 __user *from, u64 *row)
+{
+	unsigned int i;
+
+	if (!user_read_access_begin(from, UMBRA_ROW_SIZE))
+		return -EFAULT;
+	for (i = 0; i < UMBRA_ROW_SIZE / sizeof(u64); i++)
+		unsafe_get_user(row[i], from + i, failed);
+	user_read_access_end();
+	return 0;
+failed:
+	user_read_access_end();
+	return -EFAULT;
+}
+
 /**
- * umbra_host_read_table() - read a page of the caller's memory without sleeping
+ * umbra_host_read_row() - read a few entries of a guest table without sleeping
  * @mmu: the VM's
- * @hva: its address
- * @buf: result, a page
+ * @hva: the caller's address of UMBRA_ROW_SIZE bytes, aligned to that
+ * @row: result
  *
  * Context: MMU lock held.
  * Return: 0; -EFAULT: it is not there right now, or current->mm is not the VM's.
  */
-int umbra_host_read_table(struct umbra_mmu *mmu, hva_t hva, u64 *buf)
+int umbra_host_read_row(struct umbra_mmu *mmu, hva_t hva, u64 *row)
 {
-	unsigned long left;
+	int ret;
 
 	if (current->mm != mmu->mm)
 		return -EFAULT;
 	pagefault_disable();
-	left = copy_from_user(buf, (const void __user *)(unsigned long)hva, PAGE_SIZE);
+	ret = read_user_row((const u64 __user *)(unsigned long)hva, row);
 	pagefault_enable();
-	return left ? -EFAULT : 0;
+	return ret;
 }
 
 static void found(struct umbra_host_page *out, struct page *page, bool writable)

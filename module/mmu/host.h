@@ -43,8 +43,13 @@ int umbra_host_read_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, boo
 int umbra_host_cmpxchg_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, u64 old,
 			   u64 new_val);
 
-/* A whole guest table, atomically.  0, or -EFAULT: not there right now, or not current's memory. */
-int umbra_host_read_table(struct umbra_mmu *mmu, hva_t hva, u64 *buf);
+/*
+ * As many bytes of a guest table as the processor fetches at once, each entry as one.
+ * 0, or -EFAULT: not there right now, or not current's memory.
+ */
+#define UMBRA_ROW_SIZE	64
+
+int umbra_host_read_row(struct umbra_mmu *mmu, hva_t hva, u64 *row);
 
 /*
  * The frame behind @gfn of @slot; with @write it is made writable, else it is

@@ -22,8 +22,6 @@ static void free_mmu(struct umbra_mmu *mmu)
 		umbra_host_free_array(mmu->hash);
 	if (mmu->code)
 		umbra_host_free_array(mmu->code);
-	if (mmu->sync_buf)
-		umbra_host_free_table(mmu->sync_buf);
 	umbra_host_free(mmu);
 }
 
@@ -61,8 +59,7 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 	INIT_LIST_HEAD(&mmu->slots);
 	mmu->hash = umbra_host_alloc_array(1u << UMBRA_HASH_BITS, sizeof(*mmu->hash));
 	mmu->code = umbra_host_alloc_array(BIT(UMBRA_CODE_BITS), sizeof(*mmu->code));
-	mmu->sync_buf = umbra_host_alloc_table(false);
-	ret = mmu->hash && mmu->code && mmu->sync_buf ? umbra_host_watch(mmu) : -ENOMEM;
+	ret = mmu->hash && mmu->code ? umbra_host_watch(mmu) : -ENOMEM;
 	if (ret) {
 		free_mmu(mmu);
 		return ERR_PTR(ret);

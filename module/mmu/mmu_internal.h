@@ -167,7 +167,6 @@ struct umbra_pools {
  * @nr_unsync: how many; 0 is read without the lock, see umbra_sync_all()
  * @code: frames with translated code, by gfn
  * @nr_code: how many; 0 makes umbra_mmu_wrote() cheap
- * @sync_buf: a guest table while it is compared
  * @slots: struct umbra_mmu_slot of every slot that is or may become visible
  * @total_slot_pages: sum of their lengths
  * @stale_tlb: some TLB may still hold a translation whose entry was dropped
@@ -202,7 +201,6 @@ struct umbra_mmu {
 	unsigned long nr_unsync;
 	struct hlist_head *code;
 	unsigned long nr_code;
-	u64 *sync_buf;
 	struct list_head slots;
 	u64 total_slot_pages;
 	bool stale_tlb;
@@ -356,6 +354,9 @@ struct umbra_leaf {
 /* Neighbours of a fill, itself included: a power of two. */
 #define UMBRA_PREFETCH		16
 
+/* Entries of a guest table that are read together: a row, or half a row of a 32-bit table. */
+#define UMBRA_GROUP		8
+
 /* pool.c */
 int umbra_pools_fill(struct umbra_pools *pools);
 void umbra_pools_drain(struct umbra_pools *pools);
@@ -442,6 +443,8 @@ void umbra_device_forget(struct umbra_mmu_ctx *ctx);
 void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p);
 
 /* sync.c */
+int umbra_sync_read(struct umbra_mmu *mmu, const struct umbra_sp *sp, hva_t table,
+		    unsigned int first, u64 *gpte);
 bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn);
 void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp);
 void umbra_sync_page(struct umbra_mmu *mmu, struct umbra_sp *sp);

@@ -110,22 +110,28 @@ static bool prefetch_entry(struct umbra_mmu_ctx *ctx, const struct umbra_prefetc
 	return mapped;
 }
 
+/* The caller's address of the guest table, most likely in the same slot; 0: none. */
+static hva_t table_address(struct umbra_mmu *mmu, const struct umbra_prefetch *p)
+{
+	const struct umbra_memslot *slot = p->slot;
+
+	if (!in_slot(slot, p->sp->gfn))
+		slot = umbra_memslots_find(mmu->ops->slots(mmu->vm), p->sp->gfn);
+	return slot ? umbra_memslot_hva(slot, p->sp->gfn) : 0;
+}
+
 static void prefetch_indirect(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p)
 {
-	unsigned int size = umbra_mode_pte_size(p->sp->role.mode);
-	unsigned int first = p->index & ~(UMBRA_PREFETCH / 2 - 1);
-	unsigned int i, guest_index;
-	u64 gpte;
+	unsigned int first = p->index & ~(UMBRA_GROUP - 1), i;
+	hva_t table = table_address(ctx->mmu, p);
+	u64 gpte[UMBRA_GROUP];
 
-	for (i = first; i < first + UMBRA_PREFETCH / 2; i++) {
-		if (umbra_spte_present(p->sp->spt[i]))
-			continue;
-		guest_index = i + p->sp->role.quadrant * UMBRA_SPT_ENTRIES;
-		if (umbra_host_read_pte(ctx->mmu, gfn_to_gpa(p->sp->gfn) + guest_index * size, size,
-					true, &gpte) ||
-		    !prefetch_entry(ctx, p, i, gpte))
+	if (!table || umbra_sync_read(ctx->mmu, p->sp, table, first, gpte))
+		return;
+	for (i = 0; i < UMBRA_GROUP; i++)
+		if (!umbra_spte_present(p->sp->spt[first + i]) &&
+		    !prefetch_entry(ctx, p, first + i, gpte[i]))
 			return;
-	}
 }
 
 /**

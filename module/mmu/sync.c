@@ -154,38 +154,76 @@ static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 	mmu->stale_tlb = true;
 }
 
-static u64 buffered_entry(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
-			  unsigned int index)
+/* Absent entries are 0. */
+static bool group_is_absent(const u64 *spt)
 {
-	if (sp->role.mode == UMBRA_MODE_32BIT)
-		return ((const u32 *)mmu->sync_buf)[sp->role.quadrant * UMBRA_SPT_ENTRIES + index];
-	return mmu->sync_buf[index];
+	return !(spt[0] | spt[1] | spt[2] | spt[3] | spt[4] | spt[5] | spt[6] | spt[7]);
 }
 
-static bool read_table(struct umbra_mmu *mmu, gfn_t gfn)
+/* Half a row of a 32-bit table. */
+static int read_narrow(struct umbra_mmu *mmu, hva_t hva, u64 *gpte)
 {
-	struct umbra_mmu_slot *slot = umbra_rmap_slot(mmu, gfn);
-	hva_t hva;
+	unsigned int at = hva & (UMBRA_ROW_SIZE - 1), i;
+	u32 row[UMBRA_ROW_SIZE / sizeof(u32)];
+	int ret;
 
-	if (!slot)
-		return false;
-	hva = slot->hva + ((gfn - slot->base_gfn) << UMBRA_PAGE_SHIFT);
-	return !umbra_host_read_table(mmu, hva, mmu->sync_buf);
+	ret = umbra_host_read_row(mmu, hva - at, (u64 *)row);
+	for (i = 0; !ret && i < UMBRA_GROUP; i++)
+		gpte[i] = row[at / sizeof(u32) + i];
+	return ret;
+}
+
+/**
+ * umbra_sync_read() - the guest's entries behind some of a shadow page's
+ * @mmu: the VM's
+ * @sp: shadow page of a guest table
+ * @table: the caller's address of the guest table
+ * @first: first entry of @sp, aligned to UMBRA_GROUP
+ * @gpte: result: UMBRA_GROUP entries
+ *
+ * Context: MMU lock held.
+ * Return: 0 or -EFAULT: they are not there right now.
+ */
+int umbra_sync_read(struct umbra_mmu *mmu, const struct umbra_sp *sp, hva_t table,
+		    unsigned int first, u64 *gpte)
+{
+	if (sp->role.mode != UMBRA_MODE_32BIT)
+		return umbra_host_read_row(mmu, table + first * sizeof(u64), gpte);
+	first += sp->role.quadrant * UMBRA_SPT_ENTRIES;
+	return read_narrow(mmu, table + first * sizeof(u32), gpte);
+}
+
+/* Return: how many of the group were present. */
+static unsigned int sync_group(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int first,
+			       hva_t table)
+{
+	u64 gpte[UMBRA_GROUP];
+	unsigned int i, n = 0;
+
+	/* What cannot be read now is as good as changed: not present. */
+	if (!table || umbra_sync_read(mmu, sp, table, first, gpte))
+		memset(gpte, 0, sizeof(gpte));
+	for (i = 0; i < UMBRA_GROUP; i++) {
+		if (!umbra_spte_present(sp->spt[first + i]))
+			continue;
+		n++;
+		sync_entry(mmu, sp, first + i, gpte[i], false);
+	}
+	return n;
 }
 
 /* The frame is write-protected, all TLBs know. */
 static void sync_entries(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
-	bool readable = sp->present && read_table(mmu, sp->gfn);
+	struct umbra_mmu_slot *slot = umbra_rmap_slot(mmu, sp->gfn);
 	unsigned int i, left = sp->present;
+	hva_t table = 0;
 
-	for (i = 0; i < UMBRA_SPT_ENTRIES && left; i++) {
-		if (!umbra_spte_present(sp->spt[i]))
-			continue;
-		left--;
-		/* What cannot be read now is as good as changed: not present. */
-		sync_entry(mmu, sp, i, readable ? buffered_entry(mmu, sp, i) : 0, false);
-	}
+	if (slot)
+		table = slot->hva + ((sp->gfn - slot->base_gfn) << UMBRA_PAGE_SHIFT);
+	for (i = 0; i < UMBRA_SPT_ENTRIES && left; i += UMBRA_GROUP)
+		if (!group_is_absent(&sp->spt[i]))
+			left -= sync_group(mmu, sp, i, table);
 	umbra_sync_forget(mmu, sp);
 }
 
@@ -201,7 +239,7 @@ static void sync_one(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int in
 
 	if (!umbra_spte_present(sp->spt[index]))
 		return;
-	/* As in sync_entries(): what cannot be read now is as good as not present. */
+	/* As in sync_group(): what cannot be read now is as good as not present. */
 	if (umbra_host_read_pte(mmu, gfn_to_gpa(sp->gfn) + guest_index * size, size, true, &gpte))
 		gpte = 0;
 	sync_entry(mmu, sp, index, gpte, true);

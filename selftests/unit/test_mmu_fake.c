@@ -198,11 +198,12 @@ int umbra_host_cmpxchg_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, 
 	return 0;
 }
 
-int umbra_host_read_table(struct umbra_mmu *mmu, hva_t hva, u64 *buf)
+int umbra_host_read_row(struct umbra_mmu *mmu, hva_t hva, u64 *row)
 {
+	assert(!(hva % UMBRA_ROW_SIZE));
 	if (fake.on_unlocked && chance(2))
 		return -EFAULT;
-	memcpy(buf, fake.page[(hva - FAKE_HVA) >> 12].frame, 4096);
+	memcpy(row, (u8 *)fake.page[(hva - FAKE_HVA) >> 12].frame + hva % 4096, UMBRA_ROW_SIZE);
 	return 0;
 }
 
