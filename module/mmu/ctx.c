@@ -87,6 +87,7 @@ struct umbra_mmu_ctx *umbra_mmu_ctx_create(struct umbra_mmu *mmu)
 	if (!ctx)
 		return NULL;
 	ctx->mmu = mmu;
+	ctx->pools.mmu = mmu;
 	ctx->view = mmu->config.two_views ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE;
 	ctx->paging.maxphyaddr = 36;
 	ret = enlist(ctx);
@@ -99,6 +100,7 @@ struct umbra_mmu_ctx *umbra_mmu_ctx_create(struct umbra_mmu *mmu)
 		umbra_mmu_ctx_destroy(ctx);
 		return NULL;
 	}
+	umbra_device_forget(ctx);
 	set_roles(ctx);
 	return ctx;
 }

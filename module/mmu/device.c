@@ -9,32 +9,25 @@
  */
 #include "mmu_internal.h"
 
-static struct umbra_device *place(struct umbra_mmu_ctx *ctx, gva_t gva)
-{
-	return &ctx->devices[(gva >> UMBRA_PAGE_SHIFT) % UMBRA_NR_DEVICES];
-}
-
 static u64 generation(const struct umbra_mmu_ctx *ctx)
 {
 	return ctx->mmu->ops->slots(ctx->mmu->vm)->generation;
 }
 
 /**
- * umbra_device_find() - is it known to be a device's?
+ * umbra_device_fits() - is what is known of a page true for this access?
  * @ctx: the vCPU's
+ * @d: about the page of @gva
  * @gva: linear address
  * @acc: UMBRA_ACC_*
  * @gpa: result
  *
- * Context: the vCPU's thread; SRCU read side of the slots held.
- * Return: true: a walk would end at @gpa, where there is no slot.
+ * Context: as umbra_device_find().
+ * Return: as umbra_device_find().
  */
-bool umbra_device_find(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa)
+bool umbra_device_fits(const struct umbra_mmu_ctx *ctx, const struct umbra_device *d, gva_t gva,
+		       unsigned int acc, gpa_t *gpa)
 {
-	const struct umbra_device *d = place(ctx, gva);
-
-	if (d->gva != (gva & UMBRA_PAGE_MASK) || !d->valid)
-		return false;
 	/* Who may write may read. */
 	if ((acc != d->acc && acc != (d->acc & ~UMBRA_ACC_WRITE)) ||
 	    d->generation != generation(ctx))
@@ -54,8 +47,7 @@ bool umbra_device_find(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, g
  */
 void umbra_device_note(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t gpa)
 {
-	*place(ctx, gva) = (struct umbra_device) {
-		.valid = !(acc & UMBRA_ACC_FETCH),
+	*umbra_device_place(ctx, gva) = (struct umbra_device) {
 		.acc = acc,
 		.gva = gva & UMBRA_PAGE_MASK,
 		.gpa = gpa & UMBRA_PAGE_MASK,
@@ -74,5 +66,5 @@ void umbra_device_forget(struct umbra_mmu_ctx *ctx)
 	unsigned int i;
 
 	for (i = 0; i < UMBRA_NR_DEVICES; i++)
-		ctx->devices[i].valid = false;
+		ctx->devices[i].gva = UMBRA_NO_DEVICE;
 }

@@ -141,9 +141,11 @@ struct umbra_pool {
  * @sp: struct umbra_sp
  * @table: pages for umbra_sp.spt and .gptes
  * @block: struct umbra_chain_block
+ * @mmu: the VM's
  */
 struct umbra_pools {
 	struct umbra_pool sp, table, block;
+	struct umbra_mmu *mmu;
 };
 
 /**
@@ -162,6 +164,8 @@ struct umbra_pools {
  * @wanted_pages: bound that userspace set, 0 none
  * @spares: memory of former shadow pages for new ones, see page.c
  * @nr_spares: how many
+ * @spare_blocks: blocks of chains for new ones, see rmap.c
+ * @nr_spare_blocks: how many
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
  * @unsync: shadow pages that are unsync
  * @nr_unsync: how many; 0 is read without the lock, see umbra_sync_all()
@@ -196,6 +200,8 @@ struct umbra_mmu {
 	unsigned long wanted_pages;
 	struct list_head spares;
 	unsigned int nr_spares;
+	struct umbra_chain_block *spare_blocks;
+	unsigned int nr_spare_blocks;
 	unsigned long indirect;
 	struct list_head unsync;
 	unsigned long nr_unsync;
@@ -263,16 +269,17 @@ struct umbra_view_state {
 
 #define UMBRA_NR_DEVICES	4
 
+/* No page begins there. */
+#define UMBRA_NO_DEVICE		((gva_t)1)
+
 /**
  * struct umbra_device - a linear page that leads to no slot; device.c
- * @valid: the rest is true
  * @acc: UMBRA_ACC_* that were checked
- * @gva: page
+ * @gva: page; UMBRA_NO_DEVICE: none
  * @gpa: page
  * @generation: of the slots
  */
 struct umbra_device {
-	bool valid;
 	unsigned int acc;
 	gva_t gva;
 	gpa_t gpa;
@@ -364,7 +371,8 @@ void *umbra_pool_take(struct umbra_pool *pool);
 
 /* rmap.c */
 bool umbra_chain_add(struct umbra_pools *pools, struct umbra_chain *chain, u64 *sptep);
-bool umbra_chain_remove(struct umbra_chain *chain, u64 *sptep);
+bool umbra_chain_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 *sptep);
+void umbra_chain_free_spares(struct umbra_mmu *mmu);
 u64 *umbra_chain_first(const struct umbra_chain *chain);
 void umbra_chain_for_each(const struct umbra_chain *chain,
 			  void (*visit)(u64 *sptep, void *arg), void *arg);
@@ -392,8 +400,17 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp);
 void umbra_page_free_spares(struct umbra_mmu *mmu);
 struct hlist_head *umbra_page_bucket(struct umbra_mmu *mmu, gfn_t gfn);
-bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
-			unsigned int index);
+
+/* Does an entry belong to the engine (umbra_mmu_ctx_set_hole())?  MMU lock held. */
+static inline bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
+				      unsigned int index)
+{
+	bool high = mmu->config.hole >= UMBRA_SPT_ENTRIES / 2;
+
+	if (likely(!sp->role.owner) || index != mmu->config.hole)
+		return false;
+	return mmu->config.levels == 4 || sp->role.quadrant == high;
+}
 
 /* code.c */
 bool umbra_code_frame(struct umbra_mmu *mmu, gfn_t gfn);
@@ -435,7 +452,27 @@ bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
 		       struct umbra_fault_info *info, enum umbra_verdict *verdict);
 
 /* device.c */
-bool umbra_device_find(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa);
+bool umbra_device_fits(const struct umbra_mmu_ctx *ctx, const struct umbra_device *d, gva_t gva,
+		       unsigned int acc, gpa_t *gpa);
+
+static inline struct umbra_device *umbra_device_place(struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	return &ctx->devices[(gva >> UMBRA_PAGE_SHIFT) % UMBRA_NR_DEVICES];
+}
+
+/*
+ * Is it known that a walk would end at @gpa, where there is no slot?  The vCPU's thread;
+ * SRCU read side of the slots held.
+ */
+static inline bool umbra_device_find(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
+				     gpa_t *gpa)
+{
+	const struct umbra_device *d = umbra_device_place(ctx, gva);
+
+	return unlikely(d->gva == (gva & UMBRA_PAGE_MASK)) &&
+	       umbra_device_fits(ctx, d, gva, acc, gpa);
+}
+
 void umbra_device_note(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t gpa);
 void umbra_device_forget(struct umbra_mmu_ctx *ctx);
 

@@ -152,6 +152,7 @@ void umbra_page_free_spares(struct umbra_mmu *mmu)
 		free_page_memory(sp);
 	}
 	mmu->nr_spares = 0;
+	umbra_chain_free_spares(mmu);
 }
 
 static struct umbra_sp *take_spare(struct umbra_mmu *mmu)
@@ -271,25 +272,6 @@ bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct um
 }
 
 /**
- * umbra_page_is_hole() - does an entry belong to the engine?
- * @mmu: the VM's
- * @sp: shadow page
- * @index: the entry
- *
- * Context: MMU lock held.
- * Return: true for the entry that umbra_mmu_ctx_set_hole() sets.
- */
-bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
-			unsigned int index)
-{
-	bool high = mmu->config.hole >= UMBRA_SPT_ENTRIES / 2;
-
-	if (!sp->role.owner || index != mmu->config.hole)
-		return false;
-	return mmu->config.levels == 4 || sp->role.quadrant == high;
-}
-
-/**
  * umbra_page_drop_entry() - make an entry not present
  * @mmu: the VM's
  * @sp: shadow page
@@ -319,7 +301,7 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 		struct umbra_sp *child;
 
 		child = umbra_spte_child(mmu, old);
-		WARN_ON_ONCE(!umbra_chain_remove(&child->parents, sptep));
+		WARN_ON_ONCE(!umbra_chain_remove(mmu, &child->parents, sptep));
 		/* Level 4 is told of otherwise, see code.c. */
 		if (child->code && sp->role.level < 4)
 			umbra_code_unmapped(mmu, UMBRA_CODE_MAPPINGS, 0);

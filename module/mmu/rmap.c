@@ -23,12 +23,58 @@ static struct umbra_chain_block *chain_blocks(const struct umbra_chain *chain)
 	return chain->val & 1 ? (struct umbra_chain_block *)(chain->val & ~1ul) : NULL;
 }
 
+/*
+ * Blocks that chains have let go of are kept: guests map and unmap a page by turns that
+ * their own supervisor maps as well.
+ */
+#define SPARE_BLOCKS	256
+
+static struct umbra_chain_block *take_block(struct umbra_pools *pools)
+{
+	struct umbra_mmu *mmu = pools->mmu;
+	struct umbra_chain_block *block = mmu->spare_blocks;
+
+	if (!block)
+		return umbra_pool_take(&pools->block);
+	mmu->spare_blocks = block->next;
+	mmu->nr_spare_blocks--;
+	return block;
+}
+
+static void put_block(struct umbra_mmu *mmu, struct umbra_chain_block *block)
+{
+	if (mmu->nr_spare_blocks == SPARE_BLOCKS) {
+		umbra_host_free(block);
+		return;
+	}
+	block->next = mmu->spare_blocks;
+	mmu->spare_blocks = block;
+	mmu->nr_spare_blocks++;
+}
+
+/**
+ * umbra_chain_free_spares() - give back the blocks that are kept
+ * @mmu: the VM's
+ *
+ * Context: MMU lock held, or nobody else sees the MMU.
+ */
+void umbra_chain_free_spares(struct umbra_mmu *mmu)
+{
+	struct umbra_chain_block *block;
+
+	while ((block = mmu->spare_blocks)) {
+		mmu->spare_blocks = block->next;
+		umbra_host_free(block);
+	}
+	mmu->nr_spare_blocks = 0;
+}
+
 static bool chain_push(struct umbra_pools *pools, struct umbra_chain *chain, u64 *sptep)
 {
 	struct umbra_chain_block *first = chain_blocks(chain);
 
 	if (!first || first->n == UMBRA_CHAIN_BLOCK) {
-		struct umbra_chain_block *block = umbra_pool_take(&pools->block);
+		struct umbra_chain_block *block = take_block(pools);
 
 		if (!block)
 			return false;
@@ -70,7 +116,7 @@ bool umbra_chain_add(struct umbra_pools *pools, struct umbra_chain *chain, u64 *
 }
 
 /* The last member of the first block fills the hole. */
-static void block_remove(struct umbra_chain *chain, u64 **hole)
+static void block_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 **hole)
 {
 	struct umbra_chain_block *first = chain_blocks(chain);
 
@@ -78,18 +124,19 @@ static void block_remove(struct umbra_chain *chain, u64 **hole)
 	if (first->n)
 		return;
 	chain->val = first->next ? (unsigned long)first->next | 1 : 0;
-	umbra_host_free(first);
+	put_block(mmu, first);
 }
 
 /**
  * umbra_chain_remove() - remove a member
+ * @mmu: the VM's
  * @chain: the chain
  * @sptep: the member
  *
  * Context: MMU lock held.
  * Return: false when it was no member.
  */
-bool umbra_chain_remove(struct umbra_chain *chain, u64 *sptep)
+bool umbra_chain_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 *sptep)
 {
 	struct umbra_chain_block *block;
 	unsigned int i;
@@ -104,7 +151,7 @@ bool umbra_chain_remove(struct umbra_chain *chain, u64 *sptep)
 		for (i = 0; i < block->n; i++) {
 			if (block->sptep[i] != sptep)
 				continue;
-			block_remove(chain, &block->sptep[i]);
+			block_remove(mmu, chain, &block->sptep[i]);
 			return true;
 		}
 	}
@@ -240,7 +287,7 @@ void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 
 	list_for_each_entry(slot, &mmu->slots, link) {
 		if (slot_has(slot, gfn) &&
-		    umbra_chain_remove(chain_of(slot, gfn, sp->role.level), &sp->spt[index]))
+		    umbra_chain_remove(mmu, chain_of(slot, gfn, sp->role.level), &sp->spt[index]))
 			return;
 	}
 	WARN_ON_ONCE(1);

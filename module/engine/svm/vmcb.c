@@ -238,16 +238,20 @@ static void push_crs(struct svm_vcpu *svm, const struct umbra_regs *regs)
 {
 	struct vmcb_save_area *save = &svm->vmcb->save;
 
+	save->cr2 = regs->cr2;
+	svm_changed(svm, SVM_CLEAN_CR2);
+	/* A page fault of the guest changes no other. */
+	if (svm->cr0 == regs->cr0 && svm->cr4 == regs->cr4 && svm->efer == regs->efer)
+		return;
 	svm->cr0 = regs->cr0;
 	svm->cr4 = regs->cr4;
 	svm->efer = regs->efer;
 	save->cr0 = real_cr0(regs->cr0);
 	save->cr4 = real_cr4(regs->cr4, regs->cr0) | this_cpu_read(umbra_svm_cpu.cr4_mce);
 	save->efer = real_efer(regs->efer);
-	save->cr2 = regs->cr2;
 	/* Reads of CR0 pass while there is nothing to hide. */
 	svm_intercept(svm, INTERCEPT_CR0_READ, save->cr0 != (regs->cr0 | X86_CR0_ET));
-	svm_changed(svm, SVM_CLEAN_CR | SVM_CLEAN_CR2);
+	svm_changed(svm, SVM_CLEAN_CR);
 }
 
 static void pull_syscall(struct umbra_regs *regs, const struct vmcb_save_area *save)
