@@ -470,8 +470,7 @@ static int emul_invlpg(struct umbra_emul *e, gva_t gva)
 	struct umbra_vcpu *vcpu = to_vcpu(e);
 
 	umbra_mmu_invlpg(vcpu->mmu, gva);
-	/* All, for it may be part of a large page. */
-	umbra_soft_tlb_flush(vcpu);
+	umbra_soft_tlb_flush_gva(vcpu, gva);
 	vcpu->vm->engine->flush_gva(vcpu, gva);
 	return UMBRA_EMUL_OK;
 }

@@ -228,7 +228,7 @@ static int exit_invlpg(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 	if (!exit->op.known)
 		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 	umbra_mmu_invlpg(vcpu->mmu, exit->op.gva);
-	umbra_soft_tlb_flush(vcpu);
+	umbra_soft_tlb_flush_gva(vcpu, exit->op.gva);
 	vcpu->vm->engine->flush_gva(vcpu, exit->op.gva);
 	return umbra_skip_insn(vcpu, exit->insn_len);
 }

@@ -48,8 +48,8 @@ static int handle_requests(struct umbra_vcpu *vcpu)
 		return -EIO;
 	if (umbra_take_request(vcpu, UMBRA_REQ_SHUTDOWN))
 		return umbra_exit_shutdown(vcpu);
+	/* What the shadow has lost or may not be written in it: soft_tlb.c has nothing of that. */
 	if (umbra_take_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
-		umbra_soft_tlb_flush(vcpu);
 		vcpu->vm->engine->flush_tlb(vcpu);
 		vcpu->stat.tlb_flush++;
 	}
@@ -85,6 +85,17 @@ static int load_root(struct umbra_vcpu *vcpu)
 static bool must_not_enter(struct umbra_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->requests) || umbra_work_pending();
+}
+
+/* Slots stay from here on, and what the emulator remembers of them is true. */
+static int lock_slots(struct umbra_vcpu *vcpu)
+	__acquires(&vcpu->vm->srcu)
+{
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+
+	if (vcpu->soft_tlb)
+		umbra_soft_tlb_check(vcpu);
+	return idx;
 }
 
 /* The guest runs.  Interrupts off; SRCU not held. */
@@ -146,7 +157,7 @@ static bool enter(struct umbra_vcpu *vcpu, struct umbra_exit *exit, int *idx)
 	/* A guest that runs for long holds up no change of slots: those flush it. */
 	srcu_read_unlock(&vcpu->vm->srcu, *idx);
 	entered = enter_once(vcpu, exit);
-	*idx = srcu_read_lock(&vcpu->vm->srcu);
+	*idx = lock_slots(vcpu);
 	engine->put(vcpu);
 	umbra_fpu_leave(vcpu);
 	/* Returns what was being delivered; without an entry, what was to be. */
@@ -160,7 +171,7 @@ static int emulate_step(struct umbra_vcpu *vcpu, int *idx)
 	int ret;
 
 	srcu_read_unlock(&vcpu->vm->srcu, *idx);
-	*idx = srcu_read_lock(&vcpu->vm->srcu);
+	*idx = lock_slots(vcpu);
 	umbra_regs_get(vcpu, UMBRA_REGS_ALL);
 	ret = umbra_event_prepare(vcpu);
 	if (ret <= 0)
@@ -209,7 +220,7 @@ static int wait_step(struct umbra_vcpu *vcpu, int *idx)
 {
 	srcu_read_unlock(&vcpu->vm->srcu, *idx);
 	umbra_halt_wait(vcpu);
-	*idx = srcu_read_lock(&vcpu->vm->srcu);
+	*idx = lock_slots(vcpu);
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED && umbra_event_wakes(vcpu))
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	return 1;
@@ -249,7 +260,7 @@ static int host_work(struct umbra_vcpu *vcpu, int *idx)
 		return 1;
 	srcu_read_unlock(&vcpu->vm->srcu, *idx);
 	err = umbra_work_handle();
-	*idx = srcu_read_lock(&vcpu->vm->srcu);
+	*idx = lock_slots(vcpu);
 	if (!err)
 		return 1;
 	vcpu->run->exit_reason = KVM_EXIT_INTR;
@@ -292,7 +303,7 @@ static int complete_and_run(struct umbra_vcpu *vcpu)
 	int (*complete)(struct umbra_vcpu *vcpu) = vcpu->complete;
 	int idx, ret = 1;
 
-	idx = srcu_read_lock(&vcpu->vm->srcu);
+	idx = lock_slots(vcpu);
 	if (complete) {
 		vcpu->complete = NULL;
 		ret = complete(vcpu);

@@ -13,7 +13,6 @@
 #include "event_internal.h"
 #include "exit_internal.h"
 #include "io_internal.h"
-#include "soft_tlb_internal.h"
 #include "work_internal.h"
 
 u32 umbra_soft_can_take(const struct umbra_vcpu *vcpu)
@@ -48,13 +47,11 @@ int umbra_emulate_run(struct umbra_vcpu *vcpu, unsigned int max)
 	int ret = 1;
 
 	vcpu->look_again = false;
-	umbra_soft_tlb_begin(vcpu);
 	while (ret > 0 && max-- && !must_stop(vcpu)) {
 		ret = umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 		vcpu->emul.keep = true;
 	}
 	vcpu->emul.keep = false;
-	umbra_soft_tlb_end(vcpu);
 	return ret;
 }
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * DOC: translations for a stretch of emulated code
+ * DOC: translations for emulated accesses
  *
  * Guest memory stays user memory of the VM's process and is reached by user
  * accesses: what the caller does to its mapping needs no attention here.  Slots
- * cannot go while SRCU is held, and SRCU is held through a stretch; their
- * generation is compared when one begins.
+ * cannot go while SRCU is held; their generation is compared whenever it has been
+ * taken.  What invalidates a processor's TLB - INVLPG, loads of control registers -
+ * comes to core whoever executes the guest's code, for all guests are shadowed; so
+ * what was true when the guest was entered is true afterwards.  What the shadow tables
+ * lose or forbid for the monitor's own reasons is none of that: a write here is
+ * reported like any other (umbra_guest_wrote()).
  */
 #include "soft_tlb_internal.h"
 
@@ -26,7 +30,7 @@ int umbra_soft_tlb_create(struct umbra_vcpu *vcpu)
 	if (!vcpu->soft_tlb)
 		return -ENOMEM;
 	/* Entries of zeros are of no epoch. */
-	vcpu->soft_tlb->epoch = 1;
+	umbra_soft_tlb_flush(vcpu);
 	return 0;
 }
 
@@ -36,24 +40,15 @@ void umbra_soft_tlb_destroy(struct umbra_vcpu *vcpu)
 	vcpu->soft_tlb = NULL;
 }
 
-void umbra_soft_tlb_begin(struct umbra_vcpu *vcpu)
+void umbra_soft_tlb_check(struct umbra_vcpu *vcpu)
 {
 	const struct umbra_memslots *slots = srcu_dereference(vcpu->vm->slots, &vcpu->vm->srcu);
 	struct umbra_soft_tlb *tlb = vcpu->soft_tlb;
 
-	if (!tlb)
+	if (likely(tlb->generation == slots->generation))
 		return;
-	/* What an engine ran since the last stretch may have changed anything. */
-	if (!vcpu->vm->force_emulation || tlb->generation != slots->generation)
-		tlb->epoch++;
+	umbra_soft_tlb_flush(vcpu);
 	tlb->generation = slots->generation;
-	tlb->on = true;
-}
-
-void umbra_soft_tlb_end(struct umbra_vcpu *vcpu)
-{
-	if (vcpu->soft_tlb)
-		vcpu->soft_tlb->on = false;
 }
 
 static enum soft_tlb_kind kind_of(unsigned int acc)
@@ -76,7 +71,7 @@ void umbra_soft_tlb_fill(struct umbra_vcpu *vcpu, gva_t gva, unsigned int acc, g
 	struct umbra_soft_entry *entry;
 	struct umbra_memslot *slot;
 
-	if (!tlb || !tlb->on)
+	if (!tlb)
 		return;
 	slot = umbra_vm_slot(vcpu->vm, gpa_to_gfn(gpa));
 	if (!slot || (kind == SOFT_TLB_WRITE && (slot->flags & KVM_MEM_READONLY)))
@@ -84,7 +79,7 @@ void umbra_soft_tlb_fill(struct umbra_vcpu *vcpu, gva_t gva, unsigned int acc, g
 	entry = slot_of(tlb, gva, kind);
 	*entry = (struct umbra_soft_entry){
 		.tag = (gva & UMBRA_PAGE_MASK) | (acc & TAG_ACC),
-		.epoch = tlb->epoch,
+		.epoch = tlb->epoch[gva >> 63],
 		.gpa = gpa & UMBRA_PAGE_MASK,
 		.hva = umbra_memslot_hva(slot, gpa_to_gfn(gpa)),
 		.slot = slot,
@@ -98,11 +93,12 @@ static struct umbra_soft_entry *find(struct umbra_vcpu *vcpu, gva_t gva, unsigne
 	struct umbra_soft_tlb *tlb = vcpu->soft_tlb;
 	struct umbra_soft_entry *entry;
 
-	if (!tlb || !tlb->on || vcpu->io.n)
+	if (!tlb || vcpu->io.n)
 		return NULL;
 	entry = slot_of(tlb, gva, kind);
 	if (entry->tag != ((gva & UMBRA_PAGE_MASK) | (acc & TAG_ACC)) ||
-	    entry->epoch != tlb->epoch || (gva & ~UMBRA_PAGE_MASK) + len > UMBRA_PAGE_SIZE)
+	    entry->epoch != tlb->epoch[gva >> 63] ||
+	    (gva & ~UMBRA_PAGE_MASK) + len > UMBRA_PAGE_SIZE)
 		return NULL;
 	return entry;
 }
@@ -119,6 +115,9 @@ bool umbra_soft_tlb_has(struct umbra_vcpu *vcpu, gva_t gva, unsigned int len, un
 
 static bool load(const void __user *from, void *buf, unsigned int len)
 {
+	const u64 __user *word = from;
+	u64 *to = buf;
+
 	switch (len) {
 	case 1:
 		return !get_user(*(u8 *)buf, (const u8 __user *)from);
@@ -127,7 +126,10 @@ static bool load(const void __user *from, void *buf, unsigned int len)
 	case 4:
 		return !get_user(*(u32 *)buf, (const u32 __user *)from);
 	case 8:
-		return !get_user(*(u64 *)buf, (const u64 __user *)from);
+		return !get_user(*to, word);
+	case 16:
+		/* A gate of the IDT. */
+		return !get_user(to[0], word) && !get_user(to[1], word + 1);
 	default:
 		return !copy_from_user(buf, from, len);
 	}

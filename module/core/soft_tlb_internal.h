@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * DOC: translations for a stretch of emulated code
+ * DOC: translations for emulated accesses
  *
- * A TLB for umbra_emulate_run(): linear page to the caller's address, so that an
- * access to memory needs neither a page walk nor a search for its slot.  It is
- * in use only within a stretch, and is flushed by what flushes a processor's.
+ * A TLB for the emulator and the delivery of events: linear page to the caller's
+ * address, so that an access to memory needs neither a page walk nor a search
+ * for its slot.  It is in use in the run loop, and is flushed by what flushes a
+ * processor's.
  */
 #ifndef UMBRA_SOFT_TLB_INTERNAL_H
 #define UMBRA_SOFT_TLB_INTERNAL_H
@@ -18,14 +19,13 @@ enum soft_tlb_kind { SOFT_TLB_FETCH, SOFT_TLB_READ, SOFT_TLB_WRITE, SOFT_TLB_KIN
 
 /**
  * struct umbra_soft_tlb - translations of one vCPU
- * @on: a stretch is being emulated
- * @epoch: entries of another epoch are void
+ * @epoch: entries of another epoch are void; for the lower and the upper half of all addresses,
+ *	so that a kernel can flush its processes' pages and keep its own
  * @generation: of the slots that @e points into
  * @e: @tag is the page with the UMBRA_ACC_* bits it was checked for
  */
 struct umbra_soft_tlb {
-	bool on;
-	u64 epoch;
+	u64 epoch[2];
 	u64 generation;
 	struct umbra_soft_entry {
 		u64 tag;
@@ -40,15 +40,25 @@ struct umbra_soft_tlb {
 int umbra_soft_tlb_create(struct umbra_vcpu *vcpu);
 void umbra_soft_tlb_destroy(struct umbra_vcpu *vcpu);
 
-/* A stretch begins, ends. */
-void umbra_soft_tlb_begin(struct umbra_vcpu *vcpu);
-void umbra_soft_tlb_end(struct umbra_vcpu *vcpu);
+/* SRCU was taken: are the slots those of before? */
+void umbra_soft_tlb_check(struct umbra_vcpu *vcpu);
 
 /* Drop everything. */
 static inline void umbra_soft_tlb_flush(struct umbra_vcpu *vcpu)
 {
+	struct umbra_soft_tlb *tlb = vcpu->soft_tlb;
+
+	if (!tlb)
+		return;
+	tlb->epoch[0]++;
+	tlb->epoch[1]++;
+}
+
+/* Drop at least @gva, and the rest of its large page, if it is in one. */
+static inline void umbra_soft_tlb_flush_gva(struct umbra_vcpu *vcpu, gva_t gva)
+{
 	if (vcpu->soft_tlb)
-		vcpu->soft_tlb->epoch++;
+		vcpu->soft_tlb->epoch[gva >> 63]++;
 }
 
 /**
@@ -58,7 +68,7 @@ static inline void umbra_soft_tlb_flush(struct umbra_vcpu *vcpu)
  * @acc: UMBRA_ACC_* that were checked
  * @gpa: what it is
  *
- * Memory only; does nothing outside a stretch.
+ * Memory only.
  */
 void umbra_soft_tlb_fill(struct umbra_vcpu *vcpu, gva_t gva, unsigned int acc, gpa_t gpa);
 

@@ -45,6 +45,9 @@
  */
 #define EMUL_RETRY		0x100
 
+/* Likewise: emul_event64() does not do this one. */
+#define EMUL_NOT_PLAIN		0x101
+
 /* Exception vectors (SDM Vol. 3A, 6.3.1). */
 enum emul_vector {
 	EMUL_DE = 0, EMUL_DB = 1, EMUL_BP = 3, EMUL_OF = 4, EMUL_BR = 5,
@@ -423,6 +426,9 @@ int emul_cs_check(struct umbra_emul *e, u16 sel, const struct emul_desc *d,
 void emul_cs_set(struct umbra_emul *e, const struct emul_desc *d, u16 sel,
 		 unsigned int cpl);
 int emul_tss_stack(struct umbra_emul *e, unsigned int cpl, u16 *ss, u64 *sp);
+
+/* event64.c */
+int emul_event64(struct umbra_emul *e, u8 vector, bool has_error, u32 error_code);
 
 /* interrupt.c */
 int emul_deliver(struct umbra_emul *e, u8 vector, bool soft, bool has_error,

@@ -6,7 +6,7 @@
  * (SDM Vol. 3A 6.10-6.14; 20.1.4 for real mode), with the stack switch to an
  * inner ring and the interrupt stack table.  What gets delivered, and what a
  * fault on the way turns into, is the owner's business; so is RFLAGS.RF, which
- * is pushed as it is found.
+ * is pushed as it is found.  The plain case of long mode has a shorter way, event64.c.
  */
 #include "emul_internal.h"
 
@@ -334,9 +334,12 @@ int emul_deliver(struct umbra_emul *e, u8 vector, bool soft, bool has_error,
 int umbra_emul_interrupt(struct umbra_emul *e, u8 vector, bool soft,
 			 bool has_error, u32 error_code)
 {
+	int ret = soft ? EMUL_NOT_PLAIN : emul_event64(e, vector, has_error, error_code);
 	unsigned int tries;
-	int ret = EMUL_RETRY;
 
+	if (likely(ret != EMUL_NOT_PLAIN))
+		return ret;
+	ret = EMUL_RETRY;
 	/* another vCPU may be at the same descriptors */
 	for (tries = 0; ret == EMUL_RETRY && tries < 16; tries++) {
 		emul_begin(e);
