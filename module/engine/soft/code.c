@@ -457,10 +457,9 @@ static u64 features_of(const struct umbra_vcpu *vcpu)
 	       (vcpu->emul_features & (UMBRA_EMUL_F_RDTSCP | UMBRA_EMUL_F_RDPID));
 }
 
-static void check_features(struct umbra_vcpu *vcpu)
+static noinline void new_features(struct umbra_vcpu *vcpu, u64 features)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	u64 features = features_of(vcpu);
 	struct soft_tc_config config = {
 		.swapgs = true,
 		.rdtsc = true,
@@ -470,12 +469,19 @@ static void check_features(struct umbra_vcpu *vcpu)
 		.serialize = true,
 	};
 
-	BUILD_BUG_ON(X86_CR4_FSGSBASE & (UMBRA_EMUL_F_RDTSCP | UMBRA_EMUL_F_RDPID));
-	if (likely(features == soft->features))
-		return;
 	soft->features = features;
 	flush(vcpu);
 	soft_tc_features(soft->tc, &config);
+}
+
+static void check_features(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	u64 features = features_of(vcpu);
+
+	BUILD_BUG_ON(X86_CR4_FSGSBASE & (UMBRA_EMUL_F_RDTSCP | UMBRA_EMUL_F_RDPID));
+	if (unlikely(features != soft->features))
+		new_features(vcpu, features);
 }
 
 /*
@@ -521,6 +527,27 @@ static bool hole_is_taken(const struct umbra_vcpu *vcpu)
 	       soft->seen_tops == READ_ONCE(sv->tops) && soft->user_sets == vcpu->user_sets;
 }
 
+/* Nothing may come between the next instruction and an event that waits. */
+static bool in_shadow(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->regs.int_shadow && vcpu->want;
+}
+
+/* Core has asked already, and no event was delivered since: the answer was no. */
+static bool asked_before(struct umbra_vcpu *vcpu)
+{
+	const struct soft_vcpu *soft = to_soft(vcpu);
+
+	return soft->asked == vcpu->regs.rip && soft->asked_cpl == vcpu->regs.cpl;
+}
+
+/* As they were when they last ran, or better: umbra_soft_segs_fit() was true. */
+static bool segs_known(const struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	return soft->segs_mode == SOFT_USER && !soft->segs_stale &&
+	       !(regs->dirty & (UMBRA_REGS_SEG | UMBRA_REGS_TABLE));
+}
+
 /**
  * umbra_soft_must_emulate() - is the code at RIP nothing for this engine
  * @vcpu: the vCPU
@@ -531,15 +558,18 @@ static bool hole_is_taken(const struct umbra_vcpu *vcpu)
 bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu)
 {
 	const struct umbra_regs *regs = &vcpu->regs;
+	struct soft_vcpu *soft = to_soft(vcpu);
 
+	soft->asked = regs->rip;
+	soft->asked_cpl = regs->cpl;
 	if (!(regs->efer & EFER_LMA) || vcpu->guest_debug)
 		return true;
-	/* Nothing may come between this instruction and an event that waits. */
-	if (regs->int_shadow && vcpu->want)
+	if (in_shadow(vcpu))
 		return true;
 	if (regs->cpl == 0)
 		return !can_translate(vcpu) || hole_is_taken(vcpu);
-	return regs->cpl != 3 || !umbra_canonical(regs->rip, SOFT_VA_BITS) || !umbra_soft_segs_fit(regs);
+	return regs->cpl != 3 || !umbra_canonical(regs->rip, SOFT_VA_BITS) ||
+	       !(segs_known(soft, regs) || umbra_soft_segs_fit(regs));
 }
 
 static int prepare_kernel(struct umbra_vcpu *vcpu)
@@ -622,8 +652,7 @@ int umbra_soft_prepare(struct umbra_vcpu *vcpu)
 	int err;
 
 	soft->mode = SOFT_NOTHING;
-	/* An event may have been delivered since core asked. */
-	if (umbra_soft_must_emulate(vcpu))
+	if (asked_before(vcpu) ? in_shadow(vcpu) : umbra_soft_must_emulate(vcpu))
 		return 0;
 	if (vcpu->regs.cpl == 0) {
 		err = prepare_kernel(vcpu);

@@ -28,13 +28,11 @@
  * @cr0: CR0
  * @cr4: CR4
  * @dr7: DR7
- * @dr: DR0..3, if the guest's were loaded
- * @guest_dr: they were
+ * @guest_dr: DR0..3 are the guest's, the host's in soft_vcpu.host_dr
  */
 struct host_regs {
 	u64 cr0, cr4;
 	unsigned long dr7;
-	unsigned long dr[4];
 	bool guest_dr;
 };
 
@@ -58,6 +56,7 @@ static u64 guest_cr4(const struct umbra_vcpu *vcpu, bool user, u64 host)
 static void load_guest_dr(struct umbra_vcpu *vcpu, struct host_regs *host)
 {
 	const struct umbra_regs *regs = &vcpu->regs;
+	struct soft_vcpu *soft = to_soft(vcpu);
 	unsigned long dr7 = regs->dr7 & 0xffff03ff;
 	unsigned int i;
 
@@ -67,10 +66,10 @@ static void load_guest_dr(struct umbra_vcpu *vcpu, struct host_regs *host)
 	if (!(dr7 & 0xff))
 		return;
 	host->guest_dr = true;
-	get_debugreg(host->dr[0], 0);
-	get_debugreg(host->dr[1], 1);
-	get_debugreg(host->dr[2], 2);
-	get_debugreg(host->dr[3], 3);
+	get_debugreg(soft->host_dr[0], 0);
+	get_debugreg(soft->host_dr[1], 1);
+	get_debugreg(soft->host_dr[2], 2);
+	get_debugreg(soft->host_dr[3], 3);
 	set_debugreg(regs->dr[0], 0);
 	set_debugreg(regs->dr[1], 1);
 	set_debugreg(regs->dr[2], 2);
@@ -106,14 +105,15 @@ static void host_save(struct umbra_vcpu *vcpu, struct host_regs *host)
 
 static void host_restore(struct umbra_vcpu *vcpu, const struct host_regs *host)
 {
-	const struct soft_frame *frame = to_soft(vcpu)->area.frame;
+	const struct soft_vcpu *soft = to_soft(vcpu);
+	const struct soft_frame *frame = soft->area.frame;
 
 	if (unlikely(host->guest_dr)) {
 		set_debugreg(0x400, 7);
-		set_debugreg(host->dr[0], 0);
-		set_debugreg(host->dr[1], 1);
-		set_debugreg(host->dr[2], 2);
-		set_debugreg(host->dr[3], 3);
+		set_debugreg(soft->host_dr[0], 0);
+		set_debugreg(soft->host_dr[1], 1);
+		set_debugreg(soft->host_dr[2], 2);
+		set_debugreg(soft->host_dr[3], 3);
 	}
 	if (unlikely(host->dr7))
 		set_debugreg(host->dr7, 7);
@@ -139,18 +139,19 @@ static void take_dr6(struct soft_vcpu *soft)
 /* What translated code reads and writes, whether it runs at once or after a SYSCALL. */
 static void vdata_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 {
-	struct umbra_regs *regs = &vcpu->regs;
+	const struct umbra_regs *regs = &vcpu->regs;
 	struct soft_area *area = &soft->area;
+	struct soft_vdata *vdata = area->vdata;
 	bool arm = (vcpu->want & UMBRA_TAKE_INTR) && !(regs->rflags & X86_EFLAGS_IF);
 
 	area->vif->iff = regs->rflags & X86_EFLAGS_IF;
-	area->vdata->kernel_gs_base = regs->kernel_gs_base;
-	area->vdata->tsc_offset = vcpu->tsc_offset;
-	area->vdata->tsc_aux = vcpu->tsc_aux;
-	area->vdata->cr[0] = regs->cr0;
-	area->vdata->cr[2] = regs->cr2;
-	area->vdata->cr[3] = regs->cr3;
-	area->vdata->cr[4] = regs->cr4;
+	vdata->kernel_gs_base = regs->kernel_gs_base;
+	vdata->tsc_offset = vcpu->tsc_offset;
+	vdata->tsc_aux = vcpu->tsc_aux;
+	vdata->cr[0] = regs->cr0;
+	vdata->cr[2] = regs->cr2;
+	vdata->cr[3] = regs->cr3;
+	vdata->cr[4] = regs->cr4;
 	if (arm != soft->vif_armed) {
 		umbra_soft_area_vif(area, !arm);
 		soft->vif_armed = arm;
@@ -215,14 +216,17 @@ static void fast_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
  *
  * Descriptors are made anew when something that they are made from has changed (soft.c's
  * push() hears of it), and for the other mode.  The switcher's own changes between the modes
- * leave what is right for both, as long as the segments of SYSRET are in the table.
+ * leave what is right for both, as long as the segments of SYSRET are in the table (else
+ * follow_mode() knows better); if C code has made the same change, it is as little work.
  */
 static void segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
-	if (!soft->segs_stale && soft->segs_mode == soft->mode && soft->can_return)
+	if (!soft->segs_stale && soft->segs_mode == soft->mode)
 		return;
-	umbra_soft_segs_in(soft, regs);
-	soft->descs_found = find_descs(soft, regs);
+	if (!umbra_soft_segs_turn(soft, regs)) {
+		umbra_soft_segs_in(soft, regs);
+		soft->descs_found = find_descs(soft, regs);
+	}
 	soft->segs_mode = soft->mode;
 	soft->segs_stale = false;
 }
@@ -290,6 +294,7 @@ static void follow_mode(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 		return;
 	soft->mode = frame->mode;
 	soft->segs_mode = soft->mode;
+	soft->segs_stale |= !soft->can_return;
 	soft->user_cs = frame->to_user.cs;
 	soft->user_ss = frame->to_user.ss;
 	swap(soft->root, soft->other_root);

@@ -120,6 +120,12 @@ static bool same_seg(const struct umbra_seg *a, const struct umbra_seg *b)
 	       a->base == b->base;
 }
 
+/* The same to put_seg(): a null selector has no descriptor. */
+static bool same_desc(const struct umbra_seg *a, const struct umbra_seg *b)
+{
+	return a->sel == b->sel && (is_null(a->sel) || same_seg(a, b));
+}
+
 /* What SYSCALL and SYSRET load (SDM Vol. 2B). */
 static u16 syscall_cs(const struct umbra_regs *regs)
 {
@@ -157,6 +163,12 @@ static bool is_live(const struct umbra_seg *seg)
 	       (seg->attr & UMBRA_SEG_DPL) == UMBRA_SEG_DPL;
 }
 
+static bool data_is_live(const struct umbra_regs *regs)
+{
+	return is_live(&regs->seg[UMBRA_DS]) && is_live(&regs->seg[UMBRA_ES]) &&
+	       is_live(&regs->seg[UMBRA_FS]) && is_live(&regs->seg[UMBRA_GS]);
+}
+
 /* CS and SS last: should two selectors of one slot disagree, they win. */
 static void segs_user(struct soft_vcpu *soft, const struct umbra_regs *regs,
 		      const struct umbra_seg *cs, const struct umbra_seg *ss)
@@ -187,8 +199,7 @@ static void segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs,
 	frame->fs = 0;
 	frame->gs = 0;
 	soft->can_return = false;
-	soft->live = is_live(&regs->seg[UMBRA_DS]) && is_live(&regs->seg[UMBRA_ES]) &&
-		     is_live(&regs->seg[UMBRA_FS]) && is_live(&regs->seg[UMBRA_GS]);
+	soft->live = data_is_live(regs);
 	if (!soft->live)
 		return;
 	put_data(soft, regs);
@@ -197,6 +208,80 @@ static void segs_kernel(struct soft_vcpu *soft, const struct umbra_regs *regs,
 	put_seg(gdt, ss);
 	put_seg(gdt, cs);
 	soft->can_return = true;
+}
+
+/* The data segments are those of the last umbra_soft_segs_in(). */
+static bool same_data(const struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	return same_desc(&soft->data[0], &regs->seg[UMBRA_DS]) &&
+	       same_desc(&soft->data[1], &regs->seg[UMBRA_ES]) &&
+	       same_desc(&soft->data[2], &regs->seg[UMBRA_FS]) &&
+	       same_desc(&soft->data[3], &regs->seg[UMBRA_GS]);
+}
+
+/* CS and SS are those that the switcher would have come to the mode with. */
+static bool same_ring(const struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	struct umbra_seg cs, ss;
+
+	if (regs->cpl == 0)
+		return regs->seg[UMBRA_CS].sel == syscall_cs(regs);
+	cs = return_cs(regs);
+	ss = return_ss(regs);
+	return same_seg(&cs, &regs->seg[UMBRA_CS]) && same_seg(&ss, &regs->seg[UMBRA_SS]);
+}
+
+static void put_selectors(struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	struct soft_frame *frame = soft->area.frame;
+	u16 *sel = soft->area.vdata->sel;
+	unsigned int i;
+
+	frame->fsbase = regs->seg[UMBRA_FS].base;
+	frame->gsbase = regs->seg[UMBRA_GS].base;
+	for (i = UMBRA_ES; i <= UMBRA_GS; i++)
+		sel[i] = regs->seg[i].sel;
+}
+
+/**
+ * umbra_soft_segs_turn() - as umbra_soft_segs_in(), if only the mode is another one
+ * @soft: the vCPU; segs_mode is that of the last entry
+ * @regs: guest registers
+ *
+ * The delivery of an event, or an IRET in C code.  The real table has all that both modes
+ * need, but for the access bytes that the switcher would have changed.
+ *
+ * Return: false: more than that has changed.
+ */
+bool umbra_soft_segs_turn(struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	u64 *gdt = soft->area.gdt;
+	bool user = regs->cpl == 3;
+
+	if (!soft->can_return || !soft->data_live || soft->segs_star != regs->star ||
+	    soft->segs_gdtr.base != regs->gdtr.base ||
+	    soft->segs_gdtr.limit != regs->gdtr.limit ||
+	    !same_data(soft, regs) || !same_ring(soft, regs))
+		return false;
+	gdt[SOFT_SEL_KCODE >> 3] = user ? SOFT_DESC_CODE & ~DESC_ACCESS : SOFT_DESC_CODE;
+	gdt[SOFT_SEL_KDATA >> 3] = user ? SOFT_DESC_DATA & ~DESC_ACCESS : SOFT_DESC_DATA;
+	if (user) {
+		soft->user_cs = regs->seg[UMBRA_CS].sel;
+		soft->user_ss = regs->seg[UMBRA_SS].sel;
+	}
+	put_selectors(soft, regs);
+	return true;
+}
+
+static void remember(struct soft_vcpu *soft, const struct umbra_regs *regs)
+{
+	soft->data[0] = regs->seg[UMBRA_DS];
+	soft->data[1] = regs->seg[UMBRA_ES];
+	soft->data[2] = regs->seg[UMBRA_FS];
+	soft->data[3] = regs->seg[UMBRA_GS];
+	soft->data_live = data_is_live(regs);
+	soft->segs_star = regs->star;
+	soft->segs_gdtr = regs->gdtr;
 }
 
 /**
@@ -212,8 +297,7 @@ void umbra_soft_segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
 	struct soft_frame *frame = soft->area.frame;
 	struct umbra_seg cs = return_cs(regs), ss = return_ss(regs);
-	u16 *sel = soft->area.vdata->sel, kernel_cs = syscall_cs(regs);
-	unsigned int i;
+	u16 kernel_cs = syscall_cs(regs);
 
 	clear_slots(soft->area.gdt);
 	if (regs->cpl == 3)
@@ -223,10 +307,8 @@ void umbra_soft_segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs)
 	frame->to_user.cs = cs.sel;
 	frame->to_user.ss = ss.sel;
 	frame->kernel_sel = kernel_cs | (u32)(kernel_cs + 8) << 16;
-	frame->fsbase = regs->seg[UMBRA_FS].base;
-	frame->gsbase = regs->seg[UMBRA_GS].base;
-	for (i = UMBRA_ES; i <= UMBRA_GS; i++)
-		sel[i] = regs->seg[i].sel;
+	put_selectors(soft, regs);
+	remember(soft, regs);
 }
 
 /**

@@ -152,13 +152,20 @@ enum soft_mode {
  * @descs_found: find_descs() in run.c
  * @segs_mode: the mode that the real table is for
  * @segs_stale: groups of registers that it is made from have changed
+ * @data: DS, ES, FS, GS that it was made from
+ * @data_live: both modes can have them
+ * @segs_star: STAR that the table was made from
+ * @segs_gdtr: likewise the guest's GDTR
  * @vif_armed: the page of soft_vif is read-only
+ * @asked: what must_emulate() was asked about last, see umbra_soft_prepare(): RIP
+ * @asked_cpl: likewise CPL
  * @cpu: where the host's GDT was copied from, -1 nowhere
  * @host_vector: the interrupt that ended the run, 0 none
  * @loaded: the CPU's MSRs are the engine's
  * @host_lstar: the host's MSRs
  * @host_cstar: likewise
  * @host_sysenter: likewise
+ * @host_dr: the host's DR0..3, while the guest's are loaded
  * @dr6: causes of a #DB
  * @watched: breakpoints that translated code met
  * @step: instructions single-stepped to reach a boundary, 0 not stepping
@@ -190,11 +197,18 @@ struct soft_vcpu {
 	bool live, can_return, descs_found;
 	enum soft_mode segs_mode;
 	bool segs_stale;
+	struct umbra_seg data[4];
+	bool data_live;
+	u64 segs_star;
+	struct umbra_dtr segs_gdtr;
 	bool vif_armed;
+	u64 asked;
+	u8 asked_cpl;
 	int cpu;
 	u32 host_vector;
 	bool loaded;
 	u64 host_lstar, host_cstar, host_sysenter;
+	unsigned long host_dr[4];
 	u64 dr6;
 	u64 watched;
 	unsigned int step;
@@ -238,6 +252,7 @@ void umbra_soft_handle_host_event(struct umbra_vcpu *vcpu, const struct umbra_ex
 /* segs.c */
 bool umbra_soft_segs_fit(const struct umbra_regs *regs);
 void umbra_soft_segs_in(struct soft_vcpu *soft, const struct umbra_regs *regs);
+bool umbra_soft_segs_turn(struct soft_vcpu *soft, const struct umbra_regs *regs);
 void umbra_soft_segs_moved(struct umbra_regs *regs, bool user);
 void umbra_soft_segs_back(struct soft_vcpu *soft, struct umbra_regs *regs);
 
