@@ -26,6 +26,7 @@
 #define USER_SS		0x6b
 #define USER_CS		0x73
 #define LOOPS		2000
+#define CR4_FSGSBASE	(1ull << 16)
 #define STACK		"0x70000"
 
 #define MSR_STAR	0xc0000081u
@@ -99,6 +100,23 @@ KU_CODE64(user_call,
 	  "mov $20, %ebp\n"
 	  "2: xor %eax, %eax\n called: syscall\n dec %ebp\n jnz 2b\n"
 	  "mov $0x77, %eax\n syscall\n");
+
+/* Every system call adds 0x10 to the FS base, which is used as well as read. */
+KU_CODE64(fs_entry,
+	  "cmp $0x77, %eax\n je 7f\n"
+	  "rdfsbase %r13\n add $0x10, %r13\n wrfsbase %r13\n"
+	  "mov %r13, %fs:-8\n"
+	  "sysretq\n"
+	  "7: rdfsbase %r13\n"
+	  "mov $0x217, %edx\n out %eax, %dx\n hlt\n");
+
+KU_CODE64(fs_user,
+	  "mov $0x60010, %eax\n wrfsbase %rax\n"
+	  "mov $100, %ebp\n"
+	  "1: xor %eax, %eax\n syscall\n"
+	  "rdfsbase %r12\n cmp %fs:-8, %r12\n jne 2f\n"
+	  "dec %ebp\n jnz 1b\n"
+	  "2: mov $0x77, %eax\n syscall\n");
 
 extern const char stepped[], called[];
 
@@ -271,11 +289,32 @@ static void test_interrupt(void)
 	teardown();
 }
 
+static void test_fs_base(void)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	setup(fs_user, fs_user_end - fs_user, false, 0);
+	ku_load_at(vm, ENTRY2, fs_entry, fs_entry_end - fs_entry);
+	set_msr(MSR_LSTAR, ENTRY2);
+	sregs = ku_get_sregs(vcpu);
+	sregs.cr4 |= CR4_FSGSBASE;
+	ku_set_sregs(vcpu, &sregs);
+	ku_run_out(vcpu, PORT);
+	regs = ku_get_regs(vcpu);
+	sregs = ku_get_sregs(vcpu);
+	ktap_ok(regs.rbp == 0 && regs.r12 == 0x60010 + 100 * 0x10,
+		"user code finds the kernel's FS base %#llx", regs.r12);
+	ktap_ok(regs.r13 == regs.r12 && sregs.fs.base == regs.r12,
+		"so do the kernel, %#llx, and userspace, %#llx", regs.r13, sregs.fs.base);
+	teardown();
+}
+
 int main(void)
 {
 	uint64_t at = USER + (called - user_call);
 
-	ktap_plan(2 * 7 + 2 * 2 + 2 + 5 + 4);
+	ktap_plan(2 * 7 + 2 * 2 + 2 + 5 + 4 + 2);
 	test_loop(false);
 	test_loop(true);
 	test_flags(false);
@@ -287,5 +326,6 @@ int main(void)
 	test_call(0x58, true, USER_CS & ~7, 20, "user CS is not present any more");
 	test_call(0x59, true, 0, 20, "IRET to no address");
 	test_interrupt();
+	test_fs_base();
 	ktap_exit();
 }

@@ -50,7 +50,7 @@ static void set_up(void)
 		.vdata_va = CACHE - 0x300000,
 		.vif_va = CACHE - 0x2ff000,
 		.targets = malloc(8 * SOFT_TC_TARGETS),
-		.targets_va = CACHE - 0x180000,
+		.window_va = CACHE - 0x180000,
 		.meta = malloc(soft_tc_meta_size(SIZE)),
 	};
 	demand(!soft_tc_create(&config, &tc));

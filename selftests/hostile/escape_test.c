@@ -42,6 +42,7 @@ KU_CODE64(pieces,
 	  PIECE("mov %rax, 0x28(%rbx)\n swapgs\n mov %rax, 0x28(%rbx)\n swapgs\n swapgs\n")
 	  PIECE("mov %ax, 0x1000(%rbx)\n sti\n pushf\n pop %rax\n cli\n mov %ax, (%rbx)\n sti\n nop\n cli\n")
 	  PIECE("movw $0xffff, (%rbx)\n pushf\n popf\n cli\n pushf\n popf\n")
+	  PIECE("mov %rax, 0xe8(%rbx)\n lea 1f(%rip), %rcx\n mov $0x202, %r11d\n sysretq\n 1: syscall\n")
 	  PIECE("mov %ds, %eax\n mov %ax, 0x50(%rbx)\n mov %ss, %ecx\n mov %cx, %ss\n")
 	  /* Its translations, its switcher. */
 	  PIECE("jmp *%rbx")
@@ -125,7 +126,8 @@ static uint64_t bad_address(void)
 		HOLE, HOLE + 0x4000, HOLE + 0x4498, HOLE + 0x5000, HOLE + 0x6080, HOLE + 0x7ff8,
 		HOLE + 0x100000, HOLE + 0x100020, HOLE + 0x100028, HOLE + 0x100ff8, HOLE + 0x101000,
 		HOLE + 0x200000, HOLE + 0x200008, HOLE + 0x400000, HOLE + 0x400007, HOLE + 0x400123,
-		HOLE + 0xbffff8, HOLE + 0xc00000, 0x800000000000ull, 0x7fffffffffffull,
+		HOLE + 0xbffff8, HOLE + 0xc00000, HOLE + 0x100000000, HOLE + 0x1fffffff8,
+		0x800000000000ull, 0x7fffffffffffull,
 		0x7ffffffffff8ull, 0xffff7fffffffffffull, 0x8000000000000000ull, ~0ull, ~7ull,
 		0xffffffff81000000ull, 0xfffffe0000000000ull, 0, 8, KU_CODE, KU_STACK - 64, KU_STACK,
 	};

@@ -426,7 +426,7 @@ static bool refusals(void)
 	c.size = 0x8000;
 	CHECK(soft_tc_create(&c, &t) == -EINVAL);
 	c = tc_config;
-	c.targets_va += 0x1000;
+	c.window_va += 0x1000;
 	CHECK(soft_tc_create(&c, &t) == -EINVAL);
 	c = tc_config;
 	c.vdata_va = c.va + (1ull << 32);

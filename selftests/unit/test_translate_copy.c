@@ -219,14 +219,17 @@ static void one(u64 base)
 			  copy && decode(&h, copy) ? ZydisMnemonicGetString(h.in.mnemonic) : "?");
 }
 
-/* CALL and JMP through memory: after the spill of RCX, MOV RCX from the same place. */
+/* CALL and JMP through memory: after the spill of RCX, MOV RCX from the same place; by FS: an exit. */
 static bool same_branch(const struct decoded *g, u64 va, u64 addr, bool rip_relative)
 {
 	const ZydisDecodedOperandMem *a = &g->op[0].mem, *b;
 	bool far = rip_relative && g->in.address_width == 64 && (u64)(s64)(s32)addr != addr;
+	struct soft_where w;
 	struct decoded h;
 	unsigned int i;
 
+	if (a->segment == ZYDIS_REGISTER_FS)
+		return !soft_tc_where(tc, va, &w) && w.exit == SOFT_CALLOUT;
 	for (i = 0; i < (far ? 3 : 2); i++) {
 		if (!decode(&h, (void *)va) || h.in.mnemonic != ZYDIS_MNEMONIC_MOV)
 			return false;

@@ -7,9 +7,11 @@
  * back; the end of the guest is a return to env_run() by a longjmp made of
  * registers.
  */
+#include <asm/prctl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/ucontext.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -64,6 +66,26 @@ asm(".text\n"
 	"	pop %r15\n	pop %r14\n	pop %r13\n"
 	"	pop %r12\n	pop %rbp\n	pop %rbx\n"
 	"	ret\n");
+
+/*
+ * Translated code has an FS base of its own, and C code has its thread's data there: the
+ * handler comes and goes with the right one.  ARCH_SET_FS is 0x1002, arch_prctl() 158.
+ */
+void env_signal(int sig, siginfo_t *info, void *context);
+u64 env_host_fs, env_next_fs;
+asm(".text\n"
+	"env_signal:\n"
+	"	push %rdi\n	push %rsi\n	push %rdx\n"
+	"	mov env_host_fs, %rsi\n"
+	"	mov $0x1002, %edi\n	mov $158, %eax\n	syscall\n"
+	"	pop %rdx\n	pop %rsi\n	pop %rdi\n"
+	"	sub $8, %rsp\n"
+	"	call env_handler\n"
+	"	mov env_next_fs, %rsi\n"
+	"	mov $0x1002, %edi\n	mov $158, %eax\n	syscall\n"
+	"	add $8, %rsp\n"
+	"	ret\n");
+static_assert(ARCH_SET_FS == 0x1002 && SYS_arch_prctl == 158);
 
 void *env_map(u64 addr, u64 len)
 {
@@ -266,9 +288,8 @@ static void handle_translated(struct run *run, struct guest *g, int sig,
 	finish(uc);
 }
 
-static void handler(int sig, siginfo_t *info, void *context)
+static void handle(int sig, ucontext_t *uc)
 {
-	ucontext_t *uc = context;
 	struct run *run = current;
 	struct guest g;
 
@@ -298,6 +319,15 @@ static void handler(int sig, siginfo_t *info, void *context)
 		handle_translated(run, &g, sig, uc);
 	else
 		handle_native(run, &g, sig, uc);
+}
+
+void env_handler(int sig, siginfo_t *info, void *context);
+void env_handler(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	handle(sig, uc);
+	env_next_fs = in_cache(uc->uc_mcontext.gregs[REG_RIP]) ? HOLE_WINDOW : env_host_fs;
 }
 
 static u8 *find_ud2(void)
@@ -349,10 +379,11 @@ static void set_handlers(void)
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
 	static u8 stack[1 << 18];
 	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction sa = { .sa_sigaction = handler,
+	struct sigaction sa = { .sa_sigaction = env_signal,
 				.sa_flags = SA_SIGINFO | SA_ONSTACK };
 	unsigned int i;
 
+	syscall(SYS_arch_prctl, ARCH_GET_FS, &env_host_fs);
 	sigaltstack(&ss, NULL);
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &sa, NULL);
@@ -369,6 +400,29 @@ void env_new_cache(u32 tc_size)
 	}
 }
 
+/* targets[], once for the monitor and all over the window for the guest. */
+static u64 *map_targets(void)
+{
+	const u64 size = SOFT_TC_TARGETS * sizeof(u64);
+	int fd = memfd_create("targets", 0);
+	void *own;
+	u64 at;
+
+	if (fd < 0 || ftruncate(fd, size)) {
+		perror("memfd");
+		exit(1);
+	}
+	own = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	for (at = HOLE_WINDOW; at < HOLE_WINDOW + HOLE_WINDOW_SIZE; at += size)
+		if (mmap((void *)at, size, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
+			 0) != (void *)at) {
+			perror("mmap");
+			exit(1);
+		}
+	close(fd);
+	return own;
+}
+
 void env_init(u32 tc_size)
 {
 	vdata = env_map(HOLE_VDATA, 0x1000);
@@ -380,8 +434,8 @@ void env_init(u32 tc_size)
 		.va = HOLE_TC,
 		.vdata_va = HOLE_VDATA,
 		.vif_va = HOLE_VIF,
-		.targets = env_map(HOLE_TARGETS, 0x80000),
-		.targets_va = HOLE_TARGETS,
+		.targets = map_targets(),
+		.window_va = HOLE_WINDOW,
 		.rdtsc = true,
 		.rdtscp = true,
 		.rdpid = true,

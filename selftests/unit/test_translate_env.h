@@ -15,7 +15,8 @@
 #define HOLE		0x500000000000ull
 #define HOLE_VDATA	(HOLE + 0x100000)
 #define HOLE_VIF	(HOLE + 0x101000)
-#define HOLE_TARGETS	(HOLE + 0x280000)
+#define HOLE_WINDOW	(HOLE + 0x100000000ull)
+#define HOLE_WINDOW_SIZE 0x100000000ull
 #define HOLE_TC		(HOLE + 0x400000)
 #define HOLE_TC_SIZE	(4u << 20)
 

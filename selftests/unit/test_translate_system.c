@@ -287,6 +287,8 @@ static const struct {
 	OUT(OTHER, 0x0f, 0xc7, 0x18), OUT(OTHER, 0x0f, 0xc7, 0x28),
 	OUT(OTHER, 0xf3, 0x48, 0x0f, 0xae, 0xc0), OUT(OTHER, 0xf3, 0x48, 0x0f, 0xae, 0xd8),
 	OUT(OTHER, 0xc7, 0xf8, 0, 0, 0, 0), OUT(OTHER, 0xf0, 0xfa),
+	OUT(OTHER, 0x64, 0x8b, 0x00), OUT(OTHER, 0x64, 0xac), OUT(OTHER, 0x64, 0xff, 0x10),
+	OUT(OTHER, 0x64, 0xff, 0x20), OUT(OTHER, 0x64, 0xc5, 0xf8, 0x10, 0x00),
 
 	IN_LINE(0x90), IN_LINE(0xf3, 0x90), IN_LINE(0x0f, 0xae, 0xe8),
 	IN_LINE(0xf3, 0x0f, 0x1e, 0xfa), IN_LINE(0x0f, 0x01, 0xd0),
@@ -295,6 +297,7 @@ static const struct {
 	IN_LINE(0x0f, 0xc7, 0xf0), IN_LINE(0x0f, 0xae, 0x20), IN_LINE(0x0f, 0xc7, 0x20),
 	IN_LINE(0xc5, 0xf8, 0x77), IN_LINE(0x9c), IN_LINE(0xfa), IN_LINE(0x0f, 0x31),
 	IN_LINE(0xc3), IN_LINE(0xff, 0xe0), IN_LINE(0xff, 0x10), IN_LINE(0x8c, 0xd8),
+	IN_LINE(0x64, 0x8b, 0xc0), IN_LINE(0x65, 0x8b, 0x00), IN_LINE(0x64, 0xff, 0xe0),
 	IN_LINE(0x0f, 0x20, 0xd8), IN_LINE(0x0f, 0x20, 0xd0), IN_LINE(0x0f, 0x01, 0x38),
 };
 
@@ -417,6 +420,43 @@ static bool services(void)
 	return good;
 }
 
+/* The guest's FS base is in vdata; what WRFSBASE refuses changes nothing. */
+static bool fs_base(void)
+{
+	struct run run = { .mode = RUN_TRANSLATED };
+	unsigned int i;
+
+	good = true;
+	tc_config.fsgsbase = true;
+	env_new_cache(HOLE_TC_SIZE);
+	vdata->fs_base = 0x7edcba9876543210;
+	run = SNIPPET(0xf3, 0x48, 0x0f, 0xae, 0xc7);
+	CHECK(run.g.gpr[UMBRA_RDI] == 0x7edcba9876543210);
+	check_kept(&run, BIT(UMBRA_RDI));
+	run = SNIPPET(0xf3, 0x41, 0x0f, 0xae, 0xc5);
+	CHECK(run.g.gpr[UMBRA_R13] == 0x76543210);
+	check_kept(&run, BIT(UMBRA_R13));
+	run = SNIPPET(0xf3, 0x0f, 0xae, 0xd3);
+	CHECK(vdata->fs_base == 0x33333333);
+	check_kept(&run, 0);
+	/* MOV RCX, imm64; WRFSBASE RCX; a call and its return, by the engine's base */
+	run = SNIPPET(0x48, 0xb9, 0, 0, 0x56, 0x34, 0x12, 0x7f, 0, 0, 0xf3, 0x48, 0x0f, 0xae, 0xd1,
+		      0xe8, 2, 0, 0, 0, 0xeb, 1, 0xc3);
+	CHECK(vdata->fs_base == 0x7f1234560000 && run.g.gpr[UMBRA_RCX] == 0x7f1234560000);
+	check_kept(&run, BIT(UMBRA_RCX));
+	put_code((u8 []){ 0xf3, 0x48, 0x0f, 0xae, 0xd1 }, 5);
+	for (i = 0; i < 16; i++)
+		run.g.gpr[i] = 0x1111111111111111ull * i;
+	run.g.gpr[UMBRA_RSP] = STACK;
+	run.g.rip = CODE;
+	run.g.flags = 0x8d5;
+	env_run(&run);
+	CHECK(run.signal && !run.problem && run.g.rip == CODE);
+	CHECK(vdata->fs_base == 0x7f1234560000);
+	check_kept(&run, 0);
+	return good;
+}
+
 static bool which_exit(void)
 {
 	struct soft_where w;
@@ -482,7 +522,7 @@ int main(void)
 	tc_config.single = true;
 	tc_config.swapgs = getauxval(AT_HWCAP2) & 2;
 	env_new_cache(HOLE_TC_SIZE);
-	ktap_plan(13);
+	ktap_plan(14);
 	ktap_ok(interrupt_flag(), "CLI and STI");
 	ktap_ok(shadow(), "the boundary after STI");
 	ktap_ok(sti_traps(), "STI while an interrupt waits");
@@ -499,5 +539,9 @@ int main(void)
 	ktap_ok(operands(), "operands of what exits");
 	ktap_ok(invlpg(), "INVLPG has its address");
 	ktap_ok(services(), "SYSRET and IRETQ by the switcher");
+	if (tc_config.swapgs)
+		ktap_ok(fs_base(), "RDFSBASE and WRFSBASE");
+	else
+		ktap_skip("RDFSBASE and WRFSBASE", "no FSGSBASE here");
 	ktap_exit();
 }

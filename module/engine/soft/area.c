@@ -142,6 +142,12 @@ static void build_trees(struct soft_area *area)
 	map_switcher(area, area->kernel_pt[0]);
 	map(area->kernel_pt[0], SOFT_VDATA_OFFSET, area->vdata, RW | PTE_U);
 	map(area->kernel_pt[0], SOFT_VIF_OFFSET, area->vif, RW | PTE_U);
+
+	for (i = 0; i < ENTRIES; i++)
+		area->window[i] = area->kernel[1][SOFT_TARGETS_OFFSET >> 21];
+	for (i = 0; i < SOFT_WINDOW_SIZE >> 30; i++)
+		area->kernel[0][(SOFT_WINDOW_OFFSET >> 30) + i] =
+			virt_to_phys(area->window) | LINK | PTE_U;
 }
 
 /**
@@ -236,6 +242,7 @@ static void build_frame(struct soft_area *area)
 	frame->im_cr3 = virt_to_phys(area->im_pgd);
 	frame->hole_entry = blob_va(umbra_soft_blob_enter);
 	frame->host_resume = (u64)umbra_soft_resume;
+	frame->kernel_fsbase = SOFT_HOLE + SOFT_WINDOW_OFFSET;
 	frame->self = (u64)frame;
 	frame->gdtr.limit = SOFT_GDT_ENTRIES * 8 - 1;
 	frame->gdtr.base = SOFT_HOLE + SOFT_GDT_OFFSET;
@@ -276,6 +283,7 @@ static bool alloc_tables(struct soft_area *area)
 		ok &= !!(area->kernel[i] = new_page());
 	for (i = 0; i < SOFT_NR_TABLES; i++)
 		ok &= !!(area->kernel_pt[i] = new_page());
+	ok &= !!(area->window = new_page());
 	/*
 	 * With page-table isolation the host takes a CR3 with bit 12 set for one
 	 * of user mode.
@@ -324,6 +332,7 @@ int umbra_soft_area_create(struct soft_area *area)
 	BUILD_BUG_ON(offsetof(struct soft_frame, kernel_sel) != SF_KERNEL_SEL);
 	BUILD_BUG_ON(offsetof(struct soft_frame, to_kernel) != SF_TO_KERNEL);
 	BUILD_BUG_ON(offsetof(struct soft_frame, to_user) != SF_TO_USER);
+	BUILD_BUG_ON(offsetof(struct soft_frame, user_fsbase) != SF_USER_FSBASE);
 	BUILD_BUG_ON(offsetof(struct soft_vdata, spill[SOFT_SPILL_RCX]) != VD_SPILL_RCX);
 	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_ES]) != VD_SEL_ES);
 	BUILD_BUG_ON(offsetof(struct soft_vdata, sel[UMBRA_CS]) != VD_SEL_CS);
@@ -333,6 +342,7 @@ int umbra_soft_area_create(struct soft_area *area)
 	BUILD_BUG_ON(offsetof(struct soft_vdata, r11) != VD_R11);
 	BUILD_BUG_ON(offsetof(struct soft_vdata, iret) != VD_IRET);
 	BUILD_BUG_ON(offsetof(struct soft_vdata, desc) != VD_DESC);
+	BUILD_BUG_ON(offsetof(struct soft_vdata, fs_base) != VD_FS_BASE);
 	BUILD_BUG_ON(SF_TOP % 16);
 
 	if (!alloc_tables(area) || !alloc_pages_of(area)) {
@@ -368,6 +378,7 @@ int umbra_soft_area_cache(struct soft_area *area)
 {
 	/* A caller at the limit of its memory cgroup is told, the log is not. */
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	u64 at;
 
 	area->targets = __vmalloc(SOFT_TC_TARGETS * 8, gfp | __GFP_ZERO);
 	area->tc = __vmalloc(SOFT_TC_SIZE, gfp | __GFP_ZERO);
@@ -376,7 +387,10 @@ int umbra_soft_area_cache(struct soft_area *area)
 		free_cache(area);
 		return -ENOMEM;
 	}
-	map_vmalloc(area, SOFT_TARGETS_OFFSET, area->targets, SOFT_TC_TARGETS * 8, RO | PTE_U);
+	/* All of its page table, which the window is made of. */
+	for (at = 0; at < PMD_SIZE; at += SOFT_TC_TARGETS * 8)
+		map_vmalloc(area, SOFT_TARGETS_OFFSET + at, area->targets, SOFT_TC_TARGETS * 8,
+			    RO | PTE_U);
 	map_vmalloc(area, SOFT_TC_OFFSET, area->tc, SOFT_TC_SIZE, RX | PTE_U);
 	return 0;
 }
@@ -402,6 +416,7 @@ void umbra_soft_area_destroy(struct soft_area *area)
 		free_one(area->kernel[i]);
 	for (i = 0; i < SOFT_NR_TABLES; i++)
 		free_one(area->kernel_pt[i]);
+	free_one(area->window);
 	for (i = 0; i < ARRAY_SIZE(area->stacks); i++)
 		free_one(area->stacks[i]);
 	free_pages((unsigned long)area->im_pgd, 1);

@@ -48,7 +48,7 @@ static int create_cache(struct soft_vcpu *soft)
 		.va = SOFT_HOLE + SOFT_TC_OFFSET,
 		.vdata_va = SOFT_HOLE + SOFT_VDATA_OFFSET,
 		.vif_va = SOFT_HOLE + SOFT_VIF_OFFSET,
-		.targets_va = SOFT_HOLE + SOFT_TARGETS_OFFSET,
+		.window_va = SOFT_HOLE + SOFT_WINDOW_OFFSET,
 		.swapgs = true,
 		.rdtsc = true,
 		.serialize = true,

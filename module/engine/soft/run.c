@@ -146,6 +146,8 @@ static void vdata_in(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 
 	area->vif->iff = regs->rflags & X86_EFLAGS_IF;
 	vdata->kernel_gs_base = regs->kernel_gs_base;
+	vdata->fs_base = regs->seg[UMBRA_FS].base;
+	area->frame->user_fsbase = regs->seg[UMBRA_FS].base;
 	vdata->tsc_offset = vcpu->tsc_offset;
 	vdata->tsc_aux = vcpu->tsc_aux;
 	vdata->cr[0] = regs->cr0;
@@ -253,6 +255,9 @@ static void enter_kernel(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	frame->rflags = (vcpu->regs.rflags & SOFT_FLAGS_KERNEL) | X86_EFLAGS_FIXED |
 			(soft->step ? X86_EFLAGS_TF : X86_EFLAGS_IF);
 	frame->fast = soft->step ? 0 : soft->fast;
+	/* While it is stepped through, a WRFSBASE has the other one for a moment. */
+	if (!soft->step)
+		frame->fsbase = frame->kernel_fsbase;
 }
 
 static void switch_worlds(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)

@@ -358,6 +358,8 @@ static void take_seg(struct soft_vcpu *soft, struct umbra_seg *seg, u16 sel)
 void umbra_soft_segs_back(struct soft_vcpu *soft, struct umbra_regs *regs)
 {
 	const struct soft_frame *frame = soft->area.frame;
+	/* The page is the guest's to write. */
+	u64 fs_base = READ_ONCE(soft->area.vdata->fs_base);
 
 	if (soft->live) {
 		take_seg(soft, &regs->seg[UMBRA_DS], frame->ds);
@@ -366,7 +368,10 @@ void umbra_soft_segs_back(struct soft_vcpu *soft, struct umbra_regs *regs)
 		take_seg(soft, &regs->seg[UMBRA_GS], frame->gs);
 	}
 	/* Behind the selectors, which bring bases of their own. */
-	regs->seg[UMBRA_FS].base = frame->fsbase;
+	if (regs->cpl)
+		regs->seg[UMBRA_FS].base = frame->fsbase;
+	else if (umbra_canonical(fs_base, SOFT_VA_BITS))
+		regs->seg[UMBRA_FS].base = fs_base;
 	regs->seg[UMBRA_GS].base = frame->gsbase;
 	/* Without live segments it was kernel code, and stayed that. */
 	if (regs->cpl == 0 || frame->vector == SOFT_VEC_SYSCALL ||

@@ -10,6 +10,7 @@
  *   0x0101000  struct soft_vif					guest kernel, RW or RO
  *   0x0200000  targets of indirect branches			guest kernel, RO
  *   0x0400000  translation cache				guest kernel, RX
+ *   4 to 8 GiB  the targets, again and again			guest kernel, RO
  *
  * "Guest kernel" is code at CPL 3 in the kernel view; the user view has the
  * switcher only.
@@ -34,6 +35,9 @@
 #define SOFT_TARGETS_OFFSET	0x0200000
 #define SOFT_TC_OFFSET		0x0400000
 #define SOFT_TC_SIZE		0x0800000
+/* Translated code's FS base: see tc_slot.c. */
+#define SOFT_WINDOW_OFFSET	0x100000000ull
+#define SOFT_WINDOW_SIZE	0x100000000ull
 
 /* Guest addresses have so many bits; those of user code end in the middle. */
 #define SOFT_VA_BITS		48
@@ -53,6 +57,7 @@
  * @user: PDPT, PD, PT of the user view
  * @kernel: PDPT, PD of the kernel view
  * @kernel_pt: its page tables
+ * @window: page directory of every GiB of the window
  * @vdata: for translated code
  * @vif: virtual RFLAGS.IF
  * @targets: where indirect branches go; like @tc and @meta NULL before the
@@ -72,6 +77,7 @@ struct soft_area {
 	u64 *user[3];
 	u64 *kernel[2];
 	u64 *kernel_pt[SOFT_NR_TABLES];
+	u64 *window;
 	struct soft_vdata *vdata;
 	struct soft_vif *vif;
 	u64 *targets;

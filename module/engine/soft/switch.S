@@ -273,6 +273,11 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	mov	%fs, VDATA(VD_SEL_FS)
 	mov	%gs, VDATA(VD_SEL_GS)
 	movw	$0, VIF
+	rdfsbase %rax
+	mov	%rax, VDATA(VD_FS_BASE)
+	mov	%rax, FRAME(SF_USER_FSBASE)
+	mov	FRAME(SF_KERNEL_FSBASE), %rax
+	wrfsbase %rax
 
 	/* Step 3: the real flags. */
 	mov	FRAME(SF_SYSCALL_KEEP), %rax
@@ -316,6 +321,17 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	mov	%rcx, FRAME(SF_TO_USER)
 	cmpl	$0x7fff, FRAME(SF_TO_USER + 4)
 	ja	.Lslow_service
+	/* FS base: what user code had, or canonical. */
+	mov	VDATA(VD_FS_BASE), %rcx
+	cmp	%rcx, FRAME(SF_USER_FSBASE)
+	je	.Lsame_base\@
+	mov	%rcx, FRAME(SF_TO_USER + 16)	/* for a moment */
+	shl	$16, %rcx
+	sar	$16, %rcx
+	cmp	%rcx, FRAME(SF_TO_USER + 16)
+	jne	.Lslow_service
+	mov	%rcx, FRAME(SF_USER_FSBASE)
+.Lsame_base\@:
 	.endm
 
 .Lservice:
@@ -366,7 +382,9 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	and	$SOFT_FLAGS_VIRTUAL, %eax
 	mov	%rax, FRAME(SF_VFLAGS)
 
-	/* Step 2: registers that SYSCALL took, while soft_vdata has them. */
+	/* Step 2: FS base, and the registers that SYSCALL took, while soft_vdata has them. */
+	mov	FRAME(SF_USER_FSBASE), %rcx
+	wrfsbase %rcx
 	mov	VDATA(VD_SPILL_RCX), %rcx
 	mov	VDATA(VD_R11), %r11
 

@@ -129,7 +129,9 @@
 #define SF_SAVE_RAX		0x108
 #define SF_TO_KERNEL		0x110	/* RIP, CS, RFLAGS, RSP, SS */
 #define SF_TO_USER		0x138
-#define SF_UNUSED		0x160
+#define SF_KERNEL_FSBASE	0x160
+#define SF_USER_FSBASE		0x168
+#define SF_UNUSED		0x170
 #define SF_GPR			0x408
 #define SF_VECTOR		0x488
 #define SF_ERROR		0x490
@@ -151,6 +153,7 @@
 #define VD_SERVICE		0x68
 #define VD_IRET			0x70	/* RIP, CS, RFLAGS, RSP, SS */
 #define VD_DESC			0x98	/* CS, SS */
+#define VD_FS_BASE		0xe8
 
 #ifndef __ASSEMBLY__
 
@@ -218,6 +221,8 @@ struct soft_iret {
  * @to_kernel: frame for IRETQ to the translation of the guest's LSTAR; C code has filled in
  *	RIP, CS and SS
  * @to_user: frame for IRETQ to user code; C code has filled in CS and SS
+ * @kernel_fsbase: the real FS base of translated code
+ * @user_fsbase: FS base to enter user code with; canonical
  * @unused: room for the processor's stack and the entry code's
  * @gpr: guest registers, enum umbra_gpr
  * @vector: why the guest stopped: vector or SOFT_VEC_*
@@ -250,6 +255,7 @@ struct soft_frame {
 	u64 cr3_user, cr3_kernel, cr4_user, cr4_kernel;
 	u64 save_rax;
 	struct soft_iret to_kernel, to_user;
+	u64 kernel_fsbase, user_fsbase;
 	u8 unused[SF_GPR - SF_UNUSED];
 	u64 gpr[16];
 	u64 vector, error;

@@ -110,7 +110,7 @@ int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **out)
 	struct soft_tc *tc = config->meta;
 
 	if (!config->size || config->size & 0xffff || config->size > 1u << 30 ||
-	    config->targets_va & (SOFT_TC_TARGETS * sizeof(u64) - 1) ||
+	    config->window_va & (SOFT_TC_TARGETS * sizeof(u64) - 1) ||
 	    !in_reach(config->vdata_va, config->va, config->size) ||
 	    !in_reach(config->vif_va, config->va, config->size))
 		return -EINVAL;

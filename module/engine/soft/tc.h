@@ -24,7 +24,8 @@
  * so each block costs at most one SOFT_CHAIN.  Indirect branches, RET among
  * them, jump through targets[RIP & 0xffff] to a prologue of the block, which
  * compares the whole RIP with its own and otherwise goes to the next block of
- * the same slot, at the end to the common SOFT_MISS.
+ * the same slot, at the end to the common SOFT_MISS.  The real FS base is theirs
+ * (tc_slot.c), the guest's is in vdata.
  */
 #ifndef UMBRA_SOFT_TC_H
 #define UMBRA_SOFT_TC_H
@@ -44,9 +45,10 @@ struct soft_tc;
  * @vdata_va: struct soft_vdata for the guest, within 2 GiB of @va
  * @vif_va: struct soft_vif for the guest, within 2 GiB of @va
  * @targets: the monitor's mapping of targets[SOFT_TC_TARGETS]
- * @targets_va: the same for the guest, aligned to 512 KiB
+ * @window_va: the same for the guest, over and over in 4 GiB from here on; the real FS
+ *	base while translations run; aligned to 512 KiB
  * @meta: soft_tc_meta_size(@size) bytes for records, aligned to 8, any content
- * @fsgsbase: RD/WR{FS,GS}BASE run natively (guest CR4.FSGSBASE is set)
+ * @fsgsbase: RD/WR{FS,GS}BASE in line (guest CR4.FSGSBASE is set)
  * @swapgs: SWAPGS in line: the real CR4.FSGSBASE is set
  * @rdtsc: RDTSC in line
  * @rdtscp: RDTSCP in line (the guest has it)
@@ -63,7 +65,7 @@ struct soft_tc_config {
 	u64 vdata_va;
 	u64 vif_va;
 	u64 *targets;
-	u64 targets_va;
+	u64 window_va;
 	void *meta;
 	bool fsgsbase;
 	bool swapgs;

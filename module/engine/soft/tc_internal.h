@@ -41,7 +41,7 @@
 
 /* Where the displacement of a prologue's jump to the next one is. */
 #define TC_PROLOGUE_JMP		17
-#define TC_PROLOGUE_LONG_JMP	38
+#define TC_PROLOGUE_LONG_JMP	45
 
 #define TC_BLOCK_DROPPED	BIT(0)
 #define TC_BLOCK_THUNK		BIT(1)	/* a prologue alone, for another block */

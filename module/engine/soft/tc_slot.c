@@ -9,6 +9,11 @@
  *
  *   targets[slot] -> prologue of A -> prologue of B -> miss
  *
+ * The branch has the RIP in RCX and jumps by FS:[ECX * 8].  An address of 32 bits (67
+ * prefix) is within 4 GiB of the FS base whatever RCX is, and all that the guest sees there is
+ * targets[], every 512 KiB again: the page tables do what would take an AND, and with
+ * it the guest's flags or one more register.
+ *
  * The newest comes first.  The list is short, so that an interrupt is not
  * kept waiting while the monitor steps through it.
  */

@@ -339,6 +339,7 @@ void tc_emit_common(struct soft_tc *tc)
 	struct tc_build b = { .tc = tc };
 
 	tc->miss = b.pos;
+	emit_store(&b, UMBRA_RCX, VDATA(&b, rip));
 	emit_reload(&b, SOFT_SPILL_RCX);
 	tc->miss_hlt = b.pos;
 	emit_u8(&b, 0xf4);

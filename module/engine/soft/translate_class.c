@@ -81,11 +81,19 @@ static u8 group_7(const struct soft_tc *tc, const struct umbra_insn *in)
 	return OUT(OTHER);
 }
 
-/* 0F AE: RDFSBASE and its kind; the rest is for everybody. */
+/* 0F AE: RDFSBASE and its kind; the rest is for everybody.  GS has the guest's base. */
 static u8 group_15(const struct soft_tc *tc, const struct umbra_insn *in)
 {
-	if (in->mod == 3 && in->rep == 0xf3)
-		return tc->c.fsgsbase ? TC_COPY : OUT(OTHER);
+	if (in->mod != 3 || in->rep != 0xf3)
+		return TC_COPY;
+	if (!tc->c.fsgsbase)
+		return OUT(OTHER);
+	switch (in->modrm >> 3 & 7) {
+	case 0:
+		return TC_RDFSBASE;
+	case 2:
+		return TC_WRFSBASE;
+	}
 	return TC_COPY;
 }
 
@@ -125,15 +133,24 @@ static u8 legacy_row(const struct soft_tc *tc, const struct umbra_insn *in)
 	return map_0f[in->opcode];
 }
 
+/* A memory operand, as far as an encoding says so, with FS: its real base is the engine's. */
+static bool by_fs(const struct umbra_insn *in)
+{
+	return in->seg == UMBRA_FS && !(in->has_modrm && in->mod == 3);
+}
+
 /* Forms for which an action has no code. */
 static bool action_takes(const struct soft_tc *tc, const struct umbra_insn *in,
 			 u8 action)
 {
 	switch (action) {
 	case TC_COPY:
-		return true;
+		return !by_fs(in);
 	case TC_LEA:
 		return !in->lock;
+	case TC_JMP_IND:
+	case TC_CALL_IND:
+		return !in->lock && !in->osz && !by_fs(in);
 	case TC_MOV_SREG:
 		return !in->lock && in->mod == 3;
 	case TC_MOV_FROM_CR:
@@ -145,6 +162,8 @@ static bool action_takes(const struct soft_tc *tc, const struct umbra_insn *in,
 	case TC_RDTSC:
 		return !in->lock && tc->c.rdtsc;
 	case TC_RDPID:
+	case TC_RDFSBASE:
+	case TC_WRFSBASE:
 	case TC_SERIALIZE:
 	case TC_SWAPGS:
 	case TC_RDTSCP:
@@ -183,7 +202,7 @@ u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op)
 		return TC_CALLOUT;
 	/* XOP 09 12: LLWPCB, SLWPCB */
 	if (in->enc != UMBRA_ENC_LEGACY)
-		return in->enc == UMBRA_ENC_XOP && in->opcode == 0x12 ?
+		return by_fs(in) || (in->enc == UMBRA_ENC_XOP && in->opcode == 0x12) ?
 		       TC_CALLOUT : TC_COPY;
 	row = legacy_row(tc, in);
 	if (row & 0x80) {

@@ -2,29 +2,27 @@
 /*
  * DOC: translator, branches and exits
  *
- * Direct branches become chains (tc_chain.c).  Indirect ones leave their target
- * in vdata.rip and jump through targets[]; the prologue over there compares
- * (tc_slot.c).  RET, the most frequent of all, is nine instructions:
+ * Direct branches become chains (tc_chain.c).  Indirect ones have their target in
+ * RCX and jump through targets[]; the prologue over there compares
+ * (tc_slot.c).  RET, the most frequent of all, is six instructions:
  *
- *	pop [vdata.rip]			; the only one that may fault
  *	mov [vdata.spill.rcx], rcx
- *	mov rcx, targets >> 3
- *	mov cx, [vdata.rip]
- *	jmp [rcx * 8]
+ *	pop rcx				; the only one that may fault
+ *	jmp fs:[ecx * 8]
  *   prologue:
- *	mov rcx, [vdata.rip]
  *	lea rcx, [rcx - RIP]
  *	jrcxz over
+ *	lea rcx, [rcx + RIP]
  *	jmp next prologue, or miss
  *   over:
  *	mov rcx, [vdata.spill.rcx]
  *
- * targets[] is aligned to its size, so that 16 bits of RIP merged into its
- * address are an index, without arithmetic and without touching a flag.
+ * None of them touches a flag.
  */
 #include "translate_internal.h"
 
 #define X86_HLT		0xf4
+#define X86_JMP		0xe9
 
 static struct tc_chain *new_chain(struct tc_build *b, u64 target)
 {
@@ -147,12 +145,10 @@ void emit_call(struct tc_build *b)
 	emit_chain(b, target, true);
 }
 
-/* Go where vdata.rip says; RCX is spilled. */
+/* Go where RCX says, which is spilled: JMP FS:[ECX * 8]. */
 static void emit_dispatch(struct tc_build *b)
 {
-	emit_mov_imm(b, UMBRA_RCX, b->tc->c.targets_va >> 3);
-	emit_rip(b, (u8 []){ 0x66, 0x8b }, 2, UMBRA_RCX, VDATA(b, rip), 0);
-	emit_bytes(b, (u8 []){ 0xff, 0x24, 0xcd, 0, 0, 0, 0 }, 7);
+	emit_bytes(b, (u8 []){ 0x64, 0x67, 0xff, 0x24, 0xcd, 0, 0, 0, 0 }, 9);
 }
 
 /**
@@ -163,15 +159,22 @@ void emit_ret(struct tc_build *b)
 {
 	u16 bytes = b->in.opcode == 0xc2 ? b->in.imm : 0;
 
-	emit_rip(b, (u8 []){ 0x8f }, 1, 0, VDATA(b, rip), 0);
-	emit_mark(b, TC_MARK_MIDDLE, 0);
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, SPILL(RCX));
+	emit_u8(b, 0x59);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 	if (bytes) {
 		emit_bytes(b, (u8 []){ 0x48, 0x8d, 0xa4, 0x24 }, 4);
 		emit_u32(b, bytes);
 	}
-	emit_spill(b, SOFT_SPILL_RCX);
-	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 	emit_dispatch(b);
+}
+
+/* MOV RCX, reg */
+static void emit_copy_register(struct tc_build *b, u8 reg)
+{
+	emit_bytes(b, (u8 []){ 0x48 | (reg >= 8 ? UMBRA_REX_R : 0), 0x89,
+			       0xc0 | (reg & 7) << 3 | UMBRA_RCX }, 3);
 }
 
 /**
@@ -181,24 +184,16 @@ void emit_ret(struct tc_build *b)
  */
 void emit_indirect(struct tc_build *b, bool call)
 {
-	u8 middle = call ? TC_MARK_MIDDLE : 0;
-
-	if (b->in.mod == 3) {
-		emit_store(b, b->in.rm, VDATA(b, rip));
-		if (call) {
-			emit_push_return(b);
-			emit_mark(b, middle, 0);
-		}
-		emit_spill(b, SOFT_SPILL_RCX);
-	} else {
-		emit_spill(b, SOFT_SPILL_RCX);
-		emit_mark(b, 0, SPILL(RCX));
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, SPILL(RCX));
+	if (b->in.mod != 3)
 		emit_load_operand(b, UMBRA_RCX);
-		emit_store(b, UMBRA_RCX, VDATA(b, rip));
-		if (call)
-			emit_push_return(b);
+	else if (b->in.rm != UMBRA_RCX)
+		emit_copy_register(b, b->in.rm);
+	if (call) {
+		emit_push_return(b);
+		emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 	}
-	emit_mark(b, middle, SPILL(RCX));
 	emit_dispatch(b);
 }
 
@@ -242,16 +237,48 @@ void emit_service_exit(struct tc_build *b, u8 op)
 	emit_u32(b, b->block);
 }
 
-/* RCX -= RIP of the block, where a disp32 cannot say it. */
-static void emit_subtract_long(struct tc_build *b, u64 rip)
+/* RCX += @add, where a disp32 cannot say it, by RDX, which is spilled. */
+static void emit_add_long(struct tc_build *b, u64 add)
+{
+	emit_bytes(b, (u8 []){ 0x48, 0xba }, 2);
+	emit_u64(b, add);
+	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x0c, 0x11 }, 4);
+}
+
+static void emit_add(struct tc_build *b, u64 add)
+{
+	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x89 }, 3);
+	emit_u32(b, add);
+}
+
+/* To the next prologue; where that is comes later. */
+static void emit_next(struct tc_build *b)
+{
+	emit_u8(b, X86_JMP);
+	emit_u32(b, b->tc->miss - (b->pos + 4));
+}
+
+static void emit_compare_long(struct tc_build *b, u64 rip)
 {
 	emit_spill(b, SOFT_SPILL_RDX);
 	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX) | SPILL(RDX));
-	emit_bytes(b, (u8 []){ 0x48, 0xba }, 2);
-	emit_u64(b, -rip);
-	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x0c, 0x11 }, 4);
+	emit_add_long(b, -rip);
+	emit_bytes(b, (u8 []){ 0xe3, 26 }, 2);
+	emit_add_long(b, rip);
 	emit_reload(b, SOFT_SPILL_RDX);
 	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+	emit_next(b);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX) | SPILL(RDX));
+	emit_reload(b, SOFT_SPILL_RDX);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+}
+
+static void emit_compare(struct tc_build *b, u64 rip)
+{
+	emit_add(b, -rip);
+	emit_bytes(b, (u8 []){ 0xe3, 12 }, 2);
+	emit_add(b, rip);
+	emit_next(b);
 }
 
 /**
@@ -259,7 +286,7 @@ static void emit_subtract_long(struct tc_build *b, u64 rip)
  * @b: the block
  * @block: its record, or that of the prologue alone
  *
- * RCX is spilled, and vdata.rip is where the branch leads.
+ * RCX is spilled, and says where the branch leads.
  */
 void emit_prologue(struct tc_build *b, struct tc_block *block)
 {
@@ -268,16 +295,12 @@ void emit_prologue(struct tc_build *b, struct tc_block *block)
 	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 	block->start = b->pos;
 	block->flags |= TC_BLOCK_PROLOGUE;
-	emit_load(b, UMBRA_RCX, VDATA(b, rip));
-	if (tc_sext32(-rip)) {
-		emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x89 }, 3);
-		emit_u32(b, -rip);
+	if (tc_sext32(rip) && tc_sext32(-rip)) {
+		emit_compare(b, rip);
 	} else {
 		block->flags |= TC_BLOCK_LONG;
-		emit_subtract_long(b, rip);
+		emit_compare_long(b, rip);
 	}
-	emit_bytes(b, (u8 []){ 0xe3, 5, 0xe9 }, 3);
-	emit_u32(b, b->tc->miss - (b->pos + 4));
 	emit_reload(b, SOFT_SPILL_RCX);
 	emit_mark(b, 0, 0);
 }

@@ -108,6 +108,30 @@ static u8 rex_r(u8 reg)
 	return 0x40 | (reg >= 8 ? UMBRA_REX_R : 0);
 }
 
+static void emit_rdfsbase(struct tc_build *b)
+{
+	u64 base = VDATA(b, fs_base);
+
+	if (b->in.rex & UMBRA_REX_W)
+		emit_load(b, b->in.rm, base);
+	else
+		emit_rip(b, (u8 []){ rex_r(b->in.rm), 0x8b }, 2, b->in.rm, base, 0);
+}
+
+/* The guest's own WRFSBASE judges the value; what it wrote is kept, and ours comes back. */
+static void emit_wrfsbase(struct tc_build *b)
+{
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, 0, SPILL(RCX));
+	emit_bytes(b, b->code, b->in.len);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+	emit_bytes(b, (u8 []){ 0xf3, 0x48, 0x0f, 0xae, 0xc1 }, 5);
+	emit_store(b, UMBRA_RCX, VDATA(b, fs_base));
+	emit_mov_imm(b, UMBRA_RCX, b->tc->c.window_va);
+	emit_bytes(b, (u8 []){ 0xf3, 0x48, 0x0f, 0xae, 0xd1 }, 5);
+	emit_reload(b, SOFT_SPILL_RCX);
+}
+
 /* MOV reg, Sreg: zero-extended, or 16 bits alone (SDM Vol. 2B, MOV). */
 static void emit_mov_sreg(struct tc_build *b)
 {
@@ -216,6 +240,12 @@ void emit_system(struct tc_build *b, u8 action)
 	case TC_RDPID:
 		emit_rip(b, (u8 []){ rex_r(b->in.rm), 0x8b }, 2, b->in.rm,
 			 VDATA(b, tsc_aux), 0);
+		break;
+	case TC_RDFSBASE:
+		emit_rdfsbase(b);
+		break;
+	case TC_WRFSBASE:
+		emit_wrfsbase(b);
 		break;
 	case TC_MOV_SREG:
 		emit_mov_sreg(b);

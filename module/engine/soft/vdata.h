@@ -24,7 +24,7 @@ enum soft_spill {
 /**
  * struct soft_vdata - virtual registers and scratch
  * @spill: the guest's RAX, RCX, RDX, RSP while a translation uses the real one
- * @rip: target of an indirect branch under way: guest RIP of SOFT_MISS
+ * @rip: guest RIP of SOFT_MISS
  * @kernel_gs_base: what SWAPGS exchanges with the real GS base; canonical
  * @tsc_offset: added to the real TSC by RDTSC and RDTSCP
  * @tsc_aux: ECX of RDTSCP, result of RDPID; the upper half is zero
@@ -39,6 +39,7 @@ enum soft_spill {
  * @gdt: where the descriptors of user CS and SS are, or anywhere harmless
  * @gva: operand of an INVLPG that exits
  * @cr: CR0 to CR4 as the guest reads them (CR1: nothing); writing them is an exit
+ * @fs_base: the guest's FS base; the real one leads to targets[]
  */
 struct soft_vdata {
 	u64 spill[SOFT_NR_SPILL];
@@ -57,6 +58,7 @@ struct soft_vdata {
 	u64 gdt[2];
 	u64 gva;
 	u64 cr[5];
+	u64 fs_base;
 };
 
 /**
