@@ -73,6 +73,8 @@ int emul_op_sysret(struct umbra_emul *e, struct emul_insn *in)
 		e->r.rflags |= X86_EFLAGS_IF;
 	e->r.rip = to64 ? rip : (u32)rip;
 	set_cs_ss(e, (to64 ? cs + 16 : cs) | 3, (cs + 8) | 3, 3, to64);
+	/* unlike IRET's and POPF's, a TF that it sets traps at once */
+	in->tf = e->r.rflags & X86_EFLAGS_TF;
 	return UMBRA_EMUL_OK;
 }
 

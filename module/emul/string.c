@@ -235,10 +235,10 @@ static unsigned int one_block(struct umbra_emul *e, struct emul_insn *in, bool s
 	gva_t from = 0, to = 0;
 	u8 buf[BLOCK];
 
+	/* The destination becomes dirty by being looked at: not before the source is known to be there. */
 	if (len < 2 * size ||
+	    (src && !block_at(e, in, source_seg(in), UMBRA_RSI, 0, &len, &from)) ||
 	    !block_at(e, in, UMBRA_ES, UMBRA_RDI, UMBRA_ACC_WRITE, &len, &to))
-		return 0;
-	if (src && !block_at(e, in, source_seg(in), UMBRA_RSI, 0, &len, &from))
 		return 0;
 	/* What is written within the block is not read in it (pages may be aliases). */
 	if (src && ((to - from - 1) & ~UMBRA_PAGE_MASK) < len - 1)

@@ -133,7 +133,10 @@ static int op_cmpxchg(struct umbra_emul *e, gva_t gva, const void *old,
 static bool op_is_memory(struct umbra_emul *e, gva_t gva, unsigned int len,
 			 unsigned int acc)
 {
-	return to_env(e)->blocks && !check_range(e, gva, len, acc);
+	if (!to_env(e)->blocks || check_range(e, gva, len, acc))
+		return false;
+	to_env(e)->block_writes += !!(acc & UMBRA_ACC_WRITE);
+	return true;
 }
 
 static int op_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in,

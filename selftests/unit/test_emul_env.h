@@ -52,6 +52,7 @@ struct env_region {
  * @invlpg: last address
  * @writes: write callbacks so far
  * @blocks: memory may be moved by blocks
+ * @block_writes: times that memory was found writable for that
  */
 struct env {
 	struct umbra_emul e;
@@ -76,6 +77,7 @@ struct env {
 	u64 invlpg;
 	unsigned int writes;
 	bool blocks;
+	unsigned int block_writes;
 };
 
 void env_init(struct env *v);

@@ -461,6 +461,15 @@ static void syscall_sysret(void)
 	EXPECT(v.regs.rflags == 0x203);
 	v.regs.rip = CODE;
 	EXPECT(faulted(RUN(0x0f, 0x07), 13, 0));
+	/* TF from R11 traps at once (Linux's entry_64.S says so of the makers' processors) */
+	v.regs.cpl = 0;
+	v.regs.gpr[UMBRA_RCX] = CODE + 2;
+	v.regs.gpr[UMBRA_R11] = X86_EFLAGS_TF;
+	EXPECT(RUN(0x48, 0x0f, 0x07) == UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.vector == 1 && v.e.fault.addr == 0x4000);
+	EXPECT(v.regs.cpl == 3 && v.regs.rip == CODE + 2);
+	v.regs.rflags = X86_EFLAGS_FIXED;
+	v.regs.rip = CODE;
 	v.regs.efer &= ~1ull;
 	EXPECT(faulted(RUN(0x0f, 0x05), 6, 0));
 	/* without SCE there is no such instruction, whoever tries it (APM Vol. 3, SYSRET) */

@@ -56,6 +56,13 @@ static void string_blocks(void)
 	EXPECT(get(MEM_SIZE - 12, 8) == 0x1122334455667788ull);
 	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_FAULT);
 	EXPECT(v.e.fault.vector == 14 && v.regs.gpr[UMBRA_RCX] == 5);
+	/* without a source nothing gets dirty */
+	v.block_writes = 0;
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RSI] = MEM_SIZE;
+	v.regs.gpr[UMBRA_RDI] = 0x20000;
+	EXPECT(RUN(0xf3, 0xa4) == UMBRA_EMUL_FAULT);
+	EXPECT(v.e.fault.vector == 14 && !v.block_writes);
 }
 
 /* A decoded instruction is good for the same bytes only, and for their mode. */
