@@ -37,7 +37,8 @@ enum umbra_mode umbra_role_mode(const struct umbra_paging *paging)
  * CR0.WP = 0 a user page that the guest kernel wrote is mapped as a
  * supervisor page (see umbra_fault_access()), which hides it from both; such
  * entries must not be seen by a context with other settings.  The kernel view
- * has no such entries.
+ * has no such entries, but marks where the supervisor may fetch (code.c), and that
+ * depends on SMEP.
  *
  * Context: any.
  * Return: the role, with level, access, quadrant and owner 0.
@@ -55,10 +56,10 @@ union umbra_role umbra_role_base(const struct umbra_paging *paging, enum umbra_v
 	}
 	role.nx = role.mode != UMBRA_MODE_32BIT && (paging->efer & EFER_NX);
 	role.wp = wp;
-	if (!wp && view != UMBRA_VIEW_KERNEL) {
-		role.smep_nowp = !!(paging->cr4 & X86_CR4_SMEP);
+	if (!wp || view == UMBRA_VIEW_KERNEL)
+		role.smep = !!(paging->cr4 & X86_CR4_SMEP);
+	if (!wp && view != UMBRA_VIEW_KERNEL)
 		role.smap_nowp = !!(paging->cr4 & X86_CR4_SMAP);
-	}
 	role.pse = role.mode == UMBRA_MODE_32BIT && (paging->cr4 & X86_CR4_PSE);
 	return role;
 }

@@ -10,7 +10,8 @@
  *
  *  31..19  18..17   16    15    14   13..12  11   10    9     8..6   5..4   3..0
  *  owner   quadrant pse  smap  smep  view    wp   nx  direct access  mode   level
- *                        (both only with WP=0)                XUW
+ *                        (with WP=0; smep also in             XUW
+ *                        the kernel view)
  */
 #ifndef UMBRA_MMU_ROLE_H
 #define UMBRA_MMU_ROLE_H
@@ -46,7 +47,7 @@ enum umbra_mode {
  * @wp: CR0.WP
  * @view: enum umbra_view.  What it makes of the guest's permissions is
  *	umbra_role_view_access()
- * @smep_nowp: CR4.SMEP and not CR0.WP
+ * @smep: CR4.SMEP, in the kernel view or without CR0.WP
  * @smap_nowp: CR4.SMAP and not CR0.WP
  * @pse: 32-bit mode: CR4.PSE
  * @quadrant: 32-bit mode: a shadow table has half the entries of the guest's
@@ -66,7 +67,7 @@ union umbra_role {
 		u32 nx : 1;
 		u32 wp : 1;
 		u32 view : 2;
-		u32 smep_nowp : 1;
+		u32 smep : 1;
 		u32 smap_nowp : 1;
 		u32 pse : 1;
 		u32 quadrant : 2;

@@ -14,6 +14,7 @@
 
 #define PG	0x80000000u
 #define CD	0x40000000u
+#define SMEP	(1ull << 20)
 #define NW	0x20000000u
 #define WP	0x10000u
 #define PE	1u
@@ -213,12 +214,51 @@ static void test_sregs(void)
 	traps_free(&t);
 }
 
+/* A kernel on a page of user code, which loads CR4 and goes on. */
+KU_CODE64(set_cr4, "mov %cr4, %rax\n or %rbx, %rax\n mov %rax, %cr4\n nop\n hlt\n");
+
+static int with_cr4(struct traps *t, uint64_t bits, struct trap_frame *frame)
+{
+	struct kvm_regs regs;
+
+	traps_code(t, set_cr4, set_cr4_end);
+	regs = ku_get_regs(t->vcpu);
+	regs.rbx = bits;
+	ku_set_regs(t->vcpu, &regs);
+	return traps_run(t, frame);
+}
+
+/* Code that ran before must not run any more once it may not be fetched. */
+static void test_smep(void)
+{
+	struct traps t = traps_new();
+	struct trap_frame frame = { 0 };
+	struct kvm_sregs sregs;
+
+	/* All the rest is user memory. */
+	*ku_pte(t.vm, t.vm->cr3, TRAPS, 1) &= ~KU_PTE_U;
+	ktap_ok(with_cr4(&t, 0, NULL) == TRAP_NONE, "a kernel may run user code without SMEP");
+	ktap_ok(with_cr4(&t, SMEP, &frame) == 14 && frame.error == 0x11 &&
+		frame.rip == (uint64_t)(KU_CODE + (set_cr4_end - set_cr4) - 2),
+		"and not behind the MOV to CR4");
+	sregs = ku_get_sregs(t.vcpu);
+	sregs.cr4 &= ~SMEP;
+	ku_set_sregs(t.vcpu, &sregs);
+	ktap_ok(with_cr4(&t, 0, NULL) == TRAP_NONE, "again without SMEP");
+	sregs.cr4 |= SMEP;
+	ku_set_sregs(t.vcpu, &sregs);
+	ktap_ok(with_cr4(&t, 0, &frame) == 14 && frame.error == 0x11 && frame.rip == KU_CODE,
+		"KVM_SET_SREGS with SMEP");
+	traps_free(&t);
+}
+
 int main(void)
 {
-	ktap_plan(sizeof(rules) / sizeof(rules[0]) + 2 + 8 + 4);
+	ktap_plan(sizeof(rules) / sizeof(rules[0]) + 2 + 8 + 4 + 4);
 	test_rules();
 	test_small();
 	test_walk();
 	test_sregs();
+	test_smep();
 	ktap_exit();
 }

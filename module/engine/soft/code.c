@@ -447,14 +447,18 @@ static int translate(struct umbra_vcpu *vcpu, u64 rip)
 	return err ? 0 : 1;
 }
 
+#define EMUL_FEATURES	(UMBRA_EMUL_F_RDTSCP | UMBRA_EMUL_F_RDPID)
+#define CR4_FEATURES	(X86_CR4_FSGSBASE | X86_CR4_SMEP)
+
 /*
  * The cache has code for one set of guest features: what CPUID offers, and what CR4 allows.
- * In numbers that do not meet: CR4.FSGSBASE is bit 16.
+ * Also what decides, besides page tables, from where a kernel may fetch: the way to a page of
+ * code stands when SMEP or NX comes on, but nothing there may be executed any more.
  */
 static u64 features_of(const struct umbra_vcpu *vcpu)
 {
-	return (vcpu->regs.cr4 & X86_CR4_FSGSBASE) |
-	       (vcpu->emul_features & (UMBRA_EMUL_F_RDTSCP | UMBRA_EMUL_F_RDPID));
+	return (vcpu->regs.cr4 & CR4_FEATURES) | (vcpu->emul_features & EMUL_FEATURES) |
+	       (vcpu->regs.efer & EFER_NX) << 32;
 }
 
 static noinline void new_features(struct umbra_vcpu *vcpu, u64 features)
@@ -479,7 +483,7 @@ static void check_features(struct umbra_vcpu *vcpu)
 	struct soft_vcpu *soft = to_soft(vcpu);
 	u64 features = features_of(vcpu);
 
-	BUILD_BUG_ON(X86_CR4_FSGSBASE & (UMBRA_EMUL_F_RDTSCP | UMBRA_EMUL_F_RDPID));
+	BUILD_BUG_ON((CR4_FEATURES & EMUL_FEATURES) || (CR4_FEATURES | EMUL_FEATURES) >> 32);
 	if (unlikely(features != soft->features))
 		new_features(vcpu, features);
 }

@@ -188,7 +188,7 @@ enum soft_mode {
  * @seen_leaf: likewise mappings of single frames
  * @seen_maps: likewise changes of other mappings
  * @seen_tops: likewise changes of level-4 tables
- * @features: what of CR4 and CPUID the translations were made for
+ * @features: what of CR4, EFER and CPUID the translations were made for
  */
 struct soft_vcpu {
 	struct soft_area area;
