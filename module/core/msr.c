@@ -296,6 +296,20 @@ static int write_mce(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 ind
 	return umbra_mce_write(vcpu, index, val, host);
 }
 
+/* The upper half is not used (SDM Vol. 4, table 2-2), and not kept here. */
+static int write_sysenter_cs(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index,
+			     u64 val, bool host)
+{
+	return write_field(vcpu, row, index, (u32)val, host);
+}
+
+/* Intel's processors refuse the upper half (SDM Vol. 4), AMD's do not keep it. */
+static int write_tsc_aux(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index, u64 val,
+			 bool host)
+{
+	return write_field(vcpu, row, index, umbra_guest_is_amd(vcpu) ? (u32)val : val, host);
+}
+
 /* HWCR: Linux sets bits that ask for nothing here; McStatusWrEn is kept. */
 static int write_hwcr(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index, u64 val,
 		      bool host)
@@ -331,6 +345,7 @@ static int write_ucode_rev(struct umbra_vcpu *vcpu, const struct msr_row *row, u
 
 /* Sorted by index, without overlaps. */
 static const struct msr_row rows[] = {
+	ROW(MSR_IA32_P5_MC_ADDR, 2, 0, read_const, NULL, 0, 0),
 	ROW(MSR_IA32_TSC, 1, LISTED, read_tsc, write_tsc, 0, 0),
 	ROW(MSR_IA32_PLATFORM_ID, 1, 0, read_const, NULL, 0, 0),
 	ROW(MSR_IA32_APICBASE, 1, 0, read_apic_base, write_apic_base, 0, 0),
@@ -340,7 +355,7 @@ static const struct msr_row rows[] = {
 	ROW(MSR_IA32_UCODE_REV, 1, FEATURE, read_field, write_ucode_rev, MISC(MISC_UCODE_REV), 0),
 	ROW(MSR_FSB_FREQ, 1, 0, read_const, NULL, 3, 0),
 	ROW(MSR_MTRRcap, 1, 0, read_mtrr, write_mtrr, 0, 0),
-	REG(MSR_IA32_SYSENTER_CS, write_field, sysenter_cs, ~0u),
+	REG(MSR_IA32_SYSENTER_CS, write_sysenter_cs, sysenter_cs, ~0u),
 	REG(MSR_IA32_SYSENTER_ESP, write_linear, sysenter_esp, ~0ull),
 	REG(MSR_IA32_SYSENTER_EIP, write_linear, sysenter_eip, ~0ull),
 	ROW(MSR_IA32_MCG_CAP, 1, 0, read_mce, NULL, 0, 0),
@@ -371,7 +386,7 @@ static const struct msr_row rows[] = {
 	ROW(MSR_FS_BASE, 1, 0, read_segbase, write_segbase, UMBRA_FS, 0),
 	ROW(MSR_GS_BASE, 1, 0, read_segbase, write_segbase, UMBRA_GS, 0),
 	REG(MSR_KERNEL_GS_BASE, write_linear, kernel_gs_base, ~0ull),
-	STORE(MSR_TSC_AUX, LISTED, FIELD(tsc_aux), ~0u),
+	ROW(MSR_TSC_AUX, 1, LISTED, read_field, write_tsc_aux, FIELD(tsc_aux), ~0u),
 	IGNORED(MSR_AMD64_SYSCFG, 1),
 	ROW(MSR_K7_HWCR, 1, LISTED, read_field, write_hwcr, MISC(MISC_HWCR), 0),
 	IGNORED(MSR_K8_TOP_MEM1, 1),

@@ -130,6 +130,7 @@ static void test_guest(struct traps *t)
 		{ "an MSR that is none", UNKNOWN, 0, false, false },
 		{ "IA32_PLATFORM_ID, which is read-only", 0x17, 0, false, false },
 		{ "TSC_AUX", 0xc0000103, 7, true, false },
+		{ "SYSENTER_CS with bits that are not used", 0x174, 0x100000008, true, false },
 	};
 	unsigned int i;
 
@@ -171,16 +172,61 @@ static void test_read_back(struct traps *t)
 	ktap_ok(val == 7, "KVM_GET_MSRS reads what WRMSR wrote");
 }
 
+/* The supported CPUID with another maker in leaf 0. */
+static void set_maker(struct ku_vcpu *vcpu, const char *maker)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[256];
+	} cpuid = { .head.nent = 256 };
+	unsigned int i;
+
+	if (ioctl(vcpu->vm->dev, KVM_GET_SUPPORTED_CPUID, &cpuid))
+		ktap_bail("KVM_GET_SUPPORTED_CPUID: %s", strerror(errno));
+	for (i = 0; i < cpuid.head.nent; i++) {
+		if (cpuid.entry[i].function)
+			continue;
+		memcpy(&cpuid.entry[i].ebx, maker, 4);
+		memcpy(&cpuid.entry[i].edx, maker + 4, 4);
+		memcpy(&cpuid.entry[i].ecx, maker + 8, 4);
+	}
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid))
+		ktap_bail("KVM_SET_CPUID2: %s", strerror(errno));
+}
+
+/* What the makers do not agree about. */
+static void test_makers(void)
+{
+	struct ku_vm *vm = ku_vm_new(0);
+	struct ku_vcpu *amd = ku_vcpu_new(vm, 0), *intel = ku_vcpu_new(vm, 1);
+	uint64_t val = 0;
+
+	set_maker(amd, "AuthenticAMD");
+	set_maker(intel, "GenuineIntel");
+	ktap_ok(set_one(amd->fd, 0xc0000103, 0x500000003) == 1 &&
+		get_one(amd->fd, 0xc0000103, &val) == 1 && val == 3,
+		"TSC_AUX by AMD: the upper half is dropped");
+	ktap_ok(set_one(intel->fd, 0xc0000103, 0x500000003) == 0,
+		"TSC_AUX by Intel: the upper half is reserved");
+	ktap_ok(get_one(amd->fd, 0, &val) == 1 && !val && get_one(amd->fd, 1, &val) == 1 && !val,
+		"the Pentium's machine-check registers read as zero");
+	ktap_ok(set_one(amd->fd, 0, 0) == 0 && set_one(amd->fd, 1, 0) == 0, "and cannot be written");
+	ku_vcpu_free(amd);
+	ku_vcpu_free(intel);
+	ku_vm_free(vm);
+}
+
 int main(void)
 {
 	struct traps t = traps_new();
 
-	ktap_plan(2 + 2 + 4 + 14 + 2);
+	ktap_plan(2 + 2 + 4 + 15 + 2 + 4);
 	test_list(&t);
 	test_features(&t);
 	test_counts(&t);
 	test_guest(&t);
 	test_read_back(&t);
+	test_makers();
 	traps_free(&t);
 	ktap_exit();
 }
