@@ -7,6 +7,7 @@
 #include "irq_guest.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -120,8 +121,10 @@ static void expired(int sig)
 
 void ig_timeout(unsigned int seconds)
 {
+	const char *patience = getenv("UMBRA_PATIENCE");
+
 	signal(SIGALRM, expired);
-	alarm(seconds);
+	alarm(seconds * (patience ? atoi(patience) : 1));
 }
 
 struct ku_vm *ig_vm_new(void)
