@@ -180,6 +180,16 @@ static void at_boundary(struct umbra_vcpu *vcpu, u64 rip, u64 va)
 }
 
 /*
+ * A breakpoint was met by an instruction that will be started again, and would meet it again.
+ * The emulator executes it, and reports what it meets.
+ */
+static void watched_again(const struct soft_where *w, struct umbra_exit *exit)
+{
+	exit->reason = UMBRA_EXIT_INSN;
+	exit->insn_len = w->len;
+}
+
+/*
  * DOC: to the next boundary
  *
  * Stopped from outside, or single-stepped.  Return: the guest has to go on to
@@ -188,10 +198,8 @@ static void at_boundary(struct umbra_vcpu *vcpu, u64 rip, u64 va)
 static bool settle(struct umbra_vcpu *vcpu, const struct soft_where *w, struct umbra_exit *exit)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	/* What is started again would meet the breakpoint again. */
-	bool begun = w->exit == SOFT_BOUNDARY && w->spilled && soft->watched;
 
-	switch (begun ? SOFT_MIDDLE : w->exit) {
+	switch (w->exit) {
 	case SOFT_MIDDLE:
 		vcpu->stat.tc_step++;
 		if (++soft->step <= MAX_STEPS) {
@@ -213,6 +221,8 @@ static bool settle(struct umbra_vcpu *vcpu, const struct soft_where *w, struct u
 		at_boundary(vcpu, w->rip, w->dropped || w->spilled ? 0 : soft->area.frame->rip);
 		if (w->after_sti && (vcpu->regs.rflags & X86_EFLAGS_IF))
 			vcpu->regs.int_shadow = UMBRA_SHADOW_STI;
+		if (w->begun && soft->watched && exit->reason == UMBRA_EXIT_NONE)
+			watched_again(w, exit);
 		return false;
 	}
 }

@@ -501,7 +501,14 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
 	je	.Lmce
 	cmpq	$1, (%rsp)
 	jne	.Lfatal
-	/* #DB: TF or a breakpoint that MOV SS held back until SYSCALL had entered. */
+	/*
+	 * #DB: TF or a breakpoint that MOV SS held back until SYSCALL had entered.  One in the
+	 * handler of another has overwritten that one's stack: there is no way back.
+	 */
+	xor	%rsp, 40(%rsp)		/* RSP */
+	testq	$~0xfff, 40(%rsp)
+	jz	.Lfatal
+	xor	%rsp, 40(%rsp)
 	lea	16(%rsp), %rsp
 	iretq
 .Lnmi:

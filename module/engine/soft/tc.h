@@ -143,6 +143,7 @@ enum soft_op {
  * @arg: SOFT_ARG_* of a SOFT_CALLOUT
  * @spilled: bit SOFT_SPILL_x: the guest's register is in vdata.spill[x]
  * @after_sti: interrupts are blocked until the instruction at @rip has run
+ * @begun: not the first host instruction of the guest instruction at @rip
  * @dropped: the block was dropped: look @rip up before going on
  * @rip: guest RIP
  * @target: guest RIP where a SOFT_CHAIN goes
@@ -153,6 +154,7 @@ struct soft_where {
 	u8 len;
 	u8 spilled;
 	bool after_sti;
+	bool begun;
 	bool dropped;
 	u16 arg;
 	u64 rip;

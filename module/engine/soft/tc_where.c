@@ -12,12 +12,13 @@ static void read_marks(struct soft_tc *tc, const struct tc_block *b, u32 off,
 		       struct soft_where *w)
 {
 	const u8 *m = tc->marks + b->marks, *end = m + b->nr_marks;
-	u32 pos = b->start;
+	u32 pos = b->start, first = pos;
 
 	w->rip = b->rip;
 	for (; m < end; m += 2) {
 		if (m[1] & 0xf) {
 			w->rip += w->len;
+			first = pos;
 			w->len = m[1] & 0xf;
 			w->spilled = 0;
 			w->after_sti = m[1] & TC_MARK_STI;
@@ -25,6 +26,7 @@ static void read_marks(struct soft_tc *tc, const struct tc_block *b, u32 off,
 			w->spilled = m[1] >> 4;
 		}
 		w->exit = m[0] & TC_MARK_MIDDLE ? SOFT_MIDDLE : SOFT_BOUNDARY;
+		w->begun = off > first;
 		pos += m[0] & ~TC_MARK_MIDDLE;
 		if (off < pos)
 			return;
