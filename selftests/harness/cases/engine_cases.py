@@ -71,3 +71,16 @@ def nmi_flood(t):
         flood.stop()
         seen = nmis_seen(bed) - before
         t.check(seen >= ENOUGH, f"the host took {seen} NMIs of {flood.sent}")
+
+
+@case("engine/beside-kvm", engines=("soft",), weight=30)
+def beside_kvm(t):
+    "Guests of kvm_amd and of the soft engine at once, on the same CPUs."
+    both = ('for i in 1 2 3; do UMBRA_DEVICE=/dev/kvm "$0/window_test" || exit 1; done & '
+            'for i in 1 2 3; do "$0/syscall_test" && "$0/migrate_test" || exit 2; done; '
+            'ours=$?; wait $!; echo "status $ours $?"')
+    with t.bed(params="engine=soft", cpu="max", cpus=2, kvm="npt=0") as bed:
+        result = bed.run(["sh", "-c", both, PROGRAMS], timeout=300,
+                         env={"UMBRA_DEVICE": t.device, "UMBRA_ENGINE": "soft"})
+        said = result.output.decode(errors="replace")
+        t.check("status 0 0" in said, "both work", said)
