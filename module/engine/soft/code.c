@@ -23,6 +23,7 @@
 #include "soft_internal.h"
 
 #include <linux/gfp.h>
+#include <linux/hash.h>
 #include <linux/jhash.h>
 #include <linux/vmalloc.h>
 
@@ -31,7 +32,7 @@
 
 #include "umbra/trace.h"
 
-/* With more code pages than this all translations are made anew instead. */
+/* With more code pages than this all translations are made anew instead of compared. */
 #define MAX_HASHED	256
 
 static unsigned int top_index(u64 gva)
@@ -65,6 +66,7 @@ static int create_cache(struct soft_vcpu *soft)
 		soft->copy = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (err || !soft->pages || !soft->copy)
 		return -ENOMEM;
+	memset(soft->page_hash, 0xff, sizeof(soft->page_hash));
 	config.buf = area->tc;
 	config.targets = area->targets;
 	config.meta = area->meta;
@@ -93,6 +95,7 @@ static void flush(struct umbra_vcpu *vcpu)
 	for (i = 0; i < soft->nr_pages; i++)
 		umbra_mmu_code_release(vcpu->vm->mmu, soft->pages[i].gfn);
 	soft->nr_pages = 0;
+	memset(soft->page_hash, 0xff, sizeof(soft->page_hash));
 	soft->nr_tops = 0;
 	soft->va = 0;
 	if (soft->tc)
@@ -112,6 +115,54 @@ void umbra_soft_code_destroy(struct umbra_vcpu *vcpu)
 	free_page((unsigned long)soft->copy);
 	soft->pages = NULL;
 	soft->copy = NULL;
+}
+
+/* The records of pages, found by address. */
+
+static u16 *page_bucket(struct soft_vcpu *soft, u64 gva)
+{
+	return &soft->page_hash[hash_64(gva >> PAGE_SHIFT, SOFT_PAGE_BITS)];
+}
+
+/* The link that leads to record @i. */
+static u16 *link_to(struct soft_vcpu *soft, unsigned int i)
+{
+	u16 *link = page_bucket(soft, soft->pages[i].gva);
+
+	while (*link != i)
+		link = &soft->pages[*link].next;
+	return link;
+}
+
+static void put_page_record(struct soft_vcpu *soft, const struct soft_code_page *page)
+{
+	u16 *head = page_bucket(soft, page->gva);
+
+	soft->pages[soft->nr_pages] = *page;
+	soft->pages[soft->nr_pages].next = *head;
+	*head = soft->nr_pages++;
+}
+
+/* The last record takes the place of the one that goes. */
+static void take_page_record(struct soft_vcpu *soft, unsigned int i)
+{
+	unsigned int last = soft->nr_pages - 1;
+
+	*link_to(soft, i) = soft->pages[i].next;
+	if (i != last) {
+		*link_to(soft, last) = i;
+		soft->pages[i] = soft->pages[last];
+	}
+	soft->nr_pages = last;
+}
+
+static const struct soft_code_page *find_page(struct soft_vcpu *soft, u64 page)
+{
+	unsigned int i = *page_bucket(soft, page);
+
+	while (i != SOFT_NO_PAGE && soft->pages[i].gva != page)
+		i = soft->pages[i].next;
+	return i == SOFT_NO_PAGE ? NULL : &soft->pages[i];
 }
 
 /* The log. */
@@ -155,7 +206,7 @@ static void forget_page(struct umbra_vcpu *vcpu, unsigned int i)
 
 	soft_tc_drop(soft->tc, page->gva, PAGE_SIZE);
 	umbra_mmu_code_release(vcpu->vm->mmu, page->gfn);
-	*page = soft->pages[--soft->nr_pages];
+	take_page_record(soft, i);
 	soft->va = 0;
 }
 
@@ -301,9 +352,12 @@ static void check_bytes(struct umbra_vcpu *vcpu)
 		flush(vcpu);
 		return;
 	}
-	for (i = soft->nr_pages; i-- > 0;)
-		if (hash_frame(vcpu, soft->pages[i].gfn) != soft->pages[i].hash)
+	for (i = soft->nr_pages; i-- > 0;) {
+		const struct soft_code_page *page = &soft->pages[i];
+
+		if (!page->hashed || hash_frame(vcpu, page->gfn) != page->hash)
 			forget_page(vcpu, i);
+	}
 }
 
 /* What the translations depend on, and who may have changed it. */
@@ -353,21 +407,6 @@ static int add_top(struct umbra_vcpu *vcpu, u64 gva)
 	return 0;
 }
 
-/* The record of a page, or NULL.  What was translated last is asked for most. */
-static const struct soft_code_page *find_page(struct soft_vcpu *soft, u64 page)
-{
-	unsigned int i = soft->last_page;
-
-	if (i < soft->nr_pages && soft->pages[i].gva == page)
-		return &soft->pages[i];
-	for (i = soft->nr_pages; i-- > 0;)
-		if (soft->pages[i].gva == page) {
-			soft->last_page = i;
-			return &soft->pages[i];
-		}
-	return NULL;
-}
-
 /*
  * From now on we hear of changes to the page, its mapping and its bytes; only
  * then the bytes are read.
@@ -378,6 +417,7 @@ static int add_page(struct umbra_vcpu *vcpu, u64 gva, gpa_t *gpa)
 	struct soft_vcpu *soft = to_soft(vcpu);
 	u64 page = gva & PAGE_MASK;
 	const struct soft_code_page *known = find_page(soft, page);
+	struct soft_code_page record = { .gva = page };
 	struct umbra_fault fault;
 	int err;
 
@@ -397,11 +437,11 @@ static int add_page(struct umbra_vcpu *vcpu, u64 gva, gpa_t *gpa)
 		err = umbra_mmu_code_protect(vcpu->vm->mmu, gpa_to_gfn(*gpa));
 	if (err)
 		return err;
-	soft->pages[soft->nr_pages++] = (struct soft_code_page){
-		.gva = page,
-		.gfn = gpa_to_gfn(*gpa),
-		.hash = hash_frame(vcpu, gpa_to_gfn(*gpa)),
-	};
+	record.gfn = gpa_to_gfn(*gpa);
+	record.hashed = soft->nr_pages < MAX_HASHED;
+	if (record.hashed)
+		record.hash = hash_frame(vcpu, record.gfn);
+	put_page_record(soft, &record);
 	return 0;
 }
 

@@ -87,17 +87,23 @@ struct soft_area {
 
 /* Guest code pages with translations; with more the cache is flushed. */
 #define SOFT_NR_PAGES		8192
+#define SOFT_NO_PAGE		0xffff
+#define SOFT_PAGE_BITS		10
 
 /**
  * struct soft_code_page - a page of guest code that has translations
  * @gva: linear address
  * @gfn: frame, protected with umbra_mmu_code_protect()
  * @hash: of the frame's bytes when the first translation was made
+ * @hashed: there is one
+ * @next: next record with that hash of @gva, or SOFT_NO_PAGE
  */
 struct soft_code_page {
 	u64 gva;
 	gfn_t gfn;
 	u32 hash;
+	bool hashed;
+	u16 next;
 };
 
 #define SOFT_NR_TOPS		8
@@ -177,7 +183,7 @@ enum soft_mode {
  * @step: instructions single-stepped to reach a boundary, 0 not stepping
  * @pages: guest code pages that have translations
  * @nr_pages: how many
- * @last_page: index of the one that was looked for last
+ * @page_hash: their first records by hashed @gva
  * @copy: a page while it is hashed
  * @tops: guest level-4 entries that lead to them
  * @nr_tops: how many
@@ -220,7 +226,7 @@ struct soft_vcpu {
 	unsigned int step;
 	struct soft_code_page *pages;
 	unsigned int nr_pages;
-	unsigned int last_page;
+	u16 page_hash[1 << SOFT_PAGE_BITS];
 	void *copy;
 	struct soft_top tops[SOFT_NR_TOPS];
 	unsigned int nr_tops;
