@@ -193,6 +193,7 @@ static void still(struct state *s)
 	unsigned int i;
 
 	memset(s->lapic.regs + 0x390, 0, 4);		/* the timer's current count */
+	s->lapic.regs[0x200 + VECTOR / 32 * 16] &= ~1;	/* IRR: its interrupt */
 	memset(&s->clock, 0, sizeof(s->clock));
 	for (i = 0; i < 3; i++)
 		s->pit.channels[i].count_load_time = 0;
