@@ -17,8 +17,6 @@
 #define PORT		0x217
 #define ENTRY		0x9000
 #define USER		0xa000
-#define USER_SS		0x6b
-#define USER_CS		0x73
 #define ROUNDS		5000
 
 #define MSR_STAR	0xc0000081u
@@ -61,21 +59,9 @@ KU_CODE64(user,
 static struct ku_vm *vm;
 static struct ku_vcpu *vcpu;
 
-static void set_msr(uint32_t index, uint64_t data)
-{
-	struct { struct kvm_msrs head; struct kvm_msr_entry entry; } msrs = {
-		.head.nmsrs = 1, .entry = { .index = index, .data = data },
-	};
-
-	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
-		ktap_bail("MSR %#x refused", index);
-}
-
 static void setup(uint64_t rounds)
 {
-	struct kvm_sregs sregs;
 	struct kvm_regs regs;
-	uint64_t *gdt;
 
 	vm = ku_vm_new(0);
 	vcpu = ku_vcpu_new(vm, 0);
@@ -83,15 +69,11 @@ static void setup(uint64_t rounds)
 	ku_load_at(vm, ENTRY, entry, entry_end - entry);
 	ku_load_at(vm, USER, user, user_end - user);
 	ku_vcpu_long(vcpu, KU_CODE);
-	gdt = ku_ptr(vm, KU_GDT);
-	gdt[USER_SS >> 3] = 0x00cff3000000ffff;
-	gdt[USER_CS >> 3] = 0x00affb000000ffff;
-	sregs = ku_get_sregs(vcpu);
-	sregs.gdt.limit = 0x7f;
-	ku_set_sregs(vcpu, &sregs);
-	set_msr(MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
-	set_msr(MSR_LSTAR, ENTRY);
-	set_msr(MSR_SFMASK, 0x47700);
+	ku_user_segments(vm);
+	ku_vcpu_user_gdt(vcpu);
+	ku_set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
+	ku_set_msr(vcpu, MSR_LSTAR, ENTRY);
+	ku_set_msr(vcpu, MSR_SFMASK, 0x47700);
 	regs = ku_get_regs(vcpu);
 	regs.rbp = rounds;
 	ku_set_regs(vcpu, &regs);

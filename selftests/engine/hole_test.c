@@ -24,8 +24,6 @@
 #define LOOKER		0xd000
 #define ROUNDS		300
 #define SHARED		0x6000
-#define USER_SS		0x6b
-#define USER_CS		0x73
 
 #define MSR_STAR	0xc0000081u
 #define MSR_LSTAR	0xc0000082u
@@ -113,33 +111,18 @@ KU_CODE64(looker,
 
 static struct ku_vm *vm;
 
-static void set_msr(struct ku_vcpu *vcpu, uint32_t index, uint64_t data)
-{
-	struct { struct kvm_msrs head; struct kvm_msr_entry entry; } msrs = {
-		.head.nmsrs = 1, .entry = { .index = index, .data = data },
-	};
-
-	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
-		ktap_bail("MSR %#x refused", index);
-}
-
 static struct ku_vcpu *vcpu_at(unsigned long id, uint64_t rip)
 {
 	struct ku_vcpu *vcpu = ku_vcpu_new(vm, id);
-	struct kvm_sregs sregs;
 	struct kvm_regs regs;
-	uint64_t *gdt = ku_ptr(vm, KU_GDT);
 
 	ku_vcpu_cpuid(vcpu);
 	ku_vcpu_long(vcpu, rip);
-	gdt[USER_SS >> 3] = 0x00cff3000000ffff;
-	gdt[USER_CS >> 3] = 0x00affb000000ffff;
-	sregs = ku_get_sregs(vcpu);
-	sregs.gdt.limit = 0x7f;
-	ku_set_sregs(vcpu, &sregs);
-	set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
-	set_msr(vcpu, MSR_LSTAR, ENTRY);
-	set_msr(vcpu, MSR_SFMASK, 0x47700);
+	ku_user_segments(vm);
+	ku_vcpu_user_gdt(vcpu);
+	ku_set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
+	ku_set_msr(vcpu, MSR_LSTAR, ENTRY);
+	ku_set_msr(vcpu, MSR_SFMASK, 0x47700);
 	regs = ku_get_regs(vcpu);
 	regs.rbp = ROUNDS;
 	regs.rsp = KU_STACK - 0x2000 * id;
@@ -196,7 +179,7 @@ static void test_user(void)
 		2 * ROUNDS + 1);
 	ktap_ok(*(uint64_t *)ku_ptr(vm, 0x4000) == ROUNDS && *(uint64_t *)ku_ptr(vm, 0x100ff8) == ROUNDS,
 		"user: what it wrote is there");
-	ktap_ok(regs.rip == HANDLER + 1 && stack[0] == 0x14 && stack[2] == USER_CS &&
+	ktap_ok(regs.rip == HANDLER + 1 && stack[0] == 0x14 && stack[2] == KU_USER_CS &&
 		stack[1] == HOLE_AT + USER + (gone - user) && sregs.cr2 == stack[1],
 		"user: then its code is gone: error %#llx at %#llx, CR2 %#llx", (unsigned long long)stack[0],
 		(unsigned long long)stack[1], sregs.cr2);

@@ -18,8 +18,6 @@
 #define HANDLERS	0x10000		/* 256 of them, 16 bytes each */
 #define FIXUP		0x9000
 #define ENTRY		0x9800
-#define USER_SS		0x6b
-#define USER_CS		0x73
 
 #define MSR_STAR	0xc0000081u
 #define MSR_LSTAR	0xc0000082u
@@ -52,7 +50,7 @@ enum place {
 /**
  * struct piece - a way to get to a place
  * @name: for the report
- * @code: guest code, with the place in RBX, USER_CS in R8, USER_SS in R9
+ * @code: guest code, with the place in RBX, KU_USER_CS in R8, KU_USER_SS in R9
  * @end: its end
  * @from: CPL of the code
  * @to: CPL at the place
@@ -152,34 +150,21 @@ static struct ku_vm *vm;
 static struct ku_vcpu *vcpu;
 static bool soft;
 
-static void set_msr(uint32_t index, uint64_t data)
-{
-	struct { struct kvm_msrs head; struct kvm_msr_entry entry; } msrs = {
-		.head.nmsrs = 1, .entry = { .index = index, .data = data },
-	};
-
-	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
-		ktap_bail("MSR %#x refused", index);
-}
-
 static void setup(void)
 {
-	uint64_t *gdt;
 	int i;
 
 	vm = ku_vm_new(0);
 	vcpu = ku_vcpu_new(vm, 0);
 	ku_vcpu_cpuid(vcpu);
 	ku_vcpu_long(vcpu, KU_CODE);
-	gdt = ku_ptr(vm, KU_GDT);
-	gdt[USER_SS >> 3] = 0x00cff3000000ffff;
-	gdt[USER_CS >> 3] = 0x00affb000000ffff;
+	ku_user_segments(vm);
 	for (i = 0; i < 256; i++)
 		memset(ku_ptr(vm, HANDLERS + 16 * i), 0xf4, 16);
 	ku_load_at(vm, FIXUP, fixup, fixup_end - fixup);
 	ku_load_at(vm, ENTRY, entry, entry_end - entry);
-	set_msr(MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
-	set_msr(MSR_SFMASK, 0x47700);
+	ku_set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
+	ku_set_msr(vcpu, MSR_SFMASK, 0x47700);
 }
 
 static void set_gates(const struct piece *p, uint64_t to)
@@ -202,24 +187,24 @@ static void start(const struct piece *p, uint64_t to, uint64_t rip)
 {
 	bool user = p->from == 3;
 	struct kvm_regs regs = {
-		.rip = rip, .rflags = 2, .rsp = KU_STACK, .rbx = to, .r8 = USER_CS, .r9 = USER_SS,
-		.r10 = user ? USER_CS : KU_CS64, .r11 = user ? USER_SS : KU_DS,
+		.rip = rip, .rflags = 2, .rsp = KU_STACK, .rbx = to, .r8 = KU_USER_CS, .r9 = KU_USER_SS,
+		.r10 = user ? KU_USER_CS : KU_CS64, .r11 = user ? KU_USER_SS : KU_DS,
 		.r15 = p->place == PLACE_FIXUP,
 	};
 	struct kvm_sregs sregs;
 
 	ku_vcpu_long(vcpu, rip);
 	sregs = ku_get_sregs(vcpu);
-	sregs.gdt.limit = 0x7f;
+	sregs.gdt.limit = KU_USER_LIMIT;
 	if (user) {
-		sregs.cs.selector = USER_CS;
-		sregs.ss.selector = USER_SS;
+		sregs.cs.selector = KU_USER_CS;
+		sregs.ss.selector = KU_USER_SS;
 		sregs.cs.dpl = 3;
 		sregs.ss.dpl = 3;
 	}
 	sregs.fs.base = p->place == PLACE_FS ? to : 0;
 	ku_set_sregs(vcpu, &sregs);
-	set_msr(MSR_LSTAR, p->place == PLACE_LSTAR ? to : ENTRY);
+	ku_set_msr(vcpu, MSR_LSTAR, p->place == PLACE_LSTAR ? to : ENTRY);
 	set_gates(p, to);
 	ku_load(vm, p->code, p->end - p->code);
 	ku_set_regs(vcpu, &regs);

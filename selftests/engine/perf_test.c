@@ -31,8 +31,6 @@
 /* Until [0x7000] is set: user code by IRET, which comes back by #UD. */
 #define ENTRY		0x9000
 #define USER		0xa000
-#define USER_SS		0x6b
-#define USER_CS		0x73
 
 KU_CODE64(kernel,
 	  "1: push $0x6b\n push $0x60000\n push $2\n push $0x73\n push $0xa000\n iretq\n");
@@ -50,8 +48,6 @@ static struct ku_vcpu *vcpu;
 
 static void setup(void)
 {
-	struct kvm_sregs sregs;
-	uint64_t *gdt;
 
 	vm = ku_vm_new(0);
 	vcpu = ku_vcpu_new(vm, 0);
@@ -59,13 +55,9 @@ static void setup(void)
 	ku_load_at(vm, ENTRY, entry, entry_end - entry);
 	ku_load_at(vm, USER, user, user_end - user);
 	ku_vcpu_long(vcpu, KU_CODE);
-	gdt = ku_ptr(vm, KU_GDT);
-	gdt[USER_SS >> 3] = 0x00cff3000000ffff;
-	gdt[USER_CS >> 3] = 0x00affb000000ffff;
+	ku_user_segments(vm);
 	ku_gate(vm, 6, ENTRY, 0, 0);
-	sregs = ku_get_sregs(vcpu);
-	sregs.gdt.limit = 0x7f;
-	ku_set_sregs(vcpu, &sregs);
+	ku_vcpu_user_gdt(vcpu);
 }
 
 /* The thread of the vCPU. */

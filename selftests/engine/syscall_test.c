@@ -23,8 +23,6 @@
 #define WITHOUT_ERROR	0xb100
 #define ON_IRQ		0xb200
 #define VECTOR		0x40
-#define USER_SS		0x6b
-#define USER_CS		0x73
 #define LOOPS		2000
 #define CR4_FSGSBASE	(1ull << 16)
 #define STACK		"0x70000"
@@ -123,16 +121,6 @@ extern const char stepped[], called[];
 static struct ku_vm *vm;
 static struct ku_vcpu *vcpu;
 
-static void set_msr(uint32_t index, uint64_t data)
-{
-	struct { struct kvm_msrs head; struct kvm_msr_entry entry; } msrs = {
-		.head.nmsrs = 1, .entry = { .index = index, .data = data },
-	};
-
-	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
-		ktap_bail("MSR %#x refused", index);
-}
-
 static void put_code(void)
 {
 	ku_load(vm, start, start_end - start);
@@ -151,24 +139,18 @@ static void put_code(void)
 /* A VM whose user code is @code; EBX: the kernel returns by IRET; R12D: what it is asked for. */
 static void setup(const char *code, size_t size, bool iret, uint32_t call)
 {
-	struct kvm_sregs sregs;
 	struct kvm_regs regs;
-	uint64_t *gdt;
 
 	vm = ku_vm_new(0);
 	vcpu = ku_vcpu_new(vm, 0);
 	put_code();
 	ku_load_at(vm, USER, code, size);
 	ku_vcpu_long(vcpu, KU_CODE);
-	gdt = ku_ptr(vm, KU_GDT);
-	gdt[USER_SS >> 3] = 0x00cff3000000ffff;
-	gdt[USER_CS >> 3] = 0x00affb000000ffff;
-	sregs = ku_get_sregs(vcpu);
-	sregs.gdt.limit = 0x7f;
-	ku_set_sregs(vcpu, &sregs);
-	set_msr(MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
-	set_msr(MSR_LSTAR, ENTRY);
-	set_msr(MSR_SFMASK, SFMASK);
+	ku_user_segments(vm);
+	ku_vcpu_user_gdt(vcpu);
+	ku_set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
+	ku_set_msr(vcpu, MSR_LSTAR, ENTRY);
+	ku_set_msr(vcpu, MSR_SFMASK, SFMASK);
 	regs = ku_get_regs(vcpu);
 	regs.rbx = iret;
 	regs.r12 = call;
@@ -216,11 +198,11 @@ static void test_loop(bool iret)
 	regs = ku_get_regs(vcpu);
 	sregs = ku_get_sregs(vcpu);
 	ktap_ok(regs.r14 == LOOPS, "%s: %llu system calls", how, regs.r14);
-	ktap_ok(regs.r9 == KU_CS64 && regs.r10 == KU_DS && (uint32_t)regs.rsi == USER_SS,
+	ktap_ok(regs.r9 == KU_CS64 && regs.r10 == KU_DS && (uint32_t)regs.rsi == KU_USER_SS,
 		"%s: the kernel reads CS %#llx, SS %#llx, DS %#llx", how, regs.r9, regs.r10,
 		regs.rsi);
 	ktap_ok(sregs.cs.selector == KU_CS64 && sregs.cs.dpl == 0 && sregs.ss.selector == KU_DS &&
-		sregs.ds.selector == USER_SS, "%s: so does userspace", how);
+		sregs.ds.selector == KU_USER_SS, "%s: so does userspace", how);
 	ktap_ok(regs.rcx == USER + (uint64_t)(user_loop_end - user_loop) && regs.r11 == 0x246,
 		"%s: RCX %#llx, R11 %#llx", how, regs.rcx, regs.r11);
 	ktap_ok(!(regs.rdi & SFMASK), "%s: the kernel's flags %#llx", how, regs.rdi);
@@ -284,7 +266,7 @@ static void test_interrupt(void)
 	ktap_ok(!ioctl(vcpu->fd, KVM_INTERRUPT, &irq), "an interrupt comes");
 	ktap_ok(ku_run_out(vcpu, PORT) == 0x77, "the guest goes on");
 	regs = ku_get_regs(vcpu);
-	ktap_ok(regs.r13 == 1 && regs.r12 == USER_CS && regs.r14 == 40,
+	ktap_ok(regs.r13 == 1 && regs.r12 == KU_USER_CS && regs.r14 == 40,
 		"it has interrupted user code once: CS %#llx", regs.r12);
 	teardown();
 }
@@ -296,7 +278,7 @@ static void test_fs_base(void)
 
 	setup(fs_user, fs_user_end - fs_user, false, 0);
 	ku_load_at(vm, ENTRY2, fs_entry, fs_entry_end - fs_entry);
-	set_msr(MSR_LSTAR, ENTRY2);
+	ku_set_msr(vcpu, MSR_LSTAR, ENTRY2);
 	sregs = ku_get_sregs(vcpu);
 	sregs.cr4 |= CR4_FSGSBASE;
 	ku_set_sregs(vcpu, &sregs);
@@ -323,7 +305,7 @@ int main(void)
 	test_call(0x55, false, at, 20, "EFER.SCE is cleared");
 	test_call(0x56, false, 0x99, 20, "LSTAR is changed");
 	test_call(0x57, true, 0x77, 0, "the code at LSTAR is changed");
-	test_call(0x58, true, USER_CS & ~7, 20, "user CS is not present any more");
+	test_call(0x58, true, KU_USER_CS & ~7, 20, "user CS is not present any more");
 	test_call(0x59, true, 0, 20, "IRET to no address");
 	test_interrupt();
 	test_fs_base();

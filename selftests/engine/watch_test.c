@@ -20,8 +20,6 @@
 #define DATA2		0x6010u		/* DR1 */
 #define HIGH		0x10000000000ull
 #define HANDLERS	0x10000
-#define USER_SS		0x6b
-#define USER_CS		0x73
 #define DR7		0xbb0005u	/* DR0 and DR1: 8 bytes, read or written, on */
 #define DR6_CLEAR	0xffff0ff0u
 
@@ -117,14 +115,12 @@ static bool breakpoints_work(void)
 
 static void setup(void)
 {
-	uint64_t *gdt, gpa;
+	uint64_t gpa;
 	int i;
 
 	ku_vcpu_cpuid(vcpu);
 	ku_vcpu_long(vcpu, KU_CODE);
-	gdt = ku_ptr(vm, KU_GDT);
-	gdt[USER_SS >> 3] = 0x00cff3000000ffff;
-	gdt[USER_CS >> 3] = 0x00affb000000ffff;
+	ku_user_segments(vm);
 	for (i = 0; i < 256; i++) {
 		memset(ku_ptr(vm, HANDLERS + 16 * i), 0xf4, 16);
 		ku_gate(vm, i, HANDLERS + 16 * i, 1, 3);
@@ -148,10 +144,10 @@ static void put_data(const struct piece *p, uint64_t base, bool user)
 	if (p->before == IS_FLAGS)
 		data[0] = 2;
 	if (p->before == IS_FRAME) {
-		data[1] = user ? USER_CS : KU_CS64;
+		data[1] = user ? KU_USER_CS : KU_CS64;
 		data[2] = 2;
 		data[3] = base + KU_STACK - 0x100;
-		data[4] = user ? USER_SS : KU_DS;
+		data[4] = user ? KU_USER_SS : KU_DS;
 	}
 }
 
@@ -167,10 +163,10 @@ static void start(const struct piece *p, uint64_t base, bool user)
 
 	ku_vcpu_long(vcpu, regs.rip);
 	sregs = ku_get_sregs(vcpu);
-	sregs.gdt.limit = 0x7f;
+	sregs.gdt.limit = KU_USER_LIMIT;
 	if (user) {
-		sregs.cs.selector = USER_CS;
-		sregs.ss.selector = USER_SS;
+		sregs.cs.selector = KU_USER_CS;
+		sregs.ss.selector = KU_USER_SS;
 		sregs.cs.dpl = 3;
 		sregs.ss.dpl = 3;
 	}

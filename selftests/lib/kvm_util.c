@@ -327,6 +327,33 @@ void ku_set_sregs(struct ku_vcpu *vcpu, const struct kvm_sregs *sregs)
 	must(ioctl(vcpu->fd, KVM_SET_SREGS, sregs), "KVM_SET_SREGS");
 }
 
+void ku_set_msr(struct ku_vcpu *vcpu, uint32_t index, uint64_t data)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1, .entry = { .index = index, .data = data } };
+
+	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
+		ktap_bail("MSR %#x refused", index);
+}
+
+void ku_user_segments(struct ku_vm *vm)
+{
+	uint64_t *gdt = ku_ptr(vm, KU_GDT);
+
+	gdt[KU_USER_SS >> 3] = 0x00cff3000000ffff;
+	gdt[KU_USER_CS >> 3] = 0x00affb000000ffff;
+}
+
+void ku_vcpu_user_gdt(struct ku_vcpu *vcpu)
+{
+	struct kvm_sregs sregs = ku_get_sregs(vcpu);
+
+	sregs.gdt.limit = KU_USER_LIMIT;
+	ku_set_sregs(vcpu, &sregs);
+}
+
 static void set_start(struct ku_vcpu *vcpu, uint64_t rip)
 {
 	struct kvm_regs regs = {

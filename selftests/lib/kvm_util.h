@@ -145,6 +145,20 @@ void ku_set_regs(struct ku_vcpu *vcpu, const struct kvm_regs *regs);
 struct kvm_sregs ku_get_sregs(struct ku_vcpu *vcpu);
 void ku_set_sregs(struct ku_vcpu *vcpu, const struct kvm_sregs *sregs);
 
+/* KVM_SET_MSRS of one; ends the test when it is refused. */
+void ku_set_msr(struct ku_vcpu *vcpu, uint32_t index, uint64_t data);
+
+/*
+ * Flat user segments KU_USER_SS and KU_USER_CS in the GDT, whose limit ku_vcpu_user_gdt()
+ * sets after each ku_vcpu_long().
+ */
+#define KU_USER_SS	0x6b
+#define KU_USER_CS	0x73
+#define KU_USER_LIMIT	0x7f
+
+void ku_user_segments(struct ku_vm *vm);
+void ku_vcpu_user_gdt(struct ku_vcpu *vcpu);
+
 /* KVM_RUN once; the exit reason, or -errno. */
 int ku_run(struct ku_vcpu *vcpu);
 
