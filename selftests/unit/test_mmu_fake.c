@@ -92,6 +92,7 @@ struct umbra_memslot *fake_add_slot(gfn_t first, u64 n, u32 flags)
 		fake.slots->slot[i] = fake.slots->slot[i - 1];
 	fake.slots->slot[i] = slot;
 	fake.slots->count++;
+	fake.slots->generation += 2;
 	umbra_mmu_slot_new(fake.mmu, slot);
 	return slot;
 }
@@ -105,6 +106,7 @@ void fake_del_slot(struct umbra_memslot *slot)
 	for (; i + 1 < fake.slots->count; i++)
 		fake.slots->slot[i] = fake.slots->slot[i + 1];
 	fake.slots->count--;
+	fake.slots->generation += 2;
 	umbra_mmu_slot_gone(fake.mmu, slot);
 	umbra_mmu_slot_free(fake.mmu, slot);
 	free(slot);
