@@ -222,7 +222,12 @@ static bool take_fault(struct vcpu *v, u64 gva, struct model_access a, bool pres
 		return true;
 	case UMBRA_VERDICT_MMIO:
 		seen.mmio++;
-		/* Devices are remembered as by a TLB: until the guest flushes. */
+		/*
+		 * Devices are remembered as by a TLB: until the guest flushes, and a vCPU does
+		 * that when it has taken its fault.
+		 */
+		if (!sure)
+			umbra_mmu_invlpg(v->ctx, gva);
 		sure &= !pending_edit || gva == exact_gva;
 		if (sure && (!r.ok || info.gpa != r.gpa || fake_mem(r.gpa)))
 			FAIL("gva %llx: MMIO at %llx, model says ok=%d %llx", gva, info.gpa, r.ok,
