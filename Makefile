@@ -29,6 +29,7 @@ help:
 	@echo 'make check        run all tests; T=PATTERN runs those that match'
 	@echo 'make check-debug  the compiled tests on a debug kernel (KASAN, lockdep...); T=PATTERN'
 	@echo '  KCSAN=1         on the one that looks for data races'
+	@echo 'make check-bochs  some tests of the soft engine under Bochs: hosts with PCIDs, IBT, LASS'
 	@echo 'make fuzz         run the fuzzers for longer; TARGET=decode|emulate|load|translate|ioctl|guest (all), TIME=SECONDS (600, each)'
 	@echo 'make bench        the same workload on all engines, stock KVM and TCG; bench.json'
 	@echo '  ENGINE="NAME..." of: native svm soft npt0 npt1 tcg (all)'
@@ -59,6 +60,11 @@ check:
 check-debug:
 	@$(HARNESS)/deps debug
 	@$(HARNESS)/check --debug $(if $(KCSAN),kcsan,kasan) $(if $(T),-t '$(T)')
+
+check-bochs: all
+	@$(HARNESS)/deps
+	$(MAKE) -s -C selftests
+	@$(HARNESS)/bochs
 
 fuzz: module
 	@$(HARNESS)/deps
@@ -102,4 +108,4 @@ uninstall:
 	$(MAKE) -C userspace uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(DESTDIR)/usr/lib/udev/rules.d/60-umbra.rules
 
-.PHONY: all help module userspace clean check check-debug demo run tour deps install uninstall fuzz bench
+.PHONY: all help module userspace clean check check-debug check-bochs demo run tour deps install uninstall fuzz bench

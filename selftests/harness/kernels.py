@@ -94,6 +94,9 @@ class Apt:
         for option in (f"Dir::State={self.dir}", f"Dir::State::status={status}",
                        f"Dir::State::lists={self.dir}/lists",
                        f"Dir::Cache={self.dir}",
+                       # Containers turn them off; without them each call reads all lists.
+                       "Dir::Cache::pkgcache=pkgcache.bin",
+                       "Dir::Cache::srcpkgcache=srcpkgcache.bin",
                        f"Dir::Etc::sourcelist={sources}",
                        "Dir::Etc::sourceparts=/dev/null",
                        "Dir::Etc::preferencesparts=/dev/null",
