@@ -46,7 +46,7 @@ static unsigned int until_null(const s32 *elements, unsigned int n)
 	return i;
 }
 
-/* The magnitude of a length in a register; more than there is is all. */
+/* The magnitude of a length in a register; one that is too long means all. */
 static unsigned int explicit_length(u64 reg, bool wide, unsigned int n)
 {
 	s64 len = wide ? (s64)reg : (s32)reg;
