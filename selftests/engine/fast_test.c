@@ -19,9 +19,6 @@
 #define USER		0xa000
 #define ROUNDS		5000
 
-#define MSR_STAR	0xc0000081u
-#define MSR_LSTAR	0xc0000082u
-#define MSR_SFMASK	0xc0000084u
 
 /* Registers that nobody changes: a pattern each, looked at after every return. */
 #define SET(reg, n)	"mov $0x1111111111111111 * " #n ", %" #reg "\n"
@@ -71,9 +68,7 @@ static void setup(uint64_t rounds)
 	ku_vcpu_long(vcpu, KU_CODE);
 	ku_user_segments(vm);
 	ku_vcpu_user_gdt(vcpu);
-	ku_set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
-	ku_set_msr(vcpu, MSR_LSTAR, ENTRY);
-	ku_set_msr(vcpu, MSR_SFMASK, 0x47700);
+	ku_vcpu_syscall(vcpu, ENTRY, 0x47700);
 	regs = ku_get_regs(vcpu);
 	regs.rbp = rounds;
 	ku_set_regs(vcpu, &regs);

@@ -25,9 +25,6 @@
 #define ROUNDS		300
 #define SHARED		0x6000
 
-#define MSR_STAR	0xc0000081u
-#define MSR_LSTAR	0xc0000082u
-#define MSR_SFMASK	0xc0000084u
 
 /*
  * The table of level 4 is at RSI, and its first entry, which maps the low memory, in RBX;
@@ -120,9 +117,7 @@ static struct ku_vcpu *vcpu_at(unsigned long id, uint64_t rip)
 	ku_vcpu_long(vcpu, rip);
 	ku_user_segments(vm);
 	ku_vcpu_user_gdt(vcpu);
-	ku_set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
-	ku_set_msr(vcpu, MSR_LSTAR, ENTRY);
-	ku_set_msr(vcpu, MSR_SFMASK, 0x47700);
+	ku_vcpu_syscall(vcpu, ENTRY, 0x47700);
 	regs = ku_get_regs(vcpu);
 	regs.rbp = ROUNDS;
 	regs.rsp = KU_STACK - 0x2000 * id;

@@ -39,7 +39,6 @@ static struct ku_vcpu *vcpu;
 
 static void setup(void)
 {
-
 	vm = ku_vm_new(0);
 	vcpu = ku_vcpu_new(vm, 0);
 	ku_load(vm, kernel, kernel_end - kernel);

@@ -19,9 +19,7 @@
 #define FIXUP		0x9000
 #define ENTRY		0x9800
 
-#define MSR_STAR	0xc0000081u
 #define MSR_LSTAR	0xc0000082u
-#define MSR_SFMASK	0xc0000084u
 #define MSR_FS_BASE	0xc0000100u
 
 #define HOLE		0xffff800000000000ull
@@ -163,8 +161,7 @@ static void setup(void)
 		memset(ku_ptr(vm, HANDLERS + 16 * i), 0xf4, 16);
 	ku_load_at(vm, FIXUP, fixup, fixup_end - fixup);
 	ku_load_at(vm, ENTRY, entry, entry_end - entry);
-	ku_set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
-	ku_set_msr(vcpu, MSR_SFMASK, 0x47700);
+	ku_vcpu_syscall(vcpu, ENTRY, 0x47700);
 }
 
 static void set_gates(const struct piece *p, uint64_t to)
@@ -194,14 +191,10 @@ static void start(const struct piece *p, uint64_t to, uint64_t rip)
 	struct kvm_sregs sregs;
 
 	ku_vcpu_long(vcpu, rip);
+	ku_vcpu_user_gdt(vcpu);
+	if (user)
+		ku_vcpu_user(vcpu);
 	sregs = ku_get_sregs(vcpu);
-	sregs.gdt.limit = KU_USER_LIMIT;
-	if (user) {
-		sregs.cs.selector = KU_USER_CS;
-		sregs.ss.selector = KU_USER_SS;
-		sregs.cs.dpl = 3;
-		sregs.ss.dpl = 3;
-	}
 	sregs.fs.base = p->place == PLACE_FS ? to : 0;
 	ku_set_sregs(vcpu, &sregs);
 	ku_set_msr(vcpu, MSR_LSTAR, p->place == PLACE_LSTAR ? to : ENTRY);

@@ -27,9 +27,7 @@
 #define CR4_FSGSBASE	(1ull << 16)
 #define STACK		"0x70000"
 
-#define MSR_STAR	0xc0000081u
 #define MSR_LSTAR	0xc0000082u
-#define MSR_SFMASK	0xc0000084u
 #define SFMASK		0x47700		/* TF, IF, DF, IOPL, NT, AC */
 #define FLAGS		0x240ed7u	/* CF ... OF, IF, AC, ID */
 
@@ -148,9 +146,7 @@ static void setup(const char *code, size_t size, bool iret, uint32_t call)
 	ku_vcpu_long(vcpu, KU_CODE);
 	ku_user_segments(vm);
 	ku_vcpu_user_gdt(vcpu);
-	ku_set_msr(vcpu, MSR_STAR, 0x60ull << 48 | (uint64_t)KU_CS64 << 32);
-	ku_set_msr(vcpu, MSR_LSTAR, ENTRY);
-	ku_set_msr(vcpu, MSR_SFMASK, SFMASK);
+	ku_vcpu_syscall(vcpu, ENTRY, SFMASK);
 	regs = ku_get_regs(vcpu);
 	regs.rbx = iret;
 	regs.r12 = call;

@@ -159,18 +159,11 @@ static void start(const struct piece *p, uint64_t base, bool user)
 	struct kvm_regs regs = {
 		.rip = base + KU_CODE, .rflags = 2, .rsp = base + DATA + 8, .rbx = base + DATA,
 	};
-	struct kvm_sregs sregs;
 
 	ku_vcpu_long(vcpu, regs.rip);
-	sregs = ku_get_sregs(vcpu);
-	sregs.gdt.limit = KU_USER_LIMIT;
-	if (user) {
-		sregs.cs.selector = KU_USER_CS;
-		sregs.ss.selector = KU_USER_SS;
-		sregs.cs.dpl = 3;
-		sregs.ss.dpl = 3;
-	}
-	ku_set_sregs(vcpu, &sregs);
+	ku_vcpu_user_gdt(vcpu);
+	if (user)
+		ku_vcpu_user(vcpu);
 	ku_load(vm, p->code, p->end - p->code);
 	put_data(p, base, user);
 	if (ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &dr))

@@ -354,6 +354,27 @@ void ku_vcpu_user_gdt(struct ku_vcpu *vcpu)
 	ku_set_sregs(vcpu, &sregs);
 }
 
+void ku_vcpu_user(struct ku_vcpu *vcpu)
+{
+	struct kvm_sregs sregs = ku_get_sregs(vcpu);
+
+	sregs.cs.selector = KU_USER_CS;
+	sregs.ss.selector = KU_USER_SS;
+	sregs.cs.dpl = 3;
+	sregs.ss.dpl = 3;
+	ku_set_sregs(vcpu, &sregs);
+}
+
+void ku_vcpu_syscall(struct ku_vcpu *vcpu, uint64_t entry, uint64_t mask)
+{
+	const uint32_t star = 0xc0000081, lstar = 0xc0000082, sfmask = 0xc0000084;
+
+	/* SYSRET adds 8 and 16 (SDM Vol. 2B, SYSRET). */
+	ku_set_msr(vcpu, star, (uint64_t)(KU_USER_SS - 8 - 3) << 48 | (uint64_t)KU_CS64 << 32);
+	ku_set_msr(vcpu, lstar, entry);
+	ku_set_msr(vcpu, sfmask, mask);
+}
+
 static void set_start(struct ku_vcpu *vcpu, uint64_t rip)
 {
 	struct kvm_regs regs = {

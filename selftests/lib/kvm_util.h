@@ -159,6 +159,12 @@ void ku_set_msr(struct ku_vcpu *vcpu, uint32_t index, uint64_t data);
 void ku_user_segments(struct ku_vm *vm);
 void ku_vcpu_user_gdt(struct ku_vcpu *vcpu);
 
+/* CPL 3, with these segments. */
+void ku_vcpu_user(struct ku_vcpu *vcpu);
+
+/* SYSCALL goes to @entry and clears @mask of RFLAGS; SYSRET comes back to these segments. */
+void ku_vcpu_syscall(struct ku_vcpu *vcpu, uint64_t entry, uint64_t mask);
+
 /* KVM_RUN once; the exit reason, or -errno. */
 int ku_run(struct ku_vcpu *vcpu);
 
