@@ -22,23 +22,6 @@ static int begin(struct umbra_emul *e, const struct emul_insn *in, u64 sse, u64 
 	return emul_vec_check(e, in);
 }
 
-static int put(struct umbra_emul *e, const struct emul_insn *in, unsigned int reg, const u8 *vec,
-	       unsigned int len)
-{
-	bool vex = in->enc == EMUL_ENC_VEX;
-	u8 buf[64] = { 0 };
-
-	memcpy(buf, vec, len);
-	return e->ops->xmm(e, reg, buf, vex ? 64 : len, true);
-}
-
-static bool wide(const struct emul_insn *in)
-{
-	if (in->mode != 64)
-		return false;
-	return in->enc == EMUL_ENC_VEX ? in->vec_w : in->rex & EMUL_REX_W;
-}
-
 /* PEXTRB, PEXTRW, PEXTRD, PEXTRQ, EXTRACTPS */
 static int extract(struct umbra_emul *e, struct emul_insn *in)
 {
@@ -55,7 +38,7 @@ static int extract(struct umbra_emul *e, struct emul_insn *in)
 		ret = e->ops->xmm(e, in->reg, vec, 16, false);
 	if (ret)
 		return ret;
-	if (in->opcode == 0x16 && wide(in))
+	if (in->opcode == 0x16 && emul_vec_wide(in))
 		size = 8;
 	at = in->src2.val * size & 15;
 	memcpy(&val, vec + at, size);
@@ -79,7 +62,7 @@ static void insert_single(u8 *vec, const u8 *from, u8 imm)
 /* PINSRB, INSERTPS, PINSRD, PINSRQ */
 static int insert(struct umbra_emul *e, struct emul_insn *in)
 {
-	unsigned int size = in->opcode == 0x20 ? 1 : in->opcode == 0x22 && wide(in) ? 8 : 4;
+	unsigned int size = in->opcode == 0x20 ? 1 : in->opcode == 0x22 && emul_vec_wide(in) ? 8 : 4;
 	bool single = in->opcode == 0x21;
 	u8 imm = in->src2.val, vec[16], from[16];
 	int ret;
@@ -102,7 +85,7 @@ static int insert(struct umbra_emul *e, struct emul_insn *in)
 		insert_single(vec, from + (in->mod == 3 ? 4 * (imm >> 6) : 0), imm);
 	else
 		memcpy(vec + (imm * size & 15), from, size);
-	return put(e, in, in->reg, vec, 16);
+	return emul_vec_put(e, in, in->reg, vec, 16);
 }
 
 /* Bytes from the first element that the mask takes to behind the last one: *@first is where. */
@@ -165,17 +148,7 @@ static int move_masked(struct umbra_emul *e, struct emul_insn *in)
 		else
 			ret = emul_read(e, in->mem.seg, in->mem.ea + at, vec + at, size, 0);
 	}
-	return ret || store ? ret : put(e, in, in->reg, vec, len);
-}
-
-/* The second source: a register, or memory that the legacy form wants aligned. */
-static int load_source(struct umbra_emul *e, struct emul_insn *in, u8 *buf, unsigned int len)
-{
-	if (in->mod == 3)
-		return e->ops->xmm(e, in->rm, buf, max(len, 16u), false);
-	if (in->enc == EMUL_ENC_LEGACY && len == 16 && emul_misaligned(e, in, 16))
-		return emul_gp(e);
-	return emul_read(e, in->mem.seg, in->mem.ea, buf, len, 0);
+	return ret || store ? ret : emul_vec_put(e, in, in->reg, vec, len);
 }
 
 /* ROUNDPS, ROUNDPD, ROUNDSS, ROUNDSD */
@@ -191,7 +164,7 @@ static int round_to(struct umbra_emul *e, struct emul_insn *in)
 
 	ret = begin(e, in, UMBRA_EMUL_F_SSE41, UMBRA_EMUL_F_AVX, scalar);
 	if (!ret)
-		ret = load_source(e, in, from, len);
+		ret = emul_vec_source(e, in, from, len);
 	if (!ret)
 		ret = e->ops->xmm(e, vex && scalar ? emul_vvvv(in) : in->reg, vec, 16, false);
 	len = max(len, 16u);
@@ -201,7 +174,7 @@ static int round_to(struct umbra_emul *e, struct emul_insn *in)
 		ret = emul_simd_execute(e, EMUL_RUN_XMM, stub, &s, true);
 		memcpy(from + at, s.a, 16);
 	}
-	return ret ? ret : put(e, in, in->reg, from, scalar ? 16 : len);
+	return ret ? ret : emul_vec_put(e, in, in->reg, from, scalar ? 16 : len);
 }
 
 /* A legacy stub on two operands of 128 bits. */
@@ -209,7 +182,7 @@ static int binary(struct umbra_emul *e, struct emul_insn *in, const u8 *stub, st
 {
 	int ret = emul_simd_execute(e, EMUL_RUN_XMM, stub, s, false);
 
-	return ret ? ret : put(e, in, in->reg, s->a, 16);
+	return ret ? ret : emul_vec_put(e, in, in->reg, s->a, 16);
 }
 
 /* PCLMULQDQ: the immediate chooses a half of each operand. */
@@ -223,7 +196,7 @@ static int multiply_carryless(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret && in->vl)
 		return emul_unhandled(e, "VPCLMULQDQ of 256 bits");
 	if (!ret)
-		ret = load_source(e, in, s.b, 16);
+		ret = emul_vec_source(e, in, s.b, 16);
 	if (!ret)
 		ret = e->ops->xmm(e, in->enc == EMUL_ENC_VEX ? emul_vvvv(in) : in->reg, s.a, 16,
 				  false);
@@ -246,14 +219,14 @@ static int assist_key(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret && in->vl)
 		ret = emul_ud(e);
 	if (!ret)
-		ret = load_source(e, in, s.b, 16);
+		ret = emul_vec_source(e, in, s.b, 16);
 	if (!ret)
 		ret = emul_simd_execute(e, EMUL_RUN_XMM, emul_stubs_aes, &s, false);
 	if (ret)
 		return ret;
 	s.a[4] ^= in->src2.val;
 	s.a[12] ^= in->src2.val;
-	return put(e, in, in->reg, s.a, 16);
+	return emul_vec_put(e, in, in->reg, s.a, 16);
 }
 
 /* AESIMC, AESENC, AESENCLAST, AESDEC, AESDECLAST; the VEX forms are in vex.c. */
@@ -264,7 +237,7 @@ static int aes_round(struct umbra_emul *e, struct emul_insn *in)
 
 	ret = begin(e, in, UMBRA_EMUL_F_AES, 0, true);
 	if (!ret)
-		ret = load_source(e, in, s.b, 16);
+		ret = emul_vec_source(e, in, s.b, 16);
 	if (!ret)
 		ret = e->ops->xmm(e, in->reg, s.a, 16, false);
 	if (ret)
@@ -312,8 +285,7 @@ static emul_handler *in_3a(const struct emul_insn *in)
  */
 emul_handler *emul_elements_handler(const struct emul_insn *in)
 {
-	/* VEX counts the maps from 0F on. */
-	unsigned int map = in->enc == EMUL_ENC_VEX ? in->map + 1 : in->map;
+	unsigned int map = emul_vec_map(in);
 
 	if (in->pp != EMUL_PP_66)
 		return NULL;

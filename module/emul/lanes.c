@@ -35,29 +35,11 @@ static int begin(struct umbra_emul *e, const struct emul_insn *in, struct lanes 
 	return emul_vec_check(e, in);
 }
 
-static int load_b(struct umbra_emul *e, struct emul_insn *in, struct lanes *l, unsigned int len)
-{
-	if (in->mod == 3)
-		return e->ops->xmm(e, in->rm, l->b, len, false);
-	if (!l->vex && len == 16 && emul_misaligned(e, in, 16))
-		return emul_gp(e);
-	return emul_read(e, in->mem.seg, in->mem.ea, l->b, len, 0);
-}
-
 static int load(struct umbra_emul *e, struct emul_insn *in, struct lanes *l)
 {
 	int ret = e->ops->xmm(e, l->vex ? emul_vvvv(in) : in->reg, l->a, l->len, false);
 
-	return ret ? ret : load_b(e, in, l, l->len);
-}
-
-/* VEX clears what is above the vector. */
-static int put(struct umbra_emul *e, const struct lanes *l, unsigned int reg)
-{
-	u8 buf[64] = { 0 };
-
-	memcpy(buf, l->a, l->len);
-	return e->ops->xmm(e, reg, buf, l->vex ? 64 : 16, true);
+	return ret ? ret : emul_vec_source(e, in, l->b, l->len);
 }
 
 static void shuffle(const struct emul_insn *in, unsigned int imm, u8 *a, const u8 *b)
@@ -95,12 +77,12 @@ static int shuffle_one(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret && l.vex && in->vvvv)
 		ret = emul_ud(e);
 	if (!ret)
-		ret = load_b(e, in, &l, l.len);
+		ret = emul_vec_source(e, in, l.b, l.len);
 	if (ret)
 		return ret;
 	for (at = 0; at < l.len; at += 16)
 		shuffle(in, l.imm, l.a + at, l.b + at);
-	return put(e, &l, in->reg);
+	return emul_vec_put(e, in, in->reg, l.a, l.len);
 }
 
 /* SHUFPS, SHUFPD: the latter has bits of its own for the upper lane. */
@@ -117,7 +99,7 @@ static int shuffle_two(struct umbra_emul *e, struct emul_insn *in)
 		return ret;
 	for (at = 0; at < l.len; at += 16)
 		shuffle(in, at && in->pp == EMUL_PP_66 ? l.imm >> 2 : l.imm, l.a + at, l.b + at);
-	return put(e, &l, in->reg);
+	return emul_vec_put(e, in, in->reg, l.a, l.len);
 }
 
 /* PALIGNR: bytes of a:b from the immediate on */
@@ -139,7 +121,7 @@ static int align_right(struct umbra_emul *e, struct emul_insn *in)
 		memcpy(both + 16, l.a + at, 16);
 		memcpy(l.a + at, both + min_t(u8, l.imm, 32), 16);
 	}
-	return put(e, &l, in->reg);
+	return emul_vec_put(e, in, in->reg, l.a, l.len);
 }
 
 /* BLENDPS, BLENDPD, PBLENDW, VPBLENDD */
@@ -161,7 +143,7 @@ static int blend(struct umbra_emul *e, struct emul_insn *in)
 	for (i = 0; i < l.len / size; i++)
 		if (l.imm >> (i & 7) & 1)
 			memcpy(l.a + i * size, l.b + i * size, size);
-	return put(e, &l, in->reg);
+	return emul_vec_put(e, in, in->reg, l.a, l.len);
 }
 
 /* BLENDVPS, BLENDVPD, PBLENDVB: by the signs of XMM0, of VEX of any register. */
@@ -189,7 +171,7 @@ static int blend_by_sign(struct umbra_emul *e, struct emul_insn *in)
 	for (i = 0; i < l.len; i += size)
 		if (sign[i + size - 1] >> 7)
 			memcpy(l.a + i, l.b + i, size);
-	return put(e, &l, in->reg);
+	return emul_vec_put(e, in, in->reg, l.a, l.len);
 }
 
 /* VPERMQ, VPERMPD, VPERMILPS, VPERMILPD */
@@ -206,7 +188,7 @@ static int permute(struct umbra_emul *e, struct emul_insn *in)
 	/* The SDM wants W set for VPERMQ; AMD's processors do not ask. */
 	if (in->vvvv || (!across && in->vec_w) || (across && !in->vl))
 		return emul_ud(e);
-	ret = load_b(e, in, &l, l.len);
+	ret = emul_vec_source(e, in, l.b, l.len);
 	if (ret)
 		return ret;
 	for (i = 0; i < l.len / size; i++) {
@@ -218,7 +200,7 @@ static int permute(struct umbra_emul *e, struct emul_insn *in)
 			from = (i & 2) | (l.imm >> i & 1);
 		memcpy(l.a + i * size, l.b + from * size, size);
 	}
-	return put(e, &l, in->reg);
+	return emul_vec_put(e, in, in->reg, l.a, l.len);
 }
 
 /* VPERM2F128, VPERM2I128, VINSERTF128, VINSERTI128 */
@@ -237,7 +219,7 @@ static int halves(struct umbra_emul *e, struct emul_insn *in)
 		return emul_ud(e);
 	ret = e->ops->xmm(e, emul_vvvv(in), l.a, 32, false);
 	if (!ret)
-		ret = load_b(e, in, &l, insert ? 16 : 32);
+		ret = emul_vec_source(e, in, l.b, insert ? 16 : 32);
 	if (ret)
 		return ret;
 	memcpy(old, l.a, 32);
@@ -250,7 +232,7 @@ static int halves(struct umbra_emul *e, struct emul_insn *in)
 		if (!(control & 8))
 			memcpy(l.a + 16 * n, old + 16 * (control & 3), 16);
 	}
-	return put(e, &l, in->reg);
+	return emul_vec_put(e, in, in->reg, l.a, l.len);
 }
 
 /* VEXTRACTF128, VEXTRACTI128 */
@@ -271,7 +253,7 @@ static int extract_half(struct umbra_emul *e, struct emul_insn *in)
 		return emul_write(e, in->mem.seg, in->mem.ea, l.b + 16 * (l.imm & 1), 16);
 	memcpy(l.a, l.b + 16 * (l.imm & 1), 16);
 	l.len = 16;
-	return put(e, &l, in->rm);
+	return emul_vec_put(e, in, in->rm, l.a, l.len);
 }
 
 /* PSRLDQ and PSLLDQ move bytes within a lane. */
@@ -316,7 +298,7 @@ static int shift(struct umbra_emul *e, struct emul_insn *in)
 					false);
 		memcpy(l.a + at, s.a, 16);
 	}
-	return ret ? ret : put(e, &l, l.vex ? emul_vvvv(in) : in->rm);
+	return ret ? ret : emul_vec_put(e, in, l.vex ? emul_vvvv(in) : in->rm, l.a, l.len);
 }
 
 /* PMOVMSKB, MOVMSKPS, MOVMSKPD */
@@ -331,7 +313,7 @@ static int sign_mask(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret && l.vex && (in->vvvv || in->mod != 3))
 		ret = emul_ud(e);
 	if (!ret)
-		ret = load_b(e, in, &l, l.len);
+		ret = emul_vec_source(e, in, l.b, l.len);
 	if (ret)
 		return ret;
 	for (i = 0; i < l.len / size; i++)
@@ -351,7 +333,7 @@ static int extract_word(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret && l.vex && (in->vvvv || in->mod != 3 || in->vl))
 		ret = emul_ud(e);
 	if (!ret)
-		ret = load_b(e, in, &l, 16);
+		ret = emul_vec_source(e, in, l.b, 16);
 	if (ret)
 		return ret;
 	memcpy(&val, l.b + (l.imm & 7) * 2, 2);
@@ -376,7 +358,7 @@ static int insert_word(struct umbra_emul *e, struct emul_insn *in)
 	if (ret)
 		return ret;
 	memcpy(l.a + (l.imm & 7) * 2, &val, 2);
-	return put(e, &l, in->reg);
+	return emul_vec_put(e, in, in->reg, l.a, l.len);
 }
 
 static emul_handler *in_0f(const struct emul_insn *in)
@@ -440,8 +422,7 @@ static emul_handler *in_3a(const struct emul_insn *in)
  */
 emul_handler *emul_lanes_handler(const struct emul_insn *in)
 {
-	/* VEX counts the maps from 0F on. */
-	unsigned int map = in->enc == EMUL_ENC_VEX ? in->map + 1 : in->map;
+	unsigned int map = emul_vec_map(in);
 
 	if (map == 2)
 		return in_0f(in);

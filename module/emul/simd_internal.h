@@ -38,6 +38,20 @@ static inline unsigned int emul_vvvv(const struct emul_insn *in)
 	return in->mode == 64 ? in->vvvv : in->vvvv & 7;
 }
 
+/* The opcode map, as legacy encodings count it: VEX counts from 0F on. */
+static inline unsigned int emul_vec_map(const struct emul_insn *in)
+{
+	return in->enc == EMUL_ENC_VEX ? in->map + 1 : in->map;
+}
+
+/* Is an operand in a general register one of 64 bits? */
+static inline bool emul_vec_wide(const struct emul_insn *in)
+{
+	if (in->mode != 64)
+		return false;
+	return in->enc == EMUL_ENC_VEX ? in->vec_w : in->rex & EMUL_REX_W;
+}
+
 extern const u8 emul_stubs_0f[], emul_stubs_38[], emul_stubs_cmp[], emul_stubs_cvt[];
 extern const u8 emul_stubs_round[], emul_stubs_pclmul[], emul_stubs_aes[];
 
@@ -68,5 +82,8 @@ emul_handler *emul_text_handler(const struct emul_insn *in);
 
 /* sse.c */
 int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in);
+int emul_vec_source(struct umbra_emul *e, struct emul_insn *in, u8 *buf, unsigned int len);
+int emul_vec_put(struct umbra_emul *e, const struct emul_insn *in, unsigned int reg, const u8 *vec,
+		 unsigned int len);
 
 #endif

@@ -33,6 +33,43 @@ int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in)
 				       UMBRA_EMUL_OK;
 }
 
+/**
+ * emul_vec_source() - the operand in ModRM.rm
+ * @e: the emulation
+ * @in: the instruction
+ * @buf: result; at least 16 bytes
+ * @len: bytes of a memory operand; the legacy form wants 16 aligned
+ *
+ * Return: OK or what an access returned.
+ */
+int emul_vec_source(struct umbra_emul *e, struct emul_insn *in, u8 *buf, unsigned int len)
+{
+	if (in->mod == 3)
+		return e->ops->xmm(e, in->rm, buf, max(len, 16u), false);
+	if (in->enc == EMUL_ENC_LEGACY && len == 16 && emul_misaligned(e, in, 16))
+		return emul_gp(e);
+	return emul_read(e, in->mem.seg, in->mem.ea, buf, len, 0);
+}
+
+/**
+ * emul_vec_put() - a result; VEX clears what is above it, legacy forms keep that
+ * @e: the emulation
+ * @in: the instruction
+ * @reg: where
+ * @vec: what
+ * @len: its bytes
+ *
+ * Return: OK or what the callback returned.
+ */
+int emul_vec_put(struct umbra_emul *e, const struct emul_insn *in, unsigned int reg, const u8 *vec,
+		 unsigned int len)
+{
+	u8 buf[64] = { 0 };
+
+	memcpy(buf, vec, len);
+	return e->ops->xmm(e, reg, buf, in->enc == EMUL_ENC_VEX ? 64 : len, true);
+}
+
 static int get_vec(struct umbra_emul *e, unsigned int reg, void *buf,
 		   unsigned int len)
 {

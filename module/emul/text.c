@@ -153,8 +153,7 @@ static void set_flags(struct umbra_emul *e, u32 res, const struct text *t)
 static int load(struct umbra_emul *e, struct emul_insn *in, struct text *t)
 {
 	bool explicit = in->opcode <= 0x61;
-	bool wide = in->mode == 64 &&
-		    (in->enc == EMUL_ENC_VEX ? in->vec_w : !!(in->rex & EMUL_REX_W));
+	bool wide = emul_vec_wide(in);
 	u8 imm = in->src2.val, a[16], b[16];
 	int ret;
 
@@ -205,9 +204,6 @@ static int compare(struct umbra_emul *e, struct emul_insn *in)
  */
 emul_handler *emul_text_handler(const struct emul_insn *in)
 {
-	/* VEX counts the maps from 0F on. */
-	unsigned int map = in->enc == EMUL_ENC_VEX ? in->map + 1 : in->map;
-
-	return map == 4 && in->pp == EMUL_PP_66 && in->opcode >= 0x60 && in->opcode <= 0x63 ?
+	return emul_vec_map(in) == 4 && in->pp == EMUL_PP_66 && in->opcode >= 0x60 && in->opcode <= 0x63 ?
 	       compare : NULL;
 }
