@@ -165,26 +165,30 @@ static void set_scale(struct pvclock_vcpu_time_info *t, u64 hz)
 	t->tsc_to_system_mul = div64_u64(ns << 32, hz);
 }
 
-/* Odd versions tell readers that the fields change under them. */
+int umbra_pv_write(struct umbra_vm *vm, gpa_t gpa, void *area, unsigned int len, u32 *version)
+{
+	gpa_t at = gpa + ((u8 *)version - (u8 *)area);
+
+	/* Odd versions tell readers that the fields change under them. */
+	*version = (*version | 1) + (*version & 1 ? 2 : 0);
+	if (umbra_guest_write(vm, at, version, sizeof(*version)))
+		return -EFAULT;
+	/* Odd version, contents, even version: the guest reads in the same order. */
+	smp_wmb();
+	umbra_guest_write(vm, gpa, area, len);
+	/* As above. */
+	smp_wmb();
+	++*version;
+	return umbra_guest_write(vm, at, version, sizeof(*version));
+}
+
 static void write_page(struct umbra_vcpu *vcpu, struct pvclock_vcpu_time_info *t)
 {
 	gpa_t gpa = vcpu->clock_msr & ~CLOCK_PAGE_ENABLE;
 	struct umbra_vm *vm = vcpu->vm;
-	u32 version = 0;
 
-	if (umbra_guest_read(vm, gpa, &version, sizeof(version)))
-		return;
-	version = (version | 1) + (version & 1 ? 2 : 0);
-	t->version = version;
-	if (umbra_guest_write(vm, gpa, &t->version, sizeof(t->version)))
-		return;
-	/* Odd version, contents, even version: the guest reads in the same order. */
-	smp_wmb();
-	umbra_guest_write(vm, gpa, t, sizeof(*t));
-	/* As above. */
-	smp_wmb();
-	t->version = version + 1;
-	umbra_guest_write(vm, gpa, &t->version, sizeof(t->version));
+	if (!umbra_guest_read(vm, gpa, &t->version, sizeof(t->version)))
+		umbra_pv_write(vm, gpa, t, sizeof(*t), &t->version);
 }
 
 void umbra_clock_update(struct umbra_vcpu *vcpu)
@@ -225,22 +229,15 @@ int umbra_clock_set_wall(struct umbra_vcpu *vcpu, u64 val)
 {
 	struct umbra_vm *vm = vcpu->vm;
 	struct pvclock_wall_clock wc = {};
-	u32 version = 0;
 	u64 ns;
 
 	vcpu->wall_msr = val;
-	if (!val || (val & 3) || umbra_guest_read(vm, val, &version, sizeof(version)))
+	if (!val || (val & 3) || umbra_guest_read(vm, val, &wc.version, sizeof(wc.version)))
 		return 0;
 	/* Wall time at the moment when kvmclock was 0. */
 	ns = ktime_get_real_ns() - vm_clock_ns(vm);
 	wc.sec = div_u64_rem(ns, NSEC_PER_SEC, &wc.nsec);
-	wc.version = (version | 1) + (version & 1 ? 2 : 0);
-	if (umbra_guest_write(vm, val, &wc, sizeof(wc)))
-		return 0;
-	/* The contents are there before the version says so. */
-	smp_wmb();
-	wc.version++;
-	umbra_guest_write(vm, val, &wc.version, sizeof(wc.version));
+	umbra_pv_write(vm, val, &wc, sizeof(wc), &wc.version);
 	return 0;
 }
 

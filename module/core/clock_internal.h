@@ -22,6 +22,12 @@ void umbra_clock_set_tsc(struct umbra_vcpu *vcpu, u64 tsc, bool host);
 int umbra_clock_set_page(struct umbra_vcpu *vcpu, u64 val);
 int umbra_clock_set_wall(struct umbra_vcpu *vcpu, u64 val);
 
+/*
+ * Write a structure of guest memory that has a version, which readers compare: @version is in
+ * @area, as the guest has it.  SRCU read side held, may sleep.  0 or -EFAULT.
+ */
+int umbra_pv_write(struct umbra_vm *vm, gpa_t gpa, void *area, unsigned int len, u32 *version);
+
 /* UMBRA_REQ_CLOCK: fill the vCPU's page.  SRCU read side held, may sleep. */
 void umbra_clock_update(struct umbra_vcpu *vcpu);
 

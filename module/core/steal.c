@@ -15,6 +15,7 @@
 #include <linux/kvm_para.h>
 #include <linux/sched/stat.h>
 
+#include "clock_internal.h"
 #include "umbra/compat.h"
 #include "umbra/vm.h"
 
@@ -42,31 +43,16 @@ void umbra_steal_thread(struct umbra_vcpu *vcpu)
 	vcpu->steal_seen = umbra_run_delay();
 }
 
-/* Odd versions tell readers that the fields change under them. */
 static void write_area(struct umbra_vcpu *vcpu, u64 more)
 {
-	struct umbra_vm *vm = vcpu->vm;
-	gpa_t gpa = area(vcpu);
+	const unsigned int len = offsetofend(struct kvm_steal_time, preempted);
 	struct kvm_steal_time st;
-	u32 version;
 
-	if (umbra_guest_read(vm, gpa, &st, offsetofend(struct kvm_steal_time, preempted)))
+	if (umbra_guest_read(vcpu->vm, area(vcpu), &st, len))
 		return;
-	version = (st.version | 1) + (st.version & 1 ? 2 : 0);
-	st.version = version;
-	if (umbra_guest_write(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version,
-			      sizeof(st.version)))
-		return;
-	/* Odd version, contents, even version: the guest reads in the same order. */
-	smp_wmb();
 	st.steal += more;
 	st.preempted = 0;
-	umbra_guest_write(vm, gpa, &st, offsetofend(struct kvm_steal_time, preempted));
-	/* As above. */
-	smp_wmb();
-	st.version = version + 1;
-	umbra_guest_write(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version,
-			  sizeof(st.version));
+	umbra_pv_write(vcpu->vm, area(vcpu), &st, len, &st.version);
 }
 
 void umbra_steal_update(struct umbra_vcpu *vcpu)
