@@ -10,6 +10,7 @@
  */
 #include "ktap.h"
 #include "test_decode_zydis.h"
+#include "umbra/decode.h"
 #include "umbra/emul.h"
 #include "xorshift.h"
 
@@ -124,6 +125,58 @@ static unsigned long short_strings(unsigned int m, unsigned long n)
 	return wrong;
 }
 
+/*
+ * What the translator sees of an instruction is found in two ways: one for what is plain, when
+ * enough bytes are there that it cannot run out of them, and one for all.
+ */
+static bool same(const struct umbra_insn *a, const struct umbra_insn *b)
+{
+	/* The first bytes have no holes between them. */
+	return !memcmp(a, b, offsetof(struct umbra_insn, disp_len) + 1) && a->disp == b->disp &&
+	       a->imm == b->imm && a->rip_relative == b->rip_relative &&
+	       a->undefined == b->undefined && a->privileged == b->privileged;
+}
+
+static unsigned long shapes(const u8 *esc, unsigned int esc_len, unsigned long *plain)
+{
+	struct umbra_insn quick, slow;
+	unsigned int op, modrm, r, n;
+	unsigned long wrong = 0;
+	u8 buf[32];
+	int ret;
+
+	for (op = 0; op < 256; op++)
+		for (modrm = 0; modrm < 256; modrm++)
+			for (r = 0; r < 24; r++) {
+				fill(buf);
+				fill(buf + 16);
+				n = r ? some_prefixes(buf) : 0;
+				memcpy(buf + n, esc, esc_len);
+				buf[n + esc_len] = op;
+				buf[n + esc_len + 1] = modrm;
+				ret = umbra_insn_decode(&slow, buf, UMBRA_INSN_MAX - 1);
+				if (ret == -ENODATA || ret == -E2BIG)
+					continue;
+				if (umbra_insn_decode(&quick, buf, UMBRA_INSN_MAX) != ret)
+					wrong++;
+				else if (!ret && !same(&quick, &slow))
+					wrong++;
+				*plain += !ret;
+			}
+	return wrong;
+}
+
+static void run_shapes(void)
+{
+	unsigned long wrong, n = 0;
+
+	wrong = shapes((const u8 *)"", 0, &n);
+	ktap_ok(!wrong, "shapes, one-byte map: %lu of %lu differ", wrong, n);
+	n = 0;
+	wrong = shapes((const u8 *)"\x0f", 1, &n);
+	ktap_ok(!wrong, "shapes, 0F map: %lu of %lu differ", wrong, n);
+}
+
 static void report(const struct zydis_tally *t, unsigned int mode, const char *what)
 {
 	ktap_ok(!t->wrong, "%u-bit %s: %lu strings, %lu valid, %lu excused, %lu wrong",
@@ -157,8 +210,9 @@ int main(int argc, char **argv)
 
 	rng_state = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x9e3779b97f4a7c15ull;
 	zydis_setup();
-	ktap_plan(12);
+	ktap_plan(14);
 	for (m = 0; m < 3; m++)
 		run_mode(m, n);
+	run_shapes();
 	ktap_exit();
 }
