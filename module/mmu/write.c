@@ -19,8 +19,12 @@
 #include "mmu_internal.h"
 #include "spte.h"
 
-/* Writes without a use in between until a table is given up. */
-#define FLOOD	3
+/*
+ * Writes without a use in between until a table is given up.  One on the way to translated code
+ * is needed again at once, and all translations have to be verified when it goes.
+ */
+#define FLOOD		3
+#define FLOOD_CODE	64
 
 /**
  * struct span - shadow entries made from changed guest entries
@@ -86,10 +90,12 @@ static bool is_current_root(struct umbra_mmu *mmu, gfn_t gfn)
 	return false;
 }
 
-/* Return: true when the table is given up. */
-static bool flooded(struct umbra_sp *sp)
+/* One more write.  Return: how many there were since the last use. */
+static unsigned int count_write(struct umbra_sp *sp)
 {
-	return !sp->active && ++sp->writes >= FLOOD;
+	if (!sp->active && sp->writes < FLOOD_CODE)
+		sp->writes++;
+	return sp->active ? 0 : sp->writes;
 }
 
 /**
@@ -107,8 +113,9 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 {
 	gfn_t gfn = gpa_to_gfn(gpa);
 	unsigned int offset = gpa & ~UMBRA_PAGE_MASK;
-	bool flood = false;
+	unsigned int writes = 0;
 	struct umbra_sp *sp;
+	bool code = false;
 
 	if (WARN_ON_ONCE(!len || offset + len > UMBRA_PAGE_SIZE))
 		return;
@@ -129,9 +136,10 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 			continue;
 		mmu->stats.pte_write++;
 		drop_span(mmu, sp, affected(sp, offset, len));
-		flood |= flooded(sp);
+		writes = max(writes, count_write(sp));
+		code |= sp->code;
 	}
-	if (flood && umbra_zap_gfn(mmu, gfn, false))
+	if (writes >= (code ? FLOOD_CODE : FLOOD) && umbra_zap_gfn(mmu, gfn, false))
 		mmu->stats.flood++;
 	spin_unlock(&mmu->lock);
 }

@@ -300,6 +300,32 @@ static bool code_sees_accessed_bits(void)
 	return !failure;
 }
 
+/* Writes to a table that leads to code give it up only if there is no end of them. */
+static bool code_tables_are_kept(void)
+{
+	struct vcpu *v = &vcpus[0];
+	unsigned int i;
+	u64 flood;
+
+	code_setup(v);
+	flood = fake.mmu->stats.flood;
+	for (i = 0; i < 16; i++) {
+		put_entry(3, 8 + i, 22ull << 12 | PTE_ALL);
+		umbra_mmu_wrote(fake.mmu, (3 << 12) + 8 * (8 + i), 8);
+	}
+	if (code_told_unmapped() || fake.mmu->stats.flood != flood)
+		FAIL("given up, with code behind it");
+	for (; i < 100; i++)
+		umbra_mmu_wrote(fake.mmu, (3 << 12) + 8 * (8 + i), 8);
+	if (!code_told_unmapped() || fake.mmu->stats.flood != flood + 1)
+		FAIL("not given up");
+	check_all();
+	if (code_copies() != 1)
+		FAIL("it does not verify");
+	stop();
+	return !failure;
+}
+
 /* Every step of the way changes once, as the guest would do it. */
 static bool code_remapping_is_told(void)
 {
@@ -678,7 +704,7 @@ static bool faults_survive(void)
 
 int main(void)
 {
-	ktap_plan(21);
+	ktap_plan(22);
 	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
 	ktap_ok(invlpg_gives_back(), "out of step: INVLPG gives permissions back");
 	ktap_ok(flush_is_heard(), "out of step: flush");
@@ -690,6 +716,7 @@ int main(void)
 	ktap_ok(code_writes_are_told(), "code: writes");
 	ktap_ok(code_sees_accessed_bits(), "code: accessed bits");
 	ktap_ok(code_remapping_is_told(), "code: remapping");
+	ktap_ok(code_tables_are_kept(), "code: writes to tables");
 	ktap_ok(code_tables_stay_in_step(), "code: out of step");
 	ktap_ok(code_top_entries(), "code: level-4 tables");
 	ktap_ok(large_pages_follow_the_host(), "large pages: the host");
