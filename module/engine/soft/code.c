@@ -24,7 +24,6 @@
 
 #include <linux/gfp.h>
 #include <linux/hash.h>
-#include <linux/jhash.h>
 #include <linux/vmalloc.h>
 
 #include <asm/msr-index.h>
@@ -335,11 +334,17 @@ static void check_space(struct umbra_vcpu *vcpu)
 
 static u32 hash_frame(struct umbra_vcpu *vcpu, gfn_t gfn)
 {
-	u32 *copy = to_soft(vcpu)->copy;
+	u64 *copy = to_soft(vcpu)->copy, hash = 0;
+	unsigned int i;
 
 	if (umbra_guest_read(vcpu->vm, gfn_to_gpa(gfn), copy, PAGE_SIZE))
 		memset(copy, 0, PAGE_SIZE);
-	return jhash2(copy, PAGE_SIZE / sizeof(*copy), 0);
+	/* Against accidents: what the guest itself writes is watched. */
+	for (i = 0; i < PAGE_SIZE / sizeof(*copy); i++) {
+		hash = (hash ^ copy[i]) * GOLDEN_RATIO_64;
+		hash ^= hash >> 32;
+	}
+	return hash;
 }
 
 /* Userspace set registers; it may have put other code into memory before. */
@@ -446,21 +451,45 @@ static int add_page(struct umbra_vcpu *vcpu, u64 gva, gpa_t *gpa)
 }
 
 /**
- * struct fetch - a fetch on behalf of the translator
+ * struct fetch - fetches on behalf of the translator
  * @vcpu: the vCPU
- * @err: why it failed
+ * @err: why the last one failed
+ * @page: the page that was fetched from last; its address, 1: none
+ * @gpa: where it is
  */
 struct fetch {
 	struct umbra_vcpu *vcpu;
 	int err;
+	u64 page;
+	gpa_t gpa;
 };
+
+/*
+ * The page is watched since the first fetch from it: what happens to it from then on is
+ * in the log, which is read before the translation can run.
+ */
+static int find_code(struct fetch *f, u64 gva, gpa_t *gpa)
+{
+	u64 page = gva & PAGE_MASK;
+	int err;
+
+	if (f->page != page) {
+		err = umbra_canonical(gva, SOFT_VA_BITS) ? add_page(f->vcpu, page, &f->gpa) :
+							   -EFAULT;
+		f->page = err ? 1 : page;
+		if (err)
+			return err;
+	}
+	*gpa = f->gpa | (gva & ~PAGE_MASK);
+	return 0;
+}
 
 static int fetch_code(void *ctx, u64 gva, u8 *buf, unsigned int len)
 {
 	struct fetch *f = ctx;
 	gpa_t gpa;
 
-	f->err = umbra_canonical(gva, SOFT_VA_BITS) ? add_page(f->vcpu, gva, &gpa) : -EFAULT;
+	f->err = find_code(f, gva, &gpa);
 	if (!f->err)
 		f->err = umbra_guest_read(f->vcpu->vm, gpa, buf, len);
 	return f->err ? 0 : len;
@@ -469,14 +498,14 @@ static int fetch_code(void *ctx, u64 gva, u8 *buf, unsigned int len)
 static int translate(struct umbra_vcpu *vcpu, u64 rip)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	struct fetch f = { .vcpu = vcpu };
+	struct fetch f = { .vcpu = vcpu, .page = 1 };
 	u64 blocks = vcpu->stat.tc_blocks, insns = vcpu->stat.tc_insns;
 	int err;
 
 	err = soft_tc_translate(soft->tc, rip, fetch_code, &f, &soft->va);
 	if (err == -ENOSPC || f.err == -ENOSPC) {
 		flush(vcpu);
-		f.err = 0;
+		f = (struct fetch){ .vcpu = vcpu, .page = 1 };
 		err = soft_tc_translate(soft->tc, rip, fetch_code, &f, &soft->va);
 	}
 	soft->rip = rip;

@@ -15,6 +15,9 @@
 /* A block is not continued after a Jcc beyond this many instructions. */
 #define INSNS_WITH_JCC	40
 
+/* Guest code is fetched by so many bytes. */
+#define SOURCE_BYTES	128
+
 /* Blocks translated in one go, at most. */
 #define FOLLOW_MAX	12
 
@@ -24,14 +27,15 @@
  * @ctx: for @fetch
  * @gva: address of buf[0]
  * @len: bytes there
- * @buf: a piece of one page, and of the next one if an instruction goes on there
+ * @buf: a piece of one page, and of the next one if an instruction goes on there; what
+ *	emit_code() reads behind it comes last
  */
 struct source {
 	soft_tc_fetch *fetch;
 	void *ctx;
 	u64 gva;
 	unsigned int len;
-	u8 buf[128];
+	u8 buf[SOURCE_BYTES + SOURCE_PAD];
 };
 
 static unsigned int left_in_page(u64 gva)
@@ -42,12 +46,17 @@ static unsigned int left_in_page(u64 gva)
 /* Bytes at @gva in the buffer, up to the page's end; fetched as needed. */
 static unsigned int source_at(struct source *s, u64 gva, const u8 **bytes)
 {
-	unsigned int want = left_in_page(gva);
 	u64 off = gva - s->gva;
+	unsigned int want;
 	int got;
 
+	if (likely(off < s->len && s->len - off >= 15)) {
+		*bytes = s->buf + off;
+		return s->len - off;
+	}
+	want = left_in_page(gva);
 	if (off >= s->len || s->len - off < min_t(unsigned int, want, 15)) {
-		want = min_t(unsigned int, want, sizeof(s->buf));
+		want = min_t(unsigned int, want, SOURCE_BYTES);
 		got = s->fetch(s->ctx, gva, s->buf, want);
 		s->gva = gva;
 		s->len = got > 0 ? min_t(unsigned int, got, want) : 0;
@@ -111,12 +120,13 @@ static bool emit_insn(struct tc_build *b)
 	u8 op, action = tc_classify(b->tc, &b->in, &op);
 
 	emit_mark_insn(b);
-	switch (action) {
-	case TC_COPY:
+	if (likely(action == TC_COPY)) {
 		if (!emit_copy(b))
 			return false;
 		op = SOFT_OP_OTHER;
-		fallthrough;
+		action = TC_CALLOUT;
+	}
+	switch (action) {
 	case TC_CALLOUT:
 		emit_callout(b, op, tc_callout_arg(&b->in, op));
 		return true;

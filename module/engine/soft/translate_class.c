@@ -185,6 +185,14 @@ static u8 service(const struct soft_tc *tc, const struct umbra_insn *in, u8 op)
 	return op == SOFT_OP_IRET ? TC_IRET : TC_CALLOUT;
 }
 
+/* Most instructions: of the one-byte map, in no list, and with nothing odd about them. */
+static bool plain_copy(const struct umbra_insn *in)
+{
+	return in->map == 1 && map_1[in->opcode] == TC_COPY && in->opcode != 0xff &&
+	       in->enc == UMBRA_ENC_LEGACY && in->seg != UMBRA_FS &&
+	       !in->undefined && !in->privileged;
+}
+
 /**
  * tc_classify() - what becomes of an instruction
  * @tc: for the features
@@ -198,6 +206,8 @@ u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op)
 	u8 row;
 
 	*op = SOFT_OP_OTHER;
+	if (plain_copy(in))
+		return TC_COPY;
 	if (in->undefined)
 		return TC_CALLOUT;
 	/* XOP 09 12: LLWPCB, SLWPCB */

@@ -165,7 +165,7 @@ int emit_copy(struct tc_build *b)
 	u8 scratch;
 
 	if (!b->in.rip_relative) {
-		emit_bytes(b, b->code, b->in.len);
+		emit_code(b);
 		return 0;
 	}
 	addr = operand_address(b);
@@ -189,7 +189,7 @@ void emit_lea(struct tc_build *b)
 	u64 addr;
 
 	if (!b->in.rip_relative) {
-		emit_bytes(b, b->code, b->in.len);
+		emit_code(b);
 		return;
 	}
 	addr = operand_address(b);

@@ -7,58 +7,6 @@
 #include "translate_internal.h"
 
 /**
- * emit_u8() - emit a byte
- * @b: the block
- * @v: value
- */
-void emit_u8(struct tc_build *b, u8 v)
-{
-	b->tc->c.buf[b->pos++] = v;
-}
-
-/**
- * emit_bytes() - emit bytes
- * @b: the block
- * @bytes: what
- * @n: how many
- */
-void emit_bytes(struct tc_build *b, const void *bytes, unsigned int n)
-{
-	memcpy(b->tc->c.buf + b->pos, bytes, n);
-	b->pos += n;
-}
-
-/**
- * emit_u16() - emit two bytes
- * @b: the block
- * @v: value
- */
-void emit_u16(struct tc_build *b, u16 v)
-{
-	emit_bytes(b, &v, sizeof(v));
-}
-
-/**
- * emit_u32() - emit four bytes
- * @b: the block
- * @v: value
- */
-void emit_u32(struct tc_build *b, u32 v)
-{
-	emit_bytes(b, &v, sizeof(v));
-}
-
-/**
- * emit_u64() - emit eight bytes
- * @b: the block
- * @v: value
- */
-void emit_u64(struct tc_build *b, u64 v)
-{
-	emit_bytes(b, &v, sizeof(v));
-}
-
-/**
  * emit_rip() - emit an instruction with an operand in the hole
  * @b: the block
  * @op: its prefixes and opcode

@@ -15,6 +15,9 @@
 
 #define SPILL(r)	BIT(SOFT_SPILL_##r)
 
+/* Instructions are copied by so many bytes at a time: no less than the longest has. */
+#define SOURCE_PAD	16
+
 /**
  * struct tc_build - a block under construction
  * @tc: the cache
@@ -46,6 +49,74 @@ struct tc_build {
 	u64 follow[2];
 	unsigned int nr_follow;
 };
+
+/*
+ * Bytes into the cache.  In line: what is emitted is a constant nearly everywhere, and a call
+ * for each of them is what a translation would mostly consist of.
+ */
+
+/**
+ * emit_bytes() - emit bytes
+ * @b: the block
+ * @bytes: what
+ * @n: how many
+ */
+static inline void emit_bytes(struct tc_build *b, const void *bytes, unsigned int n)
+{
+	memcpy(b->tc->c.buf + b->pos, bytes, n);
+	b->pos += n;
+}
+
+/**
+ * emit_u8() - emit a byte
+ * @b: the block
+ * @v: value
+ */
+static inline void emit_u8(struct tc_build *b, u8 v)
+{
+	b->tc->c.buf[b->pos++] = v;
+}
+
+/**
+ * emit_u16() - emit two bytes
+ * @b: the block
+ * @v: value
+ */
+static inline void emit_u16(struct tc_build *b, u16 v)
+{
+	emit_bytes(b, &v, sizeof(v));
+}
+
+/**
+ * emit_u32() - emit four bytes
+ * @b: the block
+ * @v: value
+ */
+static inline void emit_u32(struct tc_build *b, u32 v)
+{
+	emit_bytes(b, &v, sizeof(v));
+}
+
+/**
+ * emit_u64() - emit eight bytes
+ * @b: the block
+ * @v: value
+ */
+static inline void emit_u64(struct tc_build *b, u64 v)
+{
+	emit_bytes(b, &v, sizeof(v));
+}
+
+/**
+ * emit_code() - emit the guest's instruction as it is
+ * @b: the block; SOURCE_PAD bytes can be read behind the instruction's first
+ */
+static inline void emit_code(struct tc_build *b)
+{
+	/* More than its bytes: there is room, and what follows is overwritten. */
+	memcpy(b->tc->c.buf + b->pos, b->code, SOURCE_PAD);
+	b->pos += b->in.len;
+}
 
 /* What becomes of an instruction. */
 enum tc_action {
@@ -81,11 +152,6 @@ u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op);
 u16 tc_callout_arg(const struct umbra_insn *in, u8 op);
 
 /* translate_emit.c */
-void emit_u8(struct tc_build *b, u8 v);
-void emit_u16(struct tc_build *b, u16 v);
-void emit_u32(struct tc_build *b, u32 v);
-void emit_u64(struct tc_build *b, u64 v);
-void emit_bytes(struct tc_build *b, const void *bytes, unsigned int n);
 void emit_rip(struct tc_build *b, const void *op, unsigned int n, u8 reg, u64 va,
 	      unsigned int imm);
 void emit_load(struct tc_build *b, u8 reg, u64 va);

@@ -123,7 +123,7 @@ static void emit_wrfsbase(struct tc_build *b)
 {
 	emit_spill(b, SOFT_SPILL_RCX);
 	emit_mark(b, 0, SPILL(RCX));
-	emit_bytes(b, b->code, b->in.len);
+	emit_code(b);
 	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 	emit_bytes(b, (u8 []){ 0xf3, 0x48, 0x0f, 0xae, 0xc1 }, 5);
 	emit_store(b, UMBRA_RCX, VDATA(b, fs_base));
