@@ -50,6 +50,14 @@ void umbra_flush_all(struct umbra_vcpu *vcpu)
 	vcpu->stat.tlb_flush++;
 }
 
+/* As umbra_paging_changed(): another address space in long mode. */
+static void space_changed(struct umbra_vcpu *vcpu, u64 cr3)
+{
+	umbra_mmu_set_cr3(vcpu->mmu, cr3);
+	vcpu->hint.valid = false;
+	umbra_soft_tlb_flush(vcpu);
+}
+
 /* PAE paging outside long mode: CR3 names four pointers that are loaded at once. */
 static bool is_pae(u64 cr0, u64 cr4, u64 efer)
 {
@@ -148,9 +156,10 @@ int umbra_cr0_write(struct umbra_vcpu *vcpu, u64 val)
 int umbra_cr3_write(struct umbra_vcpu *vcpu, u64 val)
 {
 	struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_CR);
+	bool lng = regs->efer & EFER_LMA;
 	int err;
 
-	if (regs->efer & EFER_LMA) {
+	if (lng) {
 		if (val & umbra_cr3_reserved(vcpu))
 			return -EINVAL;
 	} else {
@@ -164,7 +173,10 @@ int umbra_cr3_write(struct umbra_vcpu *vcpu, u64 val)
 
 	umbra_regs_mut(vcpu, UMBRA_REGS_CR);
 	regs->cr3 = val;
-	umbra_paging_changed(vcpu);
+	if (lng)
+		space_changed(vcpu, val);
+	else
+		umbra_paging_changed(vcpu);
 	/* Global translations may stay (SDM Vol. 3A 4.10.4.1). */
 	umbra_mmu_flush(vcpu->mmu, false);
 	vcpu->vm->engine->flush_tlb(vcpu);

@@ -68,7 +68,7 @@ static int handle_requests(struct umbra_vcpu *vcpu)
 
 static int load_root(struct umbra_vcpu *vcpu)
 {
-	bool fresh = false;
+	bool fresh;
 	hpa_t root;
 	int err;
 

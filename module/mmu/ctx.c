@@ -142,12 +142,20 @@ static bool only_cr3(const struct umbra_mmu_ctx *ctx, const struct umbra_paging 
 	       old->maxphyaddr == paging->maxphyaddr && old->features == paging->features;
 }
 
-static void set_cr3(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
+/**
+ * umbra_mmu_set_cr3() - the guest loaded CR3 in long mode, or was made to have
+ * @ctx: the vCPU's
+ * @cr3: the new value
+ *
+ * Context: the vCPU's thread; nothing else of the paging state has changed.
+ */
+void umbra_mmu_set_cr3(struct umbra_mmu_ctx *ctx, u64 cr3)
 {
 	enum umbra_view view;
 
-	ctx->paging.cr3 = paging->cr3;
-	ctx->env.root = umbra_walk_root(paging);
+	umbra_device_forget(ctx);
+	ctx->paging.cr3 = cr3;
+	ctx->env.root = umbra_walk_root(&ctx->paging);
 	for (view = 0; view < UMBRA_NR_VIEWS; view++)
 		ctx->views[view].loaded = false;
 }
@@ -161,11 +169,11 @@ static void set_cr3(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging
  */
 void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging)
 {
-	umbra_device_forget(ctx);
 	if (only_cr3(ctx, paging)) {
-		set_cr3(ctx, paging);
+		umbra_mmu_set_cr3(ctx, paging->cr3);
 		return;
 	}
+	umbra_device_forget(ctx);
 	ctx->paging = *paging;
 	set_roles(ctx);
 }

@@ -37,6 +37,7 @@
 #define UMBRA_CODE_BITS		9
 #define UMBRA_NR_ROOTS		16	/* address spaces that a vCPU keeps at hand, each view for itself */
 #define UMBRA_NR_LEGACY_ROOTS	4	/* page directories of a legacy address space */
+#define UMBRA_NEAR_BITS		3	/* roots that are found without a search, see root.c */
 
 /**
  * struct umbra_chain - a set of pointers to shadow entries
@@ -166,6 +167,8 @@ struct umbra_pools {
  * @nr_spares: how many
  * @spare_blocks: blocks of chains for new ones, see rmap.c
  * @nr_spare_blocks: how many
+ * @root_seq: grows when a page is zapped that some context holds as a root; read without
+ *	the lock
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
  * @unsync: shadow pages that are unsync
  * @nr_unsync: how many; 0 is read without the lock, see umbra_sync_all()
@@ -202,6 +205,7 @@ struct umbra_mmu {
 	unsigned int nr_spares;
 	struct umbra_chain_block *spare_blocks;
 	unsigned int nr_spare_blocks;
+	u64 root_seq;
 	unsigned long indirect;
 	struct list_head unsync;
 	unsigned long nr_unsync;
@@ -224,15 +228,17 @@ struct umbra_mmu {
  * struct umbra_root - a root that a context holds
  * @role: umbra_role_base(); with the frames of the pages in @sp the key
  * @valid: something is held
- * @used: umbra_mmu_ctx.clock of the last use
+ * @used: umbra_mmu_ctx.clock when it became active
  * @sp: long mode: sp[0], and sp[1] for the high half below a 5-level root; else
  *	the four page directories, NULL where a PAE pointer is not present
+ * @link: entries that point to them
  */
 struct umbra_root {
 	union umbra_role role;
 	bool valid;
 	u64 used;
 	struct umbra_sp *sp[UMBRA_NR_LEGACY_ROOTS];
+	u64 link[UMBRA_NR_LEGACY_ROOTS];
 };
 
 /**
@@ -251,6 +257,7 @@ struct umbra_top {
  * @active: the held root that the vCPU translates by in this view, or NULL.  Changes
  *	under the lock
  * @loaded: @active is that of the paging state
+ * @seq: mmu->root_seq when @active was known not to be zapped
  * @hpa: while @loaded: address of the root
  * @known: address of the root that the processor may have translations of
  * @fresh: umbra_mmu_load() has yet to say that those are none of @hpa's
@@ -261,6 +268,7 @@ struct umbra_view_state {
 	union umbra_role role;
 	struct umbra_root *active;
 	bool loaded;
+	u64 seq;
 	hpa_t hpa, known;
 	bool fresh;
 	u64 hole;
@@ -296,8 +304,9 @@ struct umbra_device {
  * @env: @paging prepared for walks
  * @pools: objects for use under the lock
  * @root: roots held
+ * @near: some of them, by view and address space; each may be another one by now
  * @views: by enum umbra_view
- * @clock: counts loads
+ * @clock: counts changes of a root
  * @devices: by the lowest bits of the page's number
  */
 struct umbra_mmu_ctx {
@@ -309,6 +318,7 @@ struct umbra_mmu_ctx {
 	struct umbra_walk_env env;
 	struct umbra_pools pools;
 	struct umbra_root root[UMBRA_NR_ROOTS];
+	struct umbra_root *near[UMBRA_NR_VIEWS][1 << UMBRA_NEAR_BITS];
 	struct umbra_view_state views[UMBRA_NR_VIEWS];
 	u64 clock;
 	struct umbra_device devices[UMBRA_NR_DEVICES];

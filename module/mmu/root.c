@@ -5,10 +5,10 @@
  * A guest goes back and forth between a few address spaces, so a context
  * holds on to the roots that it used last, and translates by one of them, the
  * active one.  A held root is never freed, but it may be zapped; its invalid
- * flag tells.  The flag of the active root is read without the lock before
- * each entry: whoever zaps it asks all vCPUs to load again (ops->reload_roots)
- * after setting it, and a vCPU looks for that request after it has its root and
- * before it enters the guest.
+ * flag tells, and mmu->root_seq that there is something to be told.  Both are read
+ * without the lock before each entry: whoever zaps the active root asks all vCPUs to
+ * load again (ops->reload_roots) after that, and a vCPU looks for the request after
+ * it has its root and before it enters the guest.
  *
  * In long mode a root is one shadow page of level 4; below a 5-level root it is two
  * of them, one for each half of the address space, made from the same guest
@@ -26,7 +26,8 @@
  *
  * With two views a context holds roots of both, and has an active one of each: the
  * engine goes back and forth without asking.  Level-4 pages are then the
- * context's own (role.owner), for the engine's entry in them.
+ * context's own (role.owner), for the engine's entry in them.  Where the guest comes
+ * back to an address space, all of its roots that are held become active at once.
  */
 #include "mmu_internal.h"
 #include "spte.h"
@@ -86,16 +87,25 @@ static bool root_fits(const struct umbra_mmu_ctx *ctx, enum umbra_view view,
 	return true;
 }
 
-/* A root that fitted when it was loaded: paging is what it was, but it may have been zapped. */
-static bool root_stands(const struct umbra_mmu_ctx *ctx, const struct umbra_view_state *v)
+/*
+ * The active root fitted when it was loaded, and paging is what it was.  Has any root been
+ * zapped since, and was it this one?
+ */
+static bool root_stands(const struct umbra_mmu_ctx *ctx, struct umbra_view_state *v)
 {
-	const struct umbra_root *root = v->active;
+	/* Pairs with umbra_zap_prepare(): flags that it has set are seen below. */
+	u64 seq = smp_load_acquire(&ctx->mmu->root_seq);
 	unsigned int i;
 
-	for (i = 0; i < nr_slots(ctx); i++)
-		if (root->sp[i] && READ_ONCE(root->sp[i]->invalid))
+	if (!v->loaded)
+		return false;
+	if (likely(v->seq == seq))
+		return true;
+	for (i = 0; i < UMBRA_NR_LEGACY_ROOTS; i++)
+		if (v->active->sp[i] && READ_ONCE(v->active->sp[i]->invalid))
 			return false;
-	return root->valid && root->role.word == v->role.word;
+	v->seq = seq;
+	return true;
 }
 
 /* The engine's entry, if @sp has it.  MMU lock held. */
@@ -143,6 +153,7 @@ static int get_root(struct umbra_mmu_ctx *ctx, const struct umbra_view_state *v,
 			return -ENOMEM;
 		}
 		root->sp[i]->roots++;
+		root->link[i] = umbra_spte_make_link(ctx->mmu, root->sp[i]);
 		set_hole(ctx->mmu, root->sp[i], v->hole);
 	}
 	return 0;
@@ -211,25 +222,6 @@ static void activate(struct umbra_view_state *v, struct umbra_root *root)
 	v->active = root;
 }
 
-/*
- * The other view's root of an address space that the guest left must not look
- * used: writes to its table would be emulated for as long as the guest stays
- * in one view.  MMU lock held.
- */
-static void leave_others(struct umbra_mmu_ctx *ctx, enum umbra_view view)
-{
-	enum umbra_view i;
-
-	for (i = 0; i < UMBRA_NR_VIEWS; i++) {
-		struct umbra_view_state *v = &ctx->views[i];
-
-		if (i == view || !v->active || root_fits(ctx, i, v->active))
-			continue;
-		activate(v, NULL);
-		v->loaded = false;
-	}
-}
-
 /* Replace what @root holds.  MMU lock held. */
 static int make_root(struct umbra_mmu_ctx *ctx, struct umbra_view_state *v,
 		     struct umbra_root *root)
@@ -265,7 +257,7 @@ static u64 *fill_legacy_top(const struct umbra_mmu *mmu, const struct umbra_top 
 		if (sp && mmu->config.pae_roots)
 			entry = umbra_host_table_hpa(sp->spt) | PTE_P;
 		else if (sp)
-			entry = umbra_spte_make_link(mmu, sp);
+			entry = root->link[i];
 		WRITE_ONCE(top->l3[i], entry);
 	}
 	if (mmu->config.pae_roots)
@@ -288,25 +280,80 @@ static u64 *fill_top(struct umbra_mmu_ctx *ctx, struct umbra_view_state *v, bool
 	if (ctx->env.mode != UMBRA_MODE_LONG)
 		return fill_legacy_top(mmu, &v->top, root);
 	if (mmu->config.levels == 5) {
-		WRITE_ONCE(v->top.l5[0], umbra_spte_make_link(mmu, root->sp[0]));
-		WRITE_ONCE(v->top.l5[UMBRA_SPT_ENTRIES - 1],
-			   umbra_spte_make_link(mmu, root->sp[1]));
+		WRITE_ONCE(v->top.l5[0], root->link[0]);
+		WRITE_ONCE(v->top.l5[UMBRA_SPT_ENTRIES - 1], root->link[1]);
 		return v->top.l5;
 	}
 	*own = false;
 	return root->sp[0]->spt;
 }
 
+/* The context translates by its active root in this view.  MMU lock held. */
+static void show(struct umbra_mmu_ctx *ctx, struct umbra_view_state *v)
+{
+	u64 *top;
+	bool own;
+
+	top = fill_top(ctx, v, &own);
+	/* A 32-bit CR3 has no place for the mask, see umbra_host_check(). */
+	v->hpa = umbra_host_table_hpa(top) | ctx->mmu->encryption_mask;
+	v->fresh |= own || v->hpa != v->known;
+	v->known = v->hpa;
+	v->seq = ctx->mmu->root_seq;
+	v->active->used = ++ctx->clock;
+	v->loaded = true;
+}
+
+/* Where the roots of an address space are looked for first: by its frame. */
+static struct umbra_root **near_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
+{
+	gfn_t gfn = gpa_to_gfn(ctx->env.root);
+
+	return &ctx->near[view][(gfn ^ gfn >> UMBRA_NEAR_BITS) & (BIT(UMBRA_NEAR_BITS) - 1)];
+}
+
+static struct umbra_root *known_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
+{
+	struct umbra_root **near = near_root(ctx, view);
+
+	if (!*near || !root_fits(ctx, view, *near))
+		*near = find_root(ctx, view);
+	return *near;
+}
+
 /*
- * DOC: another address space
- *
- * Find or make the root for the paging state and make it the active one.
- * Return: 0 or -ENOMEM.
+ * All views change to the address space at once, as far as it is known.  The root of a
+ * view in which it is not must not look used any more: writes to its table would be
+ * emulated for as long as the guest stays in the other view.  MMU lock held.
  */
-static int switch_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
+static void switch_known(struct umbra_mmu_ctx *ctx)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	struct umbra_view_state *v;
+	struct umbra_root *root;
+	enum umbra_view view;
+
+	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
+		if (!umbra_view_exists(mmu, view))
+			continue;
+		v = &ctx->views[view];
+		if (v->loaded && v->seq == mmu->root_seq)
+			continue;
+		root = known_root(ctx, view);
+		if (root != v->active)
+			activate(v, root);
+		v->loaded = false;
+		if (!root)
+			continue;
+		mmu->stats.root_hit++;
+		show(ctx, v);
+	}
+}
+
+/* Return: 0 or -ENOMEM. */
+static int make_missing(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {
 	struct umbra_view_state *v = &ctx->views[view];
-	struct umbra_mmu *mmu = ctx->mmu;
 	struct umbra_root *root;
 	int ret;
 
@@ -314,41 +361,32 @@ static int switch_root(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 	ret = umbra_pools_fill(&ctx->pools);
 	if (ret)
 		return ret;
-	spin_lock(&mmu->lock);
-	leave_others(ctx, view);
-	root = find_root(ctx, view);
-	if (root) {
-		mmu->stats.root_hit++;
-	} else {
-		root = oldest(ctx, view);
-		ret = make_root(ctx, v, root);
-	}
-	if (!ret)
+	spin_lock(&ctx->mmu->lock);
+	root = oldest(ctx, view);
+	ret = make_root(ctx, v, root);
+	if (!ret) {
 		activate(v, root);
-	spin_unlock(&mmu->lock);
+		*near_root(ctx, view) = root;
+		show(ctx, v);
+	}
+	spin_unlock(&ctx->mmu->lock);
 	return ret;
 }
 
-/* Not inline: most of the time the root is there. */
+/*
+ * DOC: another address space
+ *
+ * Find or make the root for the paging state and make it the active one.
+ * Not inline: most of the time the root is there.
+ */
 static noinline int reload(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {
-	struct umbra_view_state *v = &ctx->views[view];
-	u64 *top;
-	bool own;
-	int ret;
-
-	v->loaded = false;
-	ret = switch_root(ctx, view);
-	if (ret)
-		return ret;
-	top = fill_top(ctx, v, &own);
-	v->hpa = umbra_host_table_hpa(top);
-	/* A 32-bit CR3 has no place for it, see umbra_host_check(). */
-	v->hpa |= ctx->mmu->encryption_mask;
-	v->fresh |= own || v->hpa != v->known;
-	v->known = v->hpa;
-	v->loaded = true;
-	return 0;
+	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
+		return -EINVAL;
+	spin_lock(&ctx->mmu->lock);
+	switch_known(ctx);
+	spin_unlock(&ctx->mmu->lock);
+	return ctx->views[view].loaded ? 0 : make_missing(ctx, view);
 }
 
 /**
@@ -361,23 +399,13 @@ static noinline int reload(struct umbra_mmu_ctx *ctx, enum umbra_view view)
  */
 int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {
-	struct umbra_view_state *v = &ctx->views[view];
-	int ret;
-
-	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
-		return -EINVAL;
-	if (!v->loaded || !root_stands(ctx, v)) {
-		ret = reload(ctx, view);
-		if (ret)
-			return ret;
-	}
-	v->active->used = ++ctx->clock;
-	return 0;
+	return likely(root_stands(ctx, &ctx->views[view])) ? 0 : reload(ctx, view);
 }
 
 /**
- * umbra_mmu_load() - the root for the current paging state and view
+ * umbra_mmu_load_view() - the root for the current paging state
  * @ctx: the vCPU's
+ * @view: in which view
  * @root: host physical address of the root table
  * @fresh: set when the processor must not keep translations of an earlier use
  *	of this root, or with two views of the root loaded before in this view
@@ -385,17 +413,34 @@ int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view)
  * Context: the vCPU's thread, no MMU lock held, may sleep.
  * Return: 0, -ENOMEM, or -EINVAL for paging that is not supported (LA57).
  */
-int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh)
+int umbra_mmu_load_view(struct umbra_mmu_ctx *ctx, enum umbra_view view, hpa_t *root, bool *fresh)
 {
-	struct umbra_view_state *v = &ctx->views[ctx->view];
-	int ret = umbra_root_load(ctx, ctx->view);
+	struct umbra_view_state *v = &ctx->views[view];
 
-	if (ret)
-		return ret;
+	if (unlikely(!root_stands(ctx, v))) {
+		int ret = reload(ctx, view);
+
+		if (ret)
+			return ret;
+	}
 	*root = v->hpa;
 	*fresh = v->fresh;
 	v->fresh = false;
 	return 0;
+}
+
+/**
+ * umbra_mmu_load() - the root for the current paging state and view
+ * @ctx: the vCPU's
+ * @root: as umbra_mmu_load_view()
+ * @fresh: likewise
+ *
+ * Context: the vCPU's thread, no MMU lock held, may sleep.
+ * Return: as umbra_mmu_load_view().
+ */
+int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh)
+{
+	return umbra_mmu_load_view(ctx, ctx->view, root, fresh);
 }
 
 /**

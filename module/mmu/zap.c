@@ -89,6 +89,9 @@ void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_h
 	if (!sp->role.direct)
 		mmu->indirect--;
 	WRITE_ONCE(sp->invalid, true);
+	if (sp->roots)
+		/* Pairs with root_stands(): who has seen the number sees the flag. */
+		smp_store_release(&mmu->root_seq, mmu->root_seq + 1);
 }
 
 /**

@@ -676,15 +676,14 @@ static bool load_other_root(struct umbra_vcpu *vcpu)
 	struct soft_vcpu *soft = to_soft(vcpu);
 	bool user = soft->mode == SOFT_USER, fresh, ok;
 
-	umbra_mmu_set_view(vcpu->mmu, user ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_USER);
-	ok = !umbra_mmu_load(vcpu->mmu, &soft->other_root, &fresh);
+	ok = !umbra_mmu_load_view(vcpu->mmu, user ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_USER,
+				  &soft->other_root, &fresh);
 	/* The kernel view is loaded: translations can be looked at. */
 	if (ok && user) {
 		check_features(vcpu);
 		check_code(vcpu);
 		ok = !soft->hole_taken;
 	}
-	umbra_mmu_set_view(vcpu->mmu, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL);
 	return ok;
 }
 

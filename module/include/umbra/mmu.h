@@ -223,6 +223,13 @@ void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx);
 void umbra_mmu_set_paging(struct umbra_mmu_ctx *ctx, const struct umbra_paging *paging);
 
 /**
+ * umbra_mmu_set_cr3() - as umbra_mmu_set_paging(), in long mode and when only CR3 changes
+ * @ctx: the vCPU's
+ * @cr3: the new value, without bit 63
+ */
+void umbra_mmu_set_cr3(struct umbra_mmu_ctx *ctx, u64 cr3);
+
+/**
  * umbra_mmu_set_view() - kernel or user view
  * @ctx: the vCPU's
  * @view: %UMBRA_VIEW_KERNEL (as after creation) or %UMBRA_VIEW_USER; needs
@@ -278,6 +285,9 @@ int umbra_mmu_load_pdptrs(struct umbra_mmu_ctx *ctx, u64 cr3, u8 maxphyaddr, u64
  * Return: 0, -ENOMEM, -EINVAL (LA57 set).  A CR3 that points nowhere gets an empty root.
  */
 int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh);
+
+/* The same for a view, whichever is the current one. */
+int umbra_mmu_load_view(struct umbra_mmu_ctx *ctx, enum umbra_view view, hpa_t *root, bool *fresh);
 
 /**
  * umbra_mmu_flush() - the guest flushed its TLB (CR3 load, CR4, INVPCID)
