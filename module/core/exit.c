@@ -21,6 +21,7 @@
 #include "soft_tlb_internal.h"
 #include "msr_user_internal.h"
 #include "umbra/trace.h"
+#include "work_internal.h"
 
 /* A page fault that comes back this often without any other exit makes no progress. */
 #define FAULT_LIMIT	100000
@@ -393,6 +394,50 @@ void umbra_exit_note(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 	vcpu->stat.exits++;
 	++*(u64 *)((u8 *)&vcpu->stat + row->stat);
 	trace_umbra_exit(vcpu->id, vcpu->regs.rip, row->name, exit->hw_reason);
+}
+
+/* May the guest go on at once, with nothing to be looked at in between? */
+static bool may_go_on(const struct umbra_vcpu *vcpu)
+{
+	return !READ_ONCE(vcpu->requests) && !umbra_work_pending() && !vcpu->guest_debug &&
+	       !(vcpu->regs.rflags & X86_EFLAGS_TF);
+}
+
+/*
+ * DOC: an exit that needs no way out
+ *
+ * INVLPG is frequent, and what follows from it is little and waits for nobody: the
+ * engine asks for it between two entries, with interrupts off, the FPU and all else of the
+ * guest still in the processor.  Whatever another thread wants comes as an
+ * interrupt, which the guest takes at the entry; what this thread has brought about
+ * itself is a request, and looked at here.
+ */
+bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+{
+	bool done;
+	int idx;
+
+	if (exit->reason != UMBRA_EXIT_INVLPG || !exit->op.known || !may_go_on(vcpu))
+		return false;
+	/* There spinlocks sleep. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return false;
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	done = umbra_mmu_invlpg_now(vcpu->mmu, exit->op.gva);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	if (!done)
+		return false;
+	umbra_soft_tlb_flush_gva(vcpu, exit->op.gva);
+	vcpu->vm->engine->flush_gva(vcpu, exit->op.gva);
+	umbra_exit_note(vcpu, exit);
+	vcpu->fault_repeat = 0;
+	umbra_skip_insn(vcpu, exit->insn_len);
+	exit->reason = UMBRA_EXIT_NONE;
+	if (unlikely(READ_ONCE(vcpu->requests)))
+		return false;
+	vcpu->stat.entries++;
+	trace_umbra_entry(vcpu->id, vcpu->regs.rip);
+	return true;
 }
 
 int umbra_exit_handle(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)

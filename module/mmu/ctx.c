@@ -234,6 +234,30 @@ void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global)
 	umbra_sync_all(ctx->mmu);
 }
 
+static void note_invlpg(struct umbra_mmu_ctx *ctx)
+{
+	ctx->mmu->stats.invlpg++;
+	/* All, for it may be part of a large page. */
+	umbra_device_forget(ctx);
+}
+
+/**
+ * umbra_mmu_invlpg_now() - umbra_mmu_invlpg() where nothing may be waited for
+ * @ctx: the vCPU's
+ * @gva: linear address
+ *
+ * Context: the vCPU's thread, SRCU read side of the slots held, no MMU lock held;
+ * interrupts may be off.
+ * Return: false: it would have to wait, and did nothing.
+ */
+bool umbra_mmu_invlpg_now(struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	if (!umbra_sync_gva_now(ctx, gva))
+		return false;
+	note_invlpg(ctx);
+	return true;
+}
+
 /**
  * umbra_mmu_invlpg() - the guest executed INVLPG
  * @ctx: the vCPU's
@@ -245,10 +269,10 @@ void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global)
  */
 void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
-	ctx->mmu->stats.invlpg++;
-	/* All, for it may be part of a large page. */
-	umbra_device_forget(ctx);
+	if (umbra_mmu_invlpg_now(ctx, gva))
+		return;
 	umbra_sync_gva(ctx, gva);
+	note_invlpg(ctx);
 }
 
 /**

@@ -125,6 +125,14 @@ static inline void spin_lock(spinlock_t *lock)
 	lock->held = 1;
 }
 
+static inline bool spin_trylock(spinlock_t *lock)
+{
+	if (lock->held)
+		return false;
+	lock->held = 1;
+	return true;
+}
+
 static inline void spin_unlock(spinlock_t *lock)
 {
 	assert(lock->held);

@@ -497,6 +497,7 @@ void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp);
 void umbra_sync_page(struct umbra_mmu *mmu, struct umbra_sp *sp);
 void umbra_sync_all(struct umbra_mmu *mmu);
 void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva);
+bool umbra_sync_gva_now(struct umbra_mmu_ctx *ctx, gva_t gva);
 
 /* root.c */
 int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view);

@@ -308,7 +308,7 @@ void umbra_sync_all(struct umbra_mmu *mmu)
 /* The leaf table that translates @gva in one view, or NULL.  MMU lock held. */
 static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva)
 {
-	struct umbra_sp *sp = umbra_root_find(ctx, view, gva);
+	struct umbra_sp *sp = umbra_root_for(ctx, view, gva) ?: umbra_root_find(ctx, view, gva);
 
 	while (sp && sp->role.level > 1) {
 		unsigned int index = umbra_spte_index(gva, sp->role.level);
@@ -319,6 +319,22 @@ static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view vi
 		sp = umbra_spte_child(ctx->mmu, spte);
 	}
 	return sp;
+}
+
+/* MMU lock held. */
+static void sync_views(struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	enum umbra_view view;
+	struct umbra_sp *sp;
+
+	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
+		if (!umbra_view_exists(mmu, view))
+			continue;
+		sp = leaf_table(ctx, view, gva);
+		if (sp && sp->unsync)
+			sync_one(mmu, sp, umbra_spte_index(gva, 1));
+	}
 }
 
 /**
@@ -334,18 +350,33 @@ static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view vi
 void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
-	enum umbra_view view;
-	struct umbra_sp *sp;
 
 	if (!READ_ONCE(mmu->nr_unsync))
 		return;
 	spin_lock(&mmu->lock);
-	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
-		if (!umbra_view_exists(mmu, view))
-			continue;
-		sp = leaf_table(ctx, view, gva);
-		if (sp && sp->unsync)
-			sync_one(mmu, sp, umbra_spte_index(gva, 1));
-	}
+	sync_views(ctx, gva);
 	spin_unlock(&mmu->lock);
+}
+
+/**
+ * umbra_sync_gva_now() - the same where nothing may be waited for
+ * @ctx: the vCPU's
+ * @gva: linear address
+ *
+ * No TLB is flushed here, so no other processor has to answer.
+ *
+ * Context: SRCU read side of the slots held; no MMU lock held; interrupts may be off.
+ * Return: false: somebody has the lock, nothing was done.
+ */
+bool umbra_sync_gva_now(struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+
+	if (!READ_ONCE(mmu->nr_unsync))
+		return true;
+	if (!spin_trylock(&mmu->lock))
+		return false;
+	sync_views(ctx, gva);
+	spin_unlock(&mmu->lock);
+	return true;
 }

@@ -329,15 +329,31 @@ static void registers_back(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	umbra_soft_segs_back(soft, regs);
 }
 
+/* Core has dealt with the exit.  Return: the translation goes on. */
+static bool go_on(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
+{
+	memset(exit, 0, sizeof(*exit));
+	soft->rip = vcpu->regs.rip;
+	soft->va = soft_tc_resume(soft->tc, soft->rip);
+	return soft->va;
+}
+
 static bool run_once(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
 {
+	const struct soft_frame *frame = soft->area.frame;
+
 	switch_worlds(vcpu, soft);
 	take_dr6(soft);
 	registers_back(vcpu, soft);
-	if (soft->mode == SOFT_KERNEL)
-		return umbra_soft_exit_kernel(vcpu, exit);
-	umbra_soft_exit_user(vcpu, exit);
-	return false;
+	if (soft->mode == SOFT_USER) {
+		umbra_soft_exit_user(vcpu, exit);
+		return false;
+	}
+	if (umbra_soft_exit_kernel(vcpu, exit))
+		return true;
+	/* The host has to hear of its NMIs, the guest of what it could not take before. */
+	return exit->reason == UMBRA_EXIT_INVLPG && !vcpu->want && !frame->nmi && !frame->mce &&
+	       umbra_exit_inside(vcpu, exit) && go_on(vcpu, soft, exit);
 }
 
 /**

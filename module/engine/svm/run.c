@@ -131,30 +131,18 @@ static void prepare(struct umbra_vcpu *vcpu, struct svm_vcpu *svm, struct svm_cp
 		umbra_svm_step_begin(vcpu);
 }
 
-/**
- * umbra_svm_run() - enter the guest and come back
- * @vcpu: the vCPU; everything dirty is pushed
- * @exit: filled
- *
- * Context: interrupts and preemption off; guest FPU loaded; vcpu->mutex held.
- */
-void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+/* Return: core may be asked whether the guest can go on at once. */
+static bool run_once(struct umbra_vcpu *vcpu, struct svm_cpu *cpu, struct umbra_exit *exit)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	struct svm_cpu *cpu = this_cpu_ptr(&umbra_svm_cpu);
 	u8 shadow = vcpu->regs.int_shadow;
 	struct vmcb *vmcb = svm->vmcb;
 	u64 rip = vcpu->regs.rip;
 	u64 host_dr[4];
 
-	exit->reason = UMBRA_EXIT_NONE;
-	exit->hw_reason = 0;
 	exit->insn_len = 0;
 	exit->op.known = false;
 	vcpu->insn.len = 0;
-	if (unlikely(refuse(svm, cpu, exit)))
-		return;
-
 	prepare(vcpu, svm, cpu);
 	umbra_svm_debug_enter(svm, host_dr);
 	umbra_svm_enter(vcpu->regs.gpr, svm->vmcb_hpa, cpu->host_hpa);
@@ -169,8 +157,28 @@ void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	exit->hw_reason = svm_exit_code(vmcb);
 	if (unlikely(svm->step || svm->iret_wait) && umbra_svm_step_end(vcpu)) {
 		exit->reason = UMBRA_EXIT_NMI_WINDOW;
-		return;
+		return false;
 	}
 	umbra_svm_decode_exit(vcpu, exit);
 	umbra_svm_fetch_insn(vcpu, exit);
+	return exit->reason == UMBRA_EXIT_INVLPG && !svm->step && !svm->interrupted.kind;
+}
+
+/**
+ * umbra_svm_run() - enter the guest and come back
+ * @vcpu: the vCPU; everything dirty is pushed
+ * @exit: filled
+ *
+ * Context: interrupts and preemption off; guest FPU loaded; vcpu->mutex held.
+ */
+void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+{
+	struct svm_cpu *cpu = this_cpu_ptr(&umbra_svm_cpu);
+
+	exit->reason = UMBRA_EXIT_NONE;
+	exit->hw_reason = 0;
+	if (unlikely(refuse(to_svm(vcpu), cpu, exit)))
+		return;
+	while (run_once(vcpu, cpu, exit) && umbra_exit_inside(vcpu, exit))
+		;
 }

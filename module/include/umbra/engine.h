@@ -221,6 +221,17 @@ struct umbra_engine {
 	int (*show)(struct umbra_vcpu *vcpu, u64 rip, char *buf, size_t size);
 };
 
+/**
+ * umbra_exit_inside() - what core can do about an exit within run()
+ * @vcpu: the vCPU; registers are back
+ * @exit: the exit; reason NONE when it was dealt with
+ *
+ * For engines, when no event is being delivered and nothing of their own has to be done
+ * first.  Context: as run().
+ * Return: true: enter again at RIP.
+ */
+bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
+
 /* The engines that are built in; named only here and in core/engine.c. */
 extern const struct umbra_engine umbra_engine_svm;
 extern const struct umbra_engine umbra_engine_soft;

@@ -305,6 +305,9 @@ void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global);
  */
 void umbra_mmu_invlpg(struct umbra_mmu_ctx *ctx, gva_t gva);
 
+/* The same with interrupts off; false: it would have to wait for a lock, and did nothing. */
+bool umbra_mmu_invlpg_now(struct umbra_mmu_ctx *ctx, gva_t gva);
+
 /*
  * True if shadow tables were always in step with the guest's: engines could then let INVLPG execute without
  * an exit, for the processor's own flush would be all that it has to do.  Leaf tables may be out of step.
