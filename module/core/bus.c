@@ -8,6 +8,9 @@
  *
  * A device leaves the bus without an allocation: its entry is emptied, and the
  * next addition closes the hole.
+ *
+ * Most accesses are userspace's: a bit for each part of the address space, many parts to
+ * a bit, says that there may be a device.
  */
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -16,6 +19,11 @@
 #include "core_internal.h"
 
 #define MAX_DEVICES	4096
+
+/* Addresses of a part: 16 ports, or a page of memory. */
+#define PART_SHIFT_PIO	4
+#define PART_SHIFT_MMIO	12
+#define NR_PARTS	256
 
 /**
  * struct entry - one range
@@ -29,7 +37,15 @@ struct entry {
 	gpa_t reach;
 };
 
+/**
+ * struct umbra_bus - an immutable bus, but for entries that are emptied
+ * @parts: parts of the address space, modulo NR_PARTS, with the beginning of an access that
+ *	some device may answer
+ * @count: entries in @entry
+ * @entry: sorted
+ */
 struct umbra_bus {
+	DECLARE_BITMAP(parts, NR_PARTS);
 	unsigned int count;
 	struct entry entry[];
 };
@@ -60,6 +76,22 @@ static int compare_base(const void *a, const void *b)
 	if (x->base == y->base)
 		return 0;
 	return x->base < y->base ? -1 : 1;
+}
+
+static unsigned int part_of(enum umbra_bus_kind kind, gpa_t addr)
+{
+	return addr >> (kind == UMBRA_BUS_PIO ? PART_SHIFT_PIO : PART_SHIFT_MMIO) & (NR_PARTS - 1);
+}
+
+static void mark_parts(struct umbra_bus *bus, enum umbra_bus_kind kind,
+		       const struct umbra_iodev *dev)
+{
+	unsigned int shift = kind == UMBRA_BUS_PIO ? PART_SHIFT_PIO : PART_SHIFT_MMIO;
+	gpa_t n = ((range_end(dev) - 1) >> shift) - (dev->base >> shift) + 1;
+	gpa_t i;
+
+	for (i = 0; i < min_t(gpa_t, n, NR_PARTS); i++)
+		__set_bit(part_of(kind, dev->base + (i << shift)), bus->parts);
 }
 
 static void order(struct umbra_bus *bus)
@@ -145,6 +177,8 @@ int umbra_bus_add(struct umbra_vm *vm, enum umbra_bus_kind kind, struct umbra_io
 			bus->entry[bus->count++] = old->entry[i];
 	bus->entry[bus->count++] = (struct entry){ .dev = dev, .base = dev->base };
 	order(bus);
+	for (i = 0; i < bus->count; i++)
+		mark_parts(bus, kind, bus->entry[i].dev);
 	rcu_assign_pointer(vm->bus[kind], bus);
 	synchronize_srcu_expedited(&vm->srcu);
 	kvfree(old);
@@ -205,6 +239,8 @@ static int bus_access(struct umbra_vcpu *vcpu, enum umbra_bus_kind kind, gpa_t a
 	struct umbra_bus *bus = srcu_dereference(vcpu->vm->bus[kind], &vcpu->vm->srcu);
 	unsigned int i;
 
+	if (!test_bit(part_of(kind, addr), bus->parts))
+		return -EOPNOTSUPP;
 	for (i = search(bus, addr); i-- > 0 && bus->entry[i].reach > addr;) {
 		struct umbra_iodev *dev = READ_ONCE(bus->entry[i].dev);
 		int ret;
@@ -216,6 +252,22 @@ static int bus_access(struct umbra_vcpu *vcpu, enum umbra_bus_kind kind, gpa_t a
 			return ret;
 	}
 	return -EOPNOTSUPP;
+}
+
+/**
+ * umbra_bus_may_answer() - may some device have an access that begins there?
+ * @vm: the VM
+ * @kind: which bus
+ * @addr: first address
+ *
+ * Context: SRCU read side held.
+ * Return: false: certainly none.
+ */
+bool umbra_bus_may_answer(struct umbra_vm *vm, enum umbra_bus_kind kind, gpa_t addr)
+{
+	const struct umbra_bus *bus = srcu_dereference(vm->bus[kind], &vm->srcu);
+
+	return test_bit(part_of(kind, addr), bus->parts);
 }
 
 /**

@@ -141,7 +141,8 @@ void umbra_queue_gp(struct umbra_vcpu *vcpu)
 	umbra_queue_fault(vcpu, &gp);
 }
 
-void umbra_queue_db(struct umbra_vcpu *vcpu, u64 dr6)
+/* Not inline: who finishes an instruction has no use for the frame. */
+noinline void umbra_queue_db(struct umbra_vcpu *vcpu, u64 dr6)
 {
 	struct umbra_fault db = { .vector = DB_VECTOR, .addr = dr6 };
 
@@ -305,6 +306,7 @@ static void inject_event(struct umbra_vcpu *vcpu)
 	if (!event.kind)
 		return;
 	trace_umbra_inject(vcpu->id, event.kind, event.vector, event.error_code);
+	vcpu->in_flight = true;
 	vcpu->vm->engine->inject(vcpu, &event);
 }
 
@@ -316,14 +318,12 @@ static bool all_quiet(struct umbra_vcpu *vcpu)
 	       !irq_pending(vcpu);
 }
 
-int umbra_event_prepare(struct umbra_vcpu *vcpu)
+/* Not inline: most of the time all is quiet. */
+static noinline int prepare_some(struct umbra_vcpu *vcpu)
 {
 	u32 want = 0;
 	int ret = 1;
 
-	/* The engine was told so, and need not hear it again. */
-	if (likely(all_quiet(vcpu)))
-		return 1;
 	if (umbra_soft_events(vcpu))
 		ret = deliver_events(vcpu);
 	else
@@ -344,12 +344,17 @@ int umbra_event_prepare(struct umbra_vcpu *vcpu)
 	return 1;
 }
 
-void umbra_event_cancel(struct umbra_vcpu *vcpu)
+int umbra_event_prepare(struct umbra_vcpu *vcpu)
+{
+	/* Then the engine was told so, and need not hear it again. */
+	return likely(all_quiet(vcpu)) ? 1 : prepare_some(vcpu);
+}
+
+void umbra_event_take_back(struct umbra_vcpu *vcpu)
 {
 	struct umbra_event event = { .kind = UMBRA_EVENT_NONE };
 
-	if (umbra_soft_events(vcpu))
-		return;
+	vcpu->in_flight = false;
 	vcpu->vm->engine->cancel_event(vcpu, &event);
 	if (!event.kind)
 		return;

@@ -23,13 +23,20 @@
  */
 int umbra_event_prepare(struct umbra_vcpu *vcpu);
 
+/* Does what umbra_event_cancel() says. */
+void umbra_event_take_back(struct umbra_vcpu *vcpu);
+
 /**
  * umbra_event_cancel() - take back what was not delivered
  * @vcpu: the vCPU
  *
  * Context: vCPU thread, any.
  */
-void umbra_event_cancel(struct umbra_vcpu *vcpu);
+static inline void umbra_event_cancel(struct umbra_vcpu *vcpu)
+{
+	if (unlikely(vcpu->in_flight))
+		umbra_event_take_back(vcpu);
+}
 
 /* True when something would be delivered to a halted vCPU: wake it. */
 bool umbra_event_wakes(struct umbra_vcpu *vcpu);

@@ -172,7 +172,8 @@ void umbra_fpu_enter(struct umbra_vcpu *vcpu)
 {
 	struct xregs_state *x = vcpu->fpu;
 
-	kernel_fpu_begin();
+	/* What it would reset is loaded; but by older AMD processors not all (FIP, FDP). */
+	kernel_fpu_begin_mask(static_cpu_has_bug(X86_BUG_FXSAVE_LEAK) ? KFPU_387 : 0);
 	if (xfeatures)
 		asm volatile("xrstor64 %0"
 			     : : "m" (*x), "a" ((u32)xfeatures), "d" ((u32)(xfeatures >> 32))

@@ -275,6 +275,12 @@ static int fast_to_user(struct umbra_vcpu *vcpu, const struct umbra_exit *exit, 
 	return 0;
 }
 
+/* A port that no device of the module has; tracing wants to hear that from kernel_access(). */
+static bool is_users(struct umbra_vcpu *vcpu, u16 port)
+{
+	return !umbra_bus_may_answer(vcpu->vm, UMBRA_BUS_PIO, port) && !trace_umbra_pio_enabled();
+}
+
 int umbra_io_exit(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 {
 	u64 data = vcpu->regs.gpr[UMBRA_RAX];
@@ -284,7 +290,8 @@ int umbra_io_exit(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 		return umbra_pio_string_run(vcpu, exit->io.in);
 	if (exit->io.string || !exit->insn_len)
 		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
-	if (kernel_access(vcpu, false, !exit->io.in, exit->io.port, &data, exit->io.size))
+	if (is_users(vcpu, exit->io.port) ||
+	    kernel_access(vcpu, false, !exit->io.in, exit->io.port, &data, exit->io.size))
 		return fast_to_user(vcpu, exit, &data);
 	if (exit->io.in)
 		set_rax(vcpu, &data, exit->io.size);

@@ -323,6 +323,14 @@ long umbra_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 long umbra_vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct umbra_vcpu *vcpu = file->private_data;
+	long ret;
 
-	return dispatch(LEVEL_VCPU, cmd, arg, vcpu->vm, vcpu);
+	if (cmd != KVM_RUN || !vm_usable(vcpu->vm))
+		return dispatch(LEVEL_VCPU, cmd, arg, vcpu->vm, vcpu);
+	/* The one that counts, as its row says. */
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	ret = umbra_ioctl_run(vcpu, NULL, (void __user *)arg);
+	mutex_unlock(&vcpu->mutex);
+	return ret;
 }

@@ -190,12 +190,24 @@ static int prepare_engine(struct umbra_vcpu *vcpu)
 	return engine->prepare ? engine->prepare(vcpu) : 1;
 }
 
+/* What engines need not set.  The rest belongs to a reason, and is set along with it. */
+static void begin_exit(struct umbra_exit *exit)
+{
+	exit->reason = UMBRA_EXIT_NONE;
+	exit->insn_len = 0;
+	exit->msr_write = false;
+	exit->hw_reason = 0;
+	memset(&exit->io, 0, sizeof(exit->io));
+	exit->op.known = false;
+}
+
 /* One round of the loop for a vCPU that may run. */
 static int run_step(struct umbra_vcpu *vcpu, int *idx)
 {
-	struct umbra_exit exit = {};
+	struct umbra_exit exit;
 	int err;
 
+	begin_exit(&exit);
 	if (vcpu->lapic)
 		umbra_lapic_sync_timer(vcpu);
 	umbra_steal_update(vcpu);
@@ -366,7 +378,7 @@ UMBRA_VCPU_IOCTL(run)
 
 	if (umbra_ioctl_value(uarg))
 		return -EINVAL;
-	ret = umbra_sync_take(vcpu);
+	ret = unlikely(umbra_sync_wanted(vcpu)) ? umbra_sync_take(vcpu) : 0;
 	if (!ret && !vcpu->lapic && umbra_cr8_write(vcpu, run->cr8))
 		ret = -EINVAL;
 	if (ret)
@@ -379,7 +391,8 @@ UMBRA_VCPU_IOCTL(run)
 	ret = complete_and_run(vcpu);
 	unmask_signals(vcpu);
 out:
-	umbra_sync_give(vcpu);
+	if (unlikely(umbra_sync_wanted(vcpu)))
+		umbra_sync_give(vcpu);
 	fill_run(vcpu);
 	vcpu->stat.user_exits++;
 	trace_umbra_user_exit(vcpu->id, run->exit_reason, ret);

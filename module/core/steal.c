@@ -43,7 +43,7 @@ void umbra_steal_thread(struct umbra_vcpu *vcpu)
 	vcpu->steal_seen = umbra_run_delay();
 }
 
-static void write_area(struct umbra_vcpu *vcpu, u64 more)
+static noinline void write_area(struct umbra_vcpu *vcpu, u64 more)
 {
 	const unsigned int len = offsetofend(struct kvm_steal_time, preempted);
 	struct kvm_steal_time st;

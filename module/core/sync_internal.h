@@ -19,4 +19,10 @@ int umbra_sync_take(struct umbra_vcpu *vcpu);
 /* What kvm_valid_regs names, into kvm_run; likewise. */
 void umbra_sync_give(struct umbra_vcpu *vcpu);
 
+/* Does userspace ask for any of that? */
+static inline bool umbra_sync_wanted(const struct umbra_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->run->kvm_valid_regs) | READ_ONCE(vcpu->run->kvm_dirty_regs);
+}
+
 #endif

@@ -137,6 +137,7 @@ void umbra_svm_complete_event(struct umbra_vcpu *vcpu)
 		return;
 	}
 	decode_interrupted(control, back);
+	vcpu->in_flight = true;
 	if (back->kind == UMBRA_EVENT_NMI)
 		umbra_svm_mask_nmi(svm, false);
 	if (!is_soft(back))

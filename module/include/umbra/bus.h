@@ -44,6 +44,9 @@ struct umbra_iodev {
 int umbra_bus_add(struct umbra_vm *vm, enum umbra_bus_kind kind, struct umbra_iodev *dev);
 void umbra_bus_del(struct umbra_vm *vm, enum umbra_bus_kind kind, struct umbra_iodev *dev);
 
+/* False: no device has an access that begins there. */
+bool umbra_bus_may_answer(struct umbra_vm *vm, enum umbra_bus_kind kind, gpa_t addr);
+
 /* 0 when a device answered, -EOPNOTSUPP otherwise. */
 int umbra_bus_read(struct umbra_vcpu *vcpu, enum umbra_bus_kind kind, gpa_t addr,
 		   unsigned int len, void *data);

@@ -164,7 +164,7 @@ struct umbra_event {
  *	NMI; exceptions always.  At most one a entry
  * @cancel_event: takes back what could not be delivered (entry or delivery was
  *	interrupted, or entry did not happen): returns it in @event, kind NONE if there was none.
- *	Called after every exit
+ *	Called after exits when vcpu->in_flight, which run() sets where a delivery was interrupted
  * @can_take: which UMBRA_TAKE_* the guest's state allows now (IF, shadows, NMI blocking)
  * @want_window: exit as soon as the UMBRA_TAKE_* in @mask become possible
  * @nmi_masked: get (@set < 0) or set NMI blocking (KVM_SET_VCPU_EVENTS)

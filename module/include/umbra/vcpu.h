@@ -174,6 +174,8 @@ struct umbra_msr_user {
  * @event: event whose delivery was interrupted: re-injected first
  * @nmi_queued: NMIs to deliver, 0..2; atomic
  * @nmi_masked: until IRET, where core delivers events (soft.h)
+ * @in_flight: an event was injected, or its delivery was interrupted: there may be
+ *	something for engine->cancel_event()
  * @want: UMBRA_TAKE_* that wait until the guest can take them
  * @look_again: the emulator may have changed what decides on events
  * @irq_queued: KVM_INTERRUPT vector without an irqchip, -1 none
@@ -261,6 +263,7 @@ struct umbra_vcpu {
 	atomic_t nmi_queued;
 	bool nmi_masked;
 	u32 want;
+	bool in_flight;
 	bool look_again;
 	int irq_queued;
 	u32 intercept_exceptions;
