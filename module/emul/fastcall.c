@@ -30,8 +30,8 @@ int emul_op_syscall(struct umbra_emul *e, struct emul_insn *in)
 	u16 cs = e->r.star >> 32 & 0xfffc;
 	bool from64 = emul_mode64(e);
 
-	if (!(e->r.efer & EMUL_EFER_SCE) || emul_real_or_v86(e) ||
-	    (!from64 && !amd(e)))
+	/* AMD's goes from real and virtual-8086 mode, too */
+	if (!(e->r.efer & EMUL_EFER_SCE) || (!from64 && !amd(e)))
 		return emul_ud(e);
 	e->r.gpr[UMBRA_RCX] = e->r.rip;
 	if (emul_lma(e)) {
@@ -42,7 +42,8 @@ int emul_op_syscall(struct umbra_emul *e, struct emul_insn *in)
 		set_cs_ss(e, cs, cs + 8, 0, true);
 	} else {
 		e->r.rip = (u32)e->r.star;
-		e->r.rflags &= ~(u64)(X86_EFLAGS_IF | X86_EFLAGS_RF);
+		e->r.rflags &= ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_IF |
+				      X86_EFLAGS_RF);
 		set_cs_ss(e, cs, cs + 8, 0, false);
 	}
 	/* the mask may clear TF, and then there is no trap */
@@ -61,7 +62,7 @@ int emul_op_sysret(struct umbra_emul *e, struct emul_insn *in)
 	if (!(e->r.efer & EMUL_EFER_SCE) || (!emul_mode64(e) && !amd(e)))
 		return emul_ud(e);
 	/* behind #UD, so that OPF_PRIV does not do */
-	if (e->r.cpl)
+	if (e->r.cpl || !emul_prot(e))
 		return emul_gp(e);
 	/* Intel faults before the ring changes, AMD after */
 	if (to64 && !amd(e) && !emul_canonical(e, rip))

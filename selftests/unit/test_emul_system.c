@@ -481,6 +481,40 @@ static void syscall_sysret(void)
 	EXPECT(faulted(RUN(0x48, 0x0f, 0x07), 13, 0));
 }
 
+/* AMD's SYSCALL has no mode, its SYSRET is protected mode's (APM Vol. 3); Intel's are 64-bit mode's. */
+static void syscall_real_v86(void)
+{
+	unsigned int v86;
+
+	for (v86 = 0; v86 < 2; v86++) {
+		if (v86)
+			begin_v86(0);
+		else
+			begin_real();
+		v.e.features |= UMBRA_EMUL_F_AMD;
+		v.regs.efer |= 1;
+		v.regs.star = 0x0023001000007000ull;
+		v.regs.rflags |= X86_EFLAGS_IF;
+		EXPECT(faulted(RUN(0x0f, 0x07), 13, 0));
+		EXPECT(RUN(0x0f, 0x05) == UMBRA_EMUL_OK);
+		EXPECT(v.regs.rip == 0x7000 && v.regs.cpl == 0);
+		EXPECT(v.regs.gpr[UMBRA_RCX] == CODE + 2);
+		EXPECT(!(v.regs.rflags & (X86_EFLAGS_VM | X86_EFLAGS_IF)));
+		EXPECT(v.regs.seg[UMBRA_CS].sel == 0x10 && !v.regs.seg[UMBRA_CS].base);
+		v.regs.rip = CODE;
+		v.regs.efer &= ~1ull;
+		EXPECT(faulted(RUN(0x0f, 0x05), 6, 0));
+		if (v86)
+			begin_v86(0);
+		else
+			begin_real();
+		v.e.features &= ~UMBRA_EMUL_F_AMD;
+		v.regs.efer |= 1;
+		EXPECT(faulted(RUN(0x0f, 0x05), 6, 0));
+		EXPECT(faulted(RUN(0x0f, 0x07), 6, 0));
+	}
+}
+
 static void sysenter_sysexit(void)
 {
 	begin32(3);
@@ -970,6 +1004,7 @@ static const struct machine_case cases[] = {
 	{ "long mode: interrupts, IST, IRETQ", interrupt64 },
 	{ "long mode: IRETQ faults", iret_faults },
 	{ "SYSCALL, SYSRET", syscall_sysret },
+	{ "SYSCALL, SYSRET outside protected mode", syscall_real_v86 },
 	{ "SYSENTER, SYSEXIT", sysenter_sysexit },
 	{ "canonical addresses", canonical },
 	{ "MOV CR", control_registers },
