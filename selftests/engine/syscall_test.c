@@ -31,11 +31,11 @@
 #define SFMASK		0x47700		/* TF, IF, DF, IOPL, NT, AC */
 #define FLAGS		0x240ed7u	/* CF ... OF, IF, AC, ID */
 
-/* To user code, by SYSRET; without the kernel's data segments. */
+/* To user code, by SYSRET with flags R9D; without the kernel's data segments. */
 KU_CODE64(start,
 	  "xor %eax, %eax\n mov %eax, %ds\n mov %eax, %es\n mov %eax, %fs\n mov %eax, %gs\n"
 	  "mov $0xa000, %ecx\n"
-	  "mov $0x202, %r11d\n"
+	  "mov %r9d, %r11d\n"
 	  "sysretq\n");
 
 /* EAX says what: 0 comes back, by SYSRET or (EBX) by IRET; 0x77 reports. */
@@ -84,6 +84,12 @@ KU_CODE64(user_flags,
 	  "xor %eax, %eax\n push $0x240ed7\n popfq\n"
 	  "syscall\n pushfq\n pop %rbp\n"
 	  "mov $0x77, %eax\n syscall\n");
+
+KU_CODE64(user_pushf, "pushfq\n pop %rbp\n mov $0x77, %eax\n syscall\n");
+
+KU_CODE64(user_no_sce,
+	  "mov $0x55, %eax\n syscall\n"
+	  "mov $0x1234, %ecx\n mov $0x5678, %r11d\n syscall\n");
 
 KU_CODE64(user_step,
 	  "xor %eax, %eax\n push $0x302\n popfq\n"
@@ -135,7 +141,7 @@ static void put_code(void)
 }
 
 /* A VM whose user code is @code; EBX: the kernel returns by IRET; R12D: what it is asked for. */
-static void setup(const char *code, size_t size, bool iret, uint32_t call)
+static void setup_flags(const char *code, size_t size, bool iret, uint32_t call, uint32_t flags)
 {
 	struct kvm_regs regs;
 
@@ -150,7 +156,13 @@ static void setup(const char *code, size_t size, bool iret, uint32_t call)
 	regs = ku_get_regs(vcpu);
 	regs.rbx = iret;
 	regs.r12 = call;
+	regs.r9 = flags;
 	ku_set_regs(vcpu, &regs);
+}
+
+static void setup(const char *code, size_t size, bool iret, uint32_t call)
+{
+	setup_flags(code, size, iret, call, 0x202);
 }
 
 static void teardown(void)
@@ -218,6 +230,32 @@ static void test_flags(bool iret)
 	regs = ku_get_regs(vcpu);
 	ktap_ok(regs.r15 == FLAGS, "the kernel finds R11 %#llx", regs.r15);
 	ktap_ok(regs.rbp == FLAGS, "user code gets flags %#llx back", regs.rbp);
+	teardown();
+}
+
+/* Whatever the engine needs, user code finds its own IF and IOPL. */
+static void test_pushf(uint32_t flags)
+{
+	struct kvm_regs regs;
+
+	setup_flags(user_pushf, user_pushf_end - user_pushf, false, 0, flags);
+	ku_run_out(vcpu, PORT);
+	regs = ku_get_regs(vcpu);
+	ktap_ok(regs.rbp == flags && regs.r11 == flags,
+		"of flags %#x PUSHF stores %#llx, SYSCALL %#llx", flags, regs.rbp, regs.r11);
+	teardown();
+}
+
+static void test_no_sce(void)
+{
+	uint64_t at = USER + (user_no_sce_end - user_no_sce) - 2;
+	struct kvm_regs regs;
+
+	setup(user_no_sce, user_no_sce_end - user_no_sce, false, 0);
+	ktap_ok(ku_run_out(vcpu, PORT) == at, "without EFER.SCE SYSCALL is #UD");
+	regs = ku_get_regs(vcpu);
+	ktap_ok(regs.rcx == 0x1234 && regs.r11 == 0x5678, "and leaves RCX %#llx, R11 %#llx",
+		regs.rcx, regs.r11);
 	teardown();
 }
 
@@ -292,11 +330,17 @@ int main(void)
 {
 	uint64_t at = USER + (called - user_call);
 
-	ktap_plan(2 * 7 + 2 * 2 + 2 + 5 + 4 + 2);
+	ktap_plan(2 * 7 + 2 * 2 + 5 + 2 + 2 + 5 + 4 + 2);
 	test_loop(false);
 	test_loop(true);
 	test_flags(false);
 	test_flags(true);
+	test_pushf(0x202);
+	test_pushf(0x2);
+	test_pushf(0x1202);
+	test_pushf(0x2002);
+	test_pushf(0x3202);
+	test_no_sce();
 	test_step();
 	test_call(0x55, false, at, 20, "EFER.SCE is cleared");
 	test_call(0x56, false, 0x99, 20, "LSTAR is changed");

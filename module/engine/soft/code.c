@@ -614,6 +614,15 @@ static bool asked_before(struct umbra_vcpu *vcpu)
 	return soft->asked == vcpu->regs.rip && soft->asked_cpl == vcpu->regs.cpl;
 }
 
+/*
+ * IF is always set while user code runs, and IOPL 0 (run.c).  PUSHF, which cannot be intercepted,
+ * would show that where the guest's own are others.
+ */
+static bool shows_flags(const struct umbra_regs *regs)
+{
+	return (regs->rflags & (X86_EFLAGS_IF | X86_EFLAGS_IOPL)) != X86_EFLAGS_IF;
+}
+
 /* As they were when they last ran, or better: umbra_soft_segs_fit() was true. */
 static bool segs_known(const struct soft_vcpu *soft, const struct umbra_regs *regs)
 {
@@ -641,7 +650,7 @@ bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu)
 		return true;
 	if (regs->cpl == 0)
 		return !can_translate(vcpu) || hole_is_taken(vcpu);
-	return regs->cpl != 3 || !umbra_canonical(regs->rip, SOFT_VA_BITS) ||
+	return regs->cpl != 3 || !umbra_canonical(regs->rip, SOFT_VA_BITS) || shows_flags(regs) ||
 	       !(segs_known(soft, regs) || umbra_soft_segs_fit(regs));
 }
 

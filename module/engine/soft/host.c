@@ -161,6 +161,33 @@ void umbra_soft_put(struct umbra_vcpu *vcpu)
 }
 
 /**
+ * umbra_soft_no_syscall() - SYSCALL is #UD from now on
+ *
+ * For user code of a guest that has not set EFER.SCE: the switcher could not give RCX
+ * and R11 back.
+ * Context: interrupts off, around a switch to user code that does not end in translated code.
+ * Return: for umbra_soft_syscall_again().
+ */
+u64 umbra_soft_no_syscall(void)
+{
+	u64 efer = read_msr(MSR_EFER);
+
+	write_msr(MSR_EFER, efer & ~(u64)EFER_SCE);
+	return efer;
+}
+
+/**
+ * umbra_soft_syscall_again() - the end of umbra_soft_no_syscall()
+ * @efer: what that returned
+ *
+ * Context: interrupts off.
+ */
+void umbra_soft_syscall_again(u64 efer)
+{
+	write_msr(MSR_EFER, efer);
+}
+
+/**
  * umbra_soft_handle_host_event() - what ended the guest's turn, to the host
  * @vcpu: the vCPU
  * @exit: the exit

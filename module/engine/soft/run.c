@@ -10,7 +10,7 @@
  *
  * What the real RFLAGS have while guest code runs: IF set, so that the host
  * keeps its interrupts; IOPL 0, so that CLI, STI, POPF, IN and OUT are not the
- * guest's; the arithmetic flags, DF, and in user mode TF, AC, NT and ID are the
+ * guest's (user code for which PUSHF would tell is emulated: code.c); the arithmetic flags, DF, and in user mode TF, AC, NT and ID are the
  * guest's own.
  */
 #include "soft_internal.h"
@@ -27,11 +27,12 @@
  * struct host_regs - what C code changes around the switch
  * @cr0: CR0
  * @cr4: CR4
+ * @efer: EFER, if SYSCALL is #UD for the guest's user code; else 0
  * @dr7: DR7
  * @guest_dr: DR0..3 are the guest's, the host's in soft_vcpu.host_dr
  */
 struct host_regs {
-	u64 cr0, cr4;
+	u64 cr0, cr4, efer;
 	unsigned long dr7;
 	bool guest_dr;
 };
@@ -94,6 +95,10 @@ static void host_save(struct umbra_vcpu *vcpu, struct host_regs *host)
 	cr4 = user ? frame->cr4_user : frame->cr4_kernel;
 	if (cr4 != host->cr4)
 		raw_write_cr4(cr4);
+	host->efer = 0;
+	/* Then there is no way to the kernel but an exit (prepare_fast()). */
+	if (unlikely(user && !(vcpu->regs.efer & EFER_SCE)))
+		host->efer = umbra_soft_no_syscall();
 	host->dr7 = 0;
 	if (unlikely(hw_breakpoint_active())) {
 		get_debugreg(host->dr7, 7);
@@ -117,6 +122,8 @@ static void host_restore(struct umbra_vcpu *vcpu, const struct host_regs *host)
 	}
 	if (unlikely(host->dr7))
 		set_debugreg(host->dr7, 7);
+	if (unlikely(host->efer))
+		umbra_soft_syscall_again(host->efer);
 	/* That of the mode in which the guest stopped. */
 	if (host->cr4 != (frame->mode == SOFT_MODE_USER ? frame->cr4_user : frame->cr4_kernel))
 		raw_write_cr4(host->cr4);

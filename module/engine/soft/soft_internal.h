@@ -259,6 +259,8 @@ int umbra_soft_enable(void);
 void umbra_soft_disable(void);
 void umbra_soft_load(struct umbra_vcpu *vcpu, int cpu);
 void umbra_soft_put(struct umbra_vcpu *vcpu);
+u64 umbra_soft_no_syscall(void);
+void umbra_soft_syscall_again(u64 efer);
 void umbra_soft_handle_host_event(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
 
 /* segs.c */

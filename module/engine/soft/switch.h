@@ -70,11 +70,11 @@
 /*
  * RFLAGS that are real while guest code runs: CF, PF, AF, ZF, SF, DF, OF, ID; for
  * user code TF, NT, RF, AC as well.  What a fast return to user code may have in its
- * image: these without TF, and IF, IOPL and bit 1.
+ * image: these without TF, and IF and bit 1.
  */
 #define SOFT_FLAGS_KERNEL	0x200cd5
 #define SOFT_FLAGS_USER		0x254dd5
-#define SOFT_FLAGS_RETURN	0x257ed7
+#define SOFT_FLAGS_RETURN	0x254ed7
 #define SOFT_FLAGS_VIRTUAL	0x3202	/* of these IF, IOPL, bit 1 */
 #define SOFT_FLAGS_SYSRET	0x3c7fd7	/* what SYSRET takes from R11 (SDM Vol. 2B) */
 #define SOFT_FLAGS_ON		0x202	/* IF and bit 1, always */
