@@ -519,6 +519,7 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		u8 reg;
 		u32 bit;
 		u64 feature;
+		u16 host;	/* the emulator executes it on the processor, which must have this */
 	} map[] = {
 		{ 0x80000001, UMBRA_EDX, F(LM), UMBRA_EMUL_F_LM },
 		{ 0x80000001, UMBRA_EDX, F(SYSCALL), UMBRA_EMUL_F_SYSCALL },
@@ -532,29 +533,35 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		{ 1, UMBRA_ECX, F(CX16), UMBRA_EMUL_F_CX16 },
 		{ 7, UMBRA_EBX, F(ADX), UMBRA_EMUL_F_ADX },
 		{ 7, UMBRA_EBX, F(SMAP), UMBRA_EMUL_F_SMAP },
-		{ 1, UMBRA_ECX, F(AVX), UMBRA_EMUL_F_AVX },
+		{ 1, UMBRA_ECX, F(AVX), UMBRA_EMUL_F_AVX, X86_FEATURE_AVX },
 		{ 0x80000001, UMBRA_ECX, F(ABM), UMBRA_EMUL_F_LZCNT },
 		{ 1, UMBRA_ECX, F(POPCNT), UMBRA_EMUL_F_POPCNT },
 		{ 7, UMBRA_EDX, F(SERIALIZE), UMBRA_EMUL_F_SERIALIZE },
 		{ 1, UMBRA_ECX, F(RDRAND), UMBRA_EMUL_F_RDRAND },
 		{ 7, UMBRA_EBX, F(RDSEED), UMBRA_EMUL_F_RDSEED },
 		{ 7, UMBRA_ECX, F(MOVDIRI), UMBRA_EMUL_F_MOVDIR },
-		{ 1, UMBRA_ECX, F(XMM3), UMBRA_EMUL_F_SSE3 },
-		{ 1, UMBRA_ECX, F(SSSE3), UMBRA_EMUL_F_SSSE3 },
-		{ 1, UMBRA_ECX, F(XMM4_1), UMBRA_EMUL_F_SSE41 },
-		{ 1, UMBRA_ECX, F(XMM4_2), UMBRA_EMUL_F_SSE42 },
-		{ 7, UMBRA_EBX, F(AVX2), UMBRA_EMUL_F_AVX2 },
-		{ 1, UMBRA_ECX, F(FMA), UMBRA_EMUL_F_FMA },
-		{ 1, UMBRA_ECX, F(F16C), UMBRA_EMUL_F_F16C },
-		{ 1, UMBRA_ECX, F(AES), UMBRA_EMUL_F_AES },
-		{ 1, UMBRA_ECX, F(PCLMULQDQ), UMBRA_EMUL_F_PCLMUL },
+		{ 1, UMBRA_ECX, F(XMM3), UMBRA_EMUL_F_SSE3, X86_FEATURE_XMM3 },
+		{ 1, UMBRA_ECX, F(SSSE3), UMBRA_EMUL_F_SSSE3, X86_FEATURE_SSSE3 },
+		{ 1, UMBRA_ECX, F(XMM4_1), UMBRA_EMUL_F_SSE41, X86_FEATURE_XMM4_1 },
+		{ 1, UMBRA_ECX, F(XMM4_2), UMBRA_EMUL_F_SSE42, X86_FEATURE_XMM4_2 },
+		{ 7, UMBRA_EBX, F(AVX2), UMBRA_EMUL_F_AVX2, X86_FEATURE_AVX2 },
+		{ 1, UMBRA_ECX, F(FMA), UMBRA_EMUL_F_FMA, X86_FEATURE_FMA },
+		{ 1, UMBRA_ECX, F(F16C), UMBRA_EMUL_F_F16C, X86_FEATURE_F16C },
+		{ 1, UMBRA_ECX, F(AES), UMBRA_EMUL_F_AES, X86_FEATURE_AES },
+		{ 1, UMBRA_ECX, F(PCLMULQDQ), UMBRA_EMUL_F_PCLMUL, X86_FEATURE_PCLMULQDQ },
+		{ 0x80000001, UMBRA_ECX, F(SSE4A), UMBRA_EMUL_F_SSE4A },
+		{ 7, UMBRA_EBX, F(SHA_NI), UMBRA_EMUL_F_SHA, X86_FEATURE_SHA_NI },
+		{ 7, UMBRA_ECX, F(GFNI), UMBRA_EMUL_F_GFNI, X86_FEATURE_GFNI },
+		{ 7, UMBRA_ECX, F(VAES), UMBRA_EMUL_F_VAES, X86_FEATURE_VAES },
+		{ 7, UMBRA_ECX, F(VPCLMULQDQ), UMBRA_EMUL_F_VPCLMUL, X86_FEATURE_VPCLMULQDQ },
 	};
 	const struct kvm_cpuid_entry2 *entry;
 	u64 features = 0;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(map); i++)
-		if (umbra_guest_has(vcpu, map[i].function, map[i].reg, map[i].bit))
+		if (umbra_guest_has(vcpu, map[i].function, map[i].reg, map[i].bit) &&
+		    (!map[i].host || boot_cpu_has(map[i].host)))
 			features |= map[i].feature;
 	entry = umbra_cpuid_find(vcpu, 0xd, 1);
 	if (entry && entry->eax & F(XGETBV1))
@@ -565,27 +572,6 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		features |= UMBRA_EMUL_F_XSAVEC;
 	if (umbra_guest_is_amd(vcpu))
 		features |= UMBRA_EMUL_F_AMD;
-	/* The emulator executes these on the processor, whatever userspace promised. */
-	if (!boot_cpu_has(X86_FEATURE_XMM3))
-		features &= ~UMBRA_EMUL_F_SSE3;
-	if (!boot_cpu_has(X86_FEATURE_SSSE3))
-		features &= ~UMBRA_EMUL_F_SSSE3;
-	if (!boot_cpu_has(X86_FEATURE_XMM4_1))
-		features &= ~UMBRA_EMUL_F_SSE41;
-	if (!boot_cpu_has(X86_FEATURE_XMM4_2))
-		features &= ~UMBRA_EMUL_F_SSE42;
-	if (!boot_cpu_has(X86_FEATURE_AVX))
-		features &= ~UMBRA_EMUL_F_AVX;
-	if (!boot_cpu_has(X86_FEATURE_AVX2))
-		features &= ~UMBRA_EMUL_F_AVX2;
-	if (!boot_cpu_has(X86_FEATURE_FMA))
-		features &= ~UMBRA_EMUL_F_FMA;
-	if (!boot_cpu_has(X86_FEATURE_F16C))
-		features &= ~UMBRA_EMUL_F_F16C;
-	if (!boot_cpu_has(X86_FEATURE_AES))
-		features &= ~UMBRA_EMUL_F_AES;
-	if (!boot_cpu_has(X86_FEATURE_PCLMULQDQ))
-		features &= ~UMBRA_EMUL_F_PCLMUL;
 	return features;
 }
 

@@ -2,7 +2,7 @@
 /*
  * DOC: elements of vectors
  *
- * Insertion and extraction of single elements, moves under a mask, and what an
+ * Insertion and extraction of single elements and bit fields, moves under a mask, and what an
  * immediate chooses of the instruction itself: rounding, carry-less products, AES
  * (SDM Vol. 2, each instruction's page).  Of VEX a lane of 128 bits is what the legacy form
  * works on.
@@ -118,6 +118,31 @@ static int probe(struct umbra_emul *e, struct emul_insn *in, unsigned int first,
 	return ret ? ret : emul_read(e, in->mem.seg, last, old, size, UMBRA_ACC_RMW);
 }
 
+/**
+ * emul_vec_store() - store the elements that a mask takes
+ * @e: the emulation
+ * @in: the instruction; where its effective address says
+ * @vec: elements
+ * @mask: the highest bit of each element takes it
+ * @len: bytes of both
+ * @size: of an element
+ *
+ * Return: OK or what an access returned; then no element is stored, except for one on a
+ * third page.
+ */
+int emul_vec_store(struct umbra_emul *e, struct emul_insn *in, const u8 *vec, const u8 *mask,
+		   unsigned int len, unsigned int size)
+{
+	unsigned int at, end = extent(mask, len, size, &at);
+	int ret = end ? probe(e, in, at, end, size) : UMBRA_EMUL_OK;
+
+	for (; at < end && !ret; at += size)
+		if (mask[at + size - 1] >> 7)
+			ret = emul_write(e, in->mem.seg, (in->mem.ea + at) & emul_mask(in->adsize),
+					 vec + at, size);
+	return ret;
+}
+
 /* VMASKMOVPS, VMASKMOVPD, VPMASKMOVD, VPMASKMOVQ: memory is touched where the mask says so. */
 static int move_masked(struct umbra_emul *e, struct emul_insn *in)
 {
@@ -137,18 +162,13 @@ static int move_masked(struct umbra_emul *e, struct emul_insn *in)
 		ret = e->ops->xmm(e, in->reg, vec, len, false);
 	if (ret)
 		return ret;
+	if (store)
+		return emul_vec_store(e, in, vec, mask, len, size);
 	end = extent(mask, len, size, &at);
-	if (store && end)
-		ret = probe(e, in, at, end, size);
-	for (; at < end && !ret; at += size) {
-		if (!(mask[at + size - 1] >> 7))
-			continue;
-		if (store)
-			ret = emul_write(e, in->mem.seg, in->mem.ea + at, vec + at, size);
-		else
+	for (; at < end && !ret; at += size)
+		if (mask[at + size - 1] >> 7)
 			ret = emul_read(e, in->mem.seg, in->mem.ea + at, vec + at, size, 0);
-	}
-	return ret || store ? ret : emul_vec_put(e, in, in->reg, vec, len);
+	return ret ? ret : emul_vec_put(e, in, in->reg, vec, len);
 }
 
 /* ROUNDPS, ROUNDPD, ROUNDSS, ROUNDSD */
@@ -190,23 +210,24 @@ static int multiply_carryless(struct umbra_emul *e, struct emul_insn *in)
 {
 	u8 imm = in->src2.val;
 	struct emul_simd s = { .gpr = 0 };
+	unsigned int len = 16 << in->vl, at;
+	u8 a[32], b[32];
 	int ret;
 
-	ret = begin(e, in, UMBRA_EMUL_F_PCLMUL, UMBRA_EMUL_F_PCLMUL | UMBRA_EMUL_F_AVX, true);
-	if (!ret && in->vl)
-		return emul_unhandled(e, "VPCLMULQDQ of 256 bits");
+	ret = begin(e, in, UMBRA_EMUL_F_PCLMUL, (in->vl ? UMBRA_EMUL_F_VPCLMUL :
+						 UMBRA_EMUL_F_PCLMUL) | UMBRA_EMUL_F_AVX, true);
 	if (!ret)
-		ret = emul_vec_source(e, in, s.b, 16);
+		ret = emul_vec_source(e, in, b, len);
 	if (!ret)
-		ret = e->ops->xmm(e, in->enc == EMUL_ENC_VEX ? emul_vvvv(in) : in->reg, s.a, 16,
+		ret = e->ops->xmm(e, in->enc == EMUL_ENC_VEX ? emul_vvvv(in) : in->reg, a, len,
 				  false);
-	if (ret)
-		return ret;
-	if (imm & 1)
-		memcpy(s.a, s.a + 8, 8);
-	if (imm & 0x10)
-		memcpy(s.b, s.b + 8, 8);
-	return binary(e, in, emul_stubs_pclmul, &s);
+	for (at = 0; at < len && !ret; at += 16) {
+		memcpy(s.a, a + at + (imm & 1 ? 8 : 0), 8);
+		memcpy(s.b, b + at + (imm & 0x10 ? 8 : 0), 8);
+		ret = emul_simd_execute(e, EMUL_RUN_XMM, emul_stubs_pclmul, &s, false);
+		memcpy(a + at, s.a, 16);
+	}
+	return ret ? ret : emul_vec_put(e, in, in->reg, a, len);
 }
 
 /* AESKEYGENASSIST: the immediate is a constant for words 1 and 3. */
@@ -243,6 +264,36 @@ static int aes_round(struct umbra_emul *e, struct emul_insn *in)
 	if (ret)
 		return ret;
 	return binary(e, in, emul_stubs_aes + (in->opcode - 0xda) * EMUL_STUB_SIZE, &s);
+}
+
+/*
+ * EXTRQ, INSERTQ: a field of bits, length and index in an immediate each or in a register
+ * (APM Vol. 4).  The upper half is undefined: processors clear it.
+ */
+static int field(struct umbra_emul *e, struct emul_insn *in)
+{
+	bool insert = in->pp == EMUL_PP_F2, imm = in->opcode == 0x78;
+	unsigned int reg = imm && !insert ? in->rm : in->reg, len, at;
+	u8 from[16], vec[16];
+	u64 val, old, mask;
+	int ret;
+
+	ret = begin(e, in, UMBRA_EMUL_F_SSE4A, 0, true);
+	if (!ret)
+		ret = e->ops->xmm(e, in->rm, from, 16, false);
+	if (!ret)
+		ret = e->ops->xmm(e, reg, vec, 16, false);
+	if (ret)
+		return ret;
+	len = (imm ? in->dst.val : from[insert ? 8 : 0]) & 63;
+	at = (imm ? in->src.val : from[insert ? 9 : 1]) & 63;
+	mask = len ? (1ull << len) - 1 : ~0ull;
+	memcpy(&old, vec, 8);
+	memcpy(&val, from, 8);
+	val = insert ? (old & ~(mask << at)) | (val & mask) << at : old >> at & mask;
+	memset(vec, 0, 16);
+	memcpy(vec, &val, 8);
+	return emul_vec_put(e, in, reg, vec, 16);
 }
 
 static emul_handler *in_38(const struct emul_insn *in)
@@ -287,6 +338,9 @@ emul_handler *emul_elements_handler(const struct emul_insn *in)
 {
 	unsigned int map = emul_vec_map(in);
 
+	if (in->enc == EMUL_ENC_LEGACY && map == 2)
+		return (in->opcode == 0x78 || in->opcode == 0x79) &&
+		       (in->pp == EMUL_PP_66 || in->pp == EMUL_PP_F2) ? field : NULL;
 	if (in->pp != EMUL_PP_66)
 		return NULL;
 	if (map == 3)

@@ -13,6 +13,7 @@
 #define EMUL_XM			19
 #define MXCSR_FLAGS		0x3fu
 #define MXCSR_MASKS		0x1f80u
+#define MXCSR_ROUNDING		0x6000u
 #define MXCSR_AT		24	/* in the FXSAVE area */
 
 /* What an instruction needs besides its stub. */
@@ -191,6 +192,8 @@ int emul_simd_execute(struct umbra_emul *e, enum emul_simd_runner runner, const 
 			return ret;
 	}
 	s->mxcsr = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
+	if (s->rounding)
+		s->mxcsr = (s->mxcsr & ~MXCSR_ROUNDING) | (s->rounding & 3) << 13;
 	e->ops->fpu(e, true);
 	run(runner, stub, s);
 	e->ops->fpu(e, false);
@@ -310,7 +313,7 @@ static int load_number(struct umbra_emul *e, struct emul_insn *in, struct emul_s
 
 /*
  * CVTSI2SS, CVTSI2SD, and back, also of VEX: there the rest of the destination comes from
- * VEX.vvvv.  The MMX forms are left out.
+ * VEX.vvvv.  The MMX forms are in mmx.c.
  */
 static int convert(struct umbra_emul *e, struct emul_insn *in)
 {
@@ -375,7 +378,8 @@ emul_handler *emul_simd_handler(const struct emul_insn *in)
 	if (in->map == (vex ? 1 : 2) && in->pp >= EMUL_PP_F3 &&
 	    (in->opcode == 0x2a || in->opcode == 0x2c || in->opcode == 0x2d))
 		return convert;
-	fn = emul_lanes_handler(in) ?: emul_elements_handler(in) ?: emul_text_handler(in);
+	fn = emul_lanes_handler(in) ?: emul_elements_handler(in) ?: emul_text_handler(in) ?:
+	     emul_mmx_handler(in) ?: emul_products_handler(in);
 	if (fn)
 		return fn;
 	if (vex)

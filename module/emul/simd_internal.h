@@ -17,6 +17,7 @@
  * @mxcsr: in and out
  * @flags: RFLAGS behind the instruction
  * @gpr: rax, in and out
+ * @rounding: EMUL_ROUND and a rounding mode, or 0: the guest's MXCSR tells
  */
 struct emul_simd {
 	u8 a[32];
@@ -25,12 +26,16 @@ struct emul_simd {
 	u32 mxcsr;
 	u32 flags;
 	u64 gpr;
+	u8 rounding;
 };
+
+#define EMUL_ROUND	4
 
 static_assert(offsetof(struct emul_simd, mxcsr) == 96);
 static_assert(offsetof(struct emul_simd, gpr) == 104);
 
-#define EMUL_STUB_SIZE	16
+#define EMUL_STUB_SIZE		16
+#define EMUL_WIDE_STUB_SIZE	32
 
 /* The register in VEX.vvvv; outside 64-bit mode its highest bit is ignored. */
 static inline unsigned int emul_vvvv(const struct emul_insn *in)
@@ -54,12 +59,14 @@ static inline bool emul_vec_wide(const struct emul_insn *in)
 
 extern const u8 emul_stubs_0f[], emul_stubs_38[], emul_stubs_cmp[], emul_stubs_cvt[];
 extern const u8 emul_stubs_round[], emul_stubs_pclmul[], emul_stubs_aes[];
+extern const u8 emul_stubs_cvt_mmx[], emul_stubs_dot[], emul_stubs_sha[], emul_stubs_galois[];
 
 void emul_simd_run(const void *stub, struct emul_simd *s);
 void emul_simd_run_mmx(const void *stub, struct emul_simd *s);
 
 /* vex_stub.S */
 extern const u8 emul_stubs_vex_0f[], emul_stubs_vex_38[], emul_stubs_vex_cmp[];
+extern const u8 emul_stubs_vex_3a[];
 
 void emul_vex_run(const void *stub, struct emul_simd *s);
 
@@ -74,7 +81,15 @@ void emul_simd_flags(struct umbra_emul *e, const struct emul_simd *s);
 /* lanes.c */
 emul_handler *emul_lanes_handler(const struct emul_insn *in);
 
+/* mmx.c */
+emul_handler *emul_mmx_handler(const struct emul_insn *in);
+
+/* products.c */
+emul_handler *emul_products_handler(const struct emul_insn *in);
+
 /* elements.c */
+int emul_vec_store(struct umbra_emul *e, struct emul_insn *in, const u8 *vec, const u8 *mask,
+		   unsigned int len, unsigned int size);
 emul_handler *emul_elements_handler(const struct emul_insn *in);
 
 /* text.c */

@@ -20,6 +20,7 @@ function emul_simd_run
 	mov	%rsi, %rbx
 	movdqu	S_A(%rbx), %xmm0
 	movdqu	S_B(%rbx), %xmm1
+	movdqu	S_C(%rbx), %xmm2
 	ldmxcsr	S_MXCSR(%rbx)
 	mov	S_GPR(%rbx), %rax
 	call_stub
@@ -185,6 +186,83 @@ function emul_stubs_aes
 	.endr
 function_end emul_stubs_aes
 
+/*
+ * CVTPI2PS, CVTPI2PD; CVTTPS2PI, CVTTPD2PI, CVTPS2PI, CVTPD2PI: the MMX register is in
+ * memory, where RBX points to.
+ */
+	.balign	32
+function emul_stubs_cvt_mmx
+	.irp	byte, 0x90, 0x66
+	.balign	32
+	endbr64
+	.byte	\byte, 0x0f, 0x2a, 0x43, S_B
+	emms
+	leave_stub
+	.endr
+	.irp	op, 0x2c, 0x2d
+	.irp	byte, 0x90, 0x66
+	.balign	32
+	endbr64
+	.byte	\byte, 0x0f, \op, 0xc1
+	movq	%mm0, S_A(%rbx)
+	emms
+	movdqu	S_A(%rbx), %xmm0
+	leave_stub
+	.endr
+	.endr
+function_end emul_stubs_cvt_mmx
+
+/* DPPS, DPPD: all products, all results */
+	.balign	16
+function emul_stubs_dot
+	stub_prefix 1
+	.byte	0x0f, 0x3a, 0x40, 0xc1, 0xff
+	leave_stub
+	stub_prefix 1
+	.byte	0x0f, 0x3a, 0x41, 0xc1, 0x33
+	leave_stub
+function_end emul_stubs_dot
+
+/*
+ * SHA1NEXTE, SHA1MSG1, SHA1MSG2, SHA256RNDS2, SHA256MSG1, SHA256MSG2, and SHA1RNDS4 by
+ * immediate.  SHA256RNDS2 works on xmm1 and xmm2, and xmm0.
+ */
+	.balign	16
+function emul_stubs_sha
+	.irp	op, 0xc8, 0xc9, 0xca
+	stub_prefix 0
+	.byte	0x0f, 0x38, \op, 0xc1
+	leave_stub
+	.endr
+	stub_prefix 0
+	.byte	0x0f, 0x38, 0xcb, 0xca
+	movaps	%xmm1, %xmm0
+	leave_stub
+	.irp	op, 0xcc, 0xcd
+	stub_prefix 0
+	.byte	0x0f, 0x38, \op, 0xc1
+	leave_stub
+	.endr
+	.irp	imm, 0, 1, 2, 3
+	stub_prefix 0
+	.byte	0x0f, 0x3a, 0xcc, 0xc1, \imm
+	leave_stub
+	.endr
+function_end emul_stubs_sha
+
+/* GF2P8MULB, GF2P8AFFINEQB, GF2P8AFFINEINVQB, the last two with 0 */
+	.balign	16
+function emul_stubs_galois
+	stub_prefix 1
+	.byte	0x0f, 0x38, 0xcf, 0xc1
+	leave_stub
+	.irp	op, 0xce, 0xcf
+	stub_prefix 1
+	.byte	0x0f, 0x3a, \op, 0xc1, 0
+	leave_stub
+	.endr
+function_end emul_stubs_galois
+
 	/* for objtool: more than one function in each */
 	STACK_FRAME_NON_STANDARD emul_stubs_0f
 	STACK_FRAME_NON_STANDARD emul_stubs_38
@@ -192,3 +270,7 @@ function_end emul_stubs_aes
 	STACK_FRAME_NON_STANDARD emul_stubs_cvt
 	STACK_FRAME_NON_STANDARD emul_stubs_round
 	STACK_FRAME_NON_STANDARD emul_stubs_aes
+	STACK_FRAME_NON_STANDARD emul_stubs_cvt_mmx
+	STACK_FRAME_NON_STANDARD emul_stubs_dot
+	STACK_FRAME_NON_STANDARD emul_stubs_sha
+	STACK_FRAME_NON_STANDARD emul_stubs_galois

@@ -38,6 +38,7 @@ enum { VL = 0, HALF = 64, QUARTER, EIGHTH };
 #define FMA	UMBRA_EMUL_F_FMA
 #define F16C	UMBRA_EMUL_F_F16C
 #define AES	(UMBRA_EMUL_F_AES | UMBRA_EMUL_F_AVX)
+#define VAES	(UMBRA_EMUL_F_VAES | UMBRA_EMUL_F_AVX)
 #define INT	0	/* AVX with 128 bits, AVX2 with 256 */
 
 struct vex_row {
@@ -130,6 +131,7 @@ static const struct vex_row rows[] = {
 	{ 2, 0x9f, 0x9f, P66, LL, WW, FP | LIG | BY_W, 4, FMA },
 	{ 2, 0xdb, 0xdb, P66, L0, WW, TWO, VL, AES },
 	{ 2, 0xdc, 0xdf, P66, L0, WW, 0, VL, AES },
+	{ 2, 0xdc, 0xdf, P66, L1, WW, 0, VL, VAES },
 };
 
 static bool fits(const struct vex_row *row, const struct emul_insn *in)

@@ -104,6 +104,23 @@ function_end emul_vex_run
 	.endr
 .endm
 
+/* VDPPS xmm, VDPPS ymm, VDPPD, VCVTPS2PH from xmm, from ymm; the latter rounds by MXCSR. */
+.macro stub_vex_3a pp_l_vvvv opcode modrm imm
+	.balign	16
+	endbr64
+	.byte	0xc4, 0xe3, \pp_l_vvvv, \opcode, \modrm, \imm
+	leave_stub
+.endm
+
+	.balign	16
+function emul_stubs_vex_3a
+	stub_vex_3a 0x71, 0x40, 0xc2, 0xff
+	stub_vex_3a 0x75, 0x40, 0xc2, 0xff
+	stub_vex_3a 0x71, 0x41, 0xc2, 0x33
+	stub_vex_3a 0x79, 0x1d, 0xd0, 0x04
+	stub_vex_3a 0x7d, 0x1d, 0xd0, 0x04
+function_end emul_stubs_vex_3a
+
 	.balign	16
 function emul_stubs_vex_0f
 	stubs_vex_0f 0, 0
@@ -137,6 +154,7 @@ function emul_stubs_vex_cmp
 function_end emul_stubs_vex_cmp
 
 	/* for objtool: more than one function in each */
+	STACK_FRAME_NON_STANDARD emul_stubs_vex_3a
 	STACK_FRAME_NON_STANDARD emul_stubs_vex_0f
 	STACK_FRAME_NON_STANDARD emul_stubs_vex_38
 	STACK_FRAME_NON_STANDARD emul_stubs_vex_cmp

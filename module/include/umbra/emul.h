@@ -252,6 +252,7 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_XGETBV1	BIT_ULL(20)
 #define UMBRA_EMUL_F_XSAVEOPT	BIT_ULL(21)
 #define UMBRA_EMUL_F_XSAVEC	BIT_ULL(22)
+#define UMBRA_EMUL_F_SSE4A	BIT_ULL(36)
 /* These promise that the host has them as well. */
 #define UMBRA_EMUL_F_SSE3	BIT_ULL(23)
 #define UMBRA_EMUL_F_SSSE3	BIT_ULL(24)
@@ -262,6 +263,10 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_F16C	BIT_ULL(29)
 #define UMBRA_EMUL_F_AES	BIT_ULL(30)
 #define UMBRA_EMUL_F_PCLMUL	BIT_ULL(31)
+#define UMBRA_EMUL_F_SHA	BIT_ULL(32)
+#define UMBRA_EMUL_F_GFNI	BIT_ULL(33)
+#define UMBRA_EMUL_F_VAES	BIT_ULL(34)
+#define UMBRA_EMUL_F_VPCLMUL	BIT_ULL(35)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
 /* Bytes that umbra_emul.cache takes for @entries, a power of two. */
