@@ -451,6 +451,7 @@ emul_handler *emul_vex_handler(const struct emul_insn *in);
 
 /* x87.c */
 int emul_fpu_check(struct umbra_emul *e, bool sse);
+int emul_mmx_peek(struct umbra_emul *e, unsigned int reg, u64 *val);
 int emul_mmx_get(struct umbra_emul *e, unsigned int reg, u64 *val);
 int emul_mmx_put(struct umbra_emul *e, unsigned int reg, u64 val);
 

@@ -163,7 +163,7 @@ static int from_floats(struct umbra_emul *e, struct emul_insn *in)
 		ret = emul_fpu_check(e, true);
 	if (!ret)
 		ret = emul_vec_source(e, in, s.b, in->pp == EMUL_PP_66 ? 16 : 8);
-	/* #MF comes before what the conversion raises. */
+	/* #MF comes before what the conversion raises; x87 registers are MMX's even then. */
 	if (!ret)
 		ret = emul_mmx_get(e, in->reg & 7, &val);
 	if (!ret)

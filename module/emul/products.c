@@ -68,6 +68,19 @@ static int each_lane(struct umbra_emul *e, struct operands *o, const u8 *stub)
 	return ret;
 }
 
+/* Exceptions of a product that are not masked: then there is no sum with exceptions of its own. */
+static int multiply(struct umbra_emul *e, const struct emul_simd *operands, bool vex, bool wide,
+		    bool doubles)
+{
+	unsigned int at = 0x59 - 0x10 + 0xf0 * (vex ? 2 * doubles + wide : doubles);
+	struct emul_simd s = *operands;
+
+	if (vex)
+		return emul_simd_execute(e, EMUL_RUN_VEX, emul_stubs_vex_0f + at * EMUL_STUB_SIZE,
+					 &s, true);
+	return emul_simd_execute(e, EMUL_RUN_XMM, emul_stubs_0f + at * EMUL_STUB_SIZE, &s, true);
+}
+
 /* DPPS, DPPD: the upper half of the immediate chooses products, the lower one results. */
 static int dot(struct umbra_emul *e, struct emul_insn *in)
 {
@@ -91,6 +104,9 @@ static int dot(struct umbra_emul *e, struct emul_insn *in)
 	memcpy(s.a, o.a, 32);
 	memcpy(s.b, o.vex ? o.a : o.b, 32);
 	memcpy(s.c, o.b, 32);
+	ret = multiply(e, &s, o.vex, in->vl, size == 8);
+	if (ret)
+		return ret;
 	if (o.vex)
 		ret = emul_simd_execute(e, EMUL_RUN_VEX, emul_stubs_vex_3a +
 					(size == 8 ? 2 : in->vl) * EMUL_STUB_SIZE, &s, true);
@@ -144,6 +160,7 @@ static int to_halves(struct umbra_emul *e, struct emul_insn *in)
 	u8 imm = in->src2.val;
 	struct emul_simd s = { .rounding = imm & 4 ? 0 : EMUL_ROUND | (imm & 3) };
 	unsigned int len = 8 << in->vl;
+	u8 before[512];
 	int ret;
 
 	if (!e->ops->fpu || !e->ops->xmm || !e->ops->fx || in->vl > 1)
@@ -154,13 +171,19 @@ static int to_halves(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret)
 		ret = e->ops->xmm(e, in->reg, s.c, 2 * len, false);
 	if (!ret)
+		ret = e->ops->fx(e, before, false);
+	if (!ret)
 		ret = emul_simd_execute(e, EMUL_RUN_VEX,
 					emul_stubs_vex_3a + (3 + in->vl) * EMUL_STUB_SIZE, &s, true);
 	if (ret)
 		return ret;
-	if (in->mod != 3)
-		return emul_write(e, in->mem.seg, in->mem.ea, s.a, len);
-	return emul_vec_put(e, in, in->rm, s.a, len);
+	if (in->mod == 3)
+		return emul_vec_put(e, in, in->rm, s.a, len);
+	ret = emul_write(e, in->mem.seg, in->mem.ea, s.a, len);
+	/* The flags of a result that is not stored are not set either. */
+	if (ret)
+		e->ops->fx(e, before, true);
+	return ret;
 }
 
 /* SHA1NEXTE, SHA1MSG1, SHA1MSG2, SHA256RNDS2, SHA256MSG1, SHA256MSG2, SHA1RNDS4 */

@@ -12,8 +12,11 @@
 
 #define EMUL_XM			19
 #define MXCSR_FLAGS		0x3fu
+#define MXCSR_OF_OPERANDS	0x07u	/* invalid, denormal, division by zero */
+#define MXCSR_UE		0x10u
 #define MXCSR_MASKS		0x1f80u
 #define MXCSR_ROUNDING		0x6000u
+#define MXCSR_FTZ		0x8000u
 #define MXCSR_AT		24	/* in the FXSAVE area */
 
 /* What an instruction needs besides its stub. */
@@ -165,6 +168,35 @@ static void run(enum emul_simd_runner runner, const u8 *stub, struct emul_simd *
 	}
 }
 
+/* As if all floating-point exceptions were masked: which are raised? */
+static u32 run_masked(struct umbra_emul *e, enum emul_simd_runner runner, const u8 *stub,
+		      struct emul_simd *s, u32 mxcsr)
+{
+	s->mxcsr = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
+	if (s->rounding)
+		s->mxcsr = (s->mxcsr & ~MXCSR_ROUNDING) | (s->rounding & 3) << 13;
+	e->ops->fpu(e, true);
+	run(runner, stub, s);
+	e->ops->fpu(e, false);
+	return s->mxcsr & MXCSR_FLAGS;
+}
+
+/*
+ * What is not masked: an underflow is one, then, also where the result is exact, and
+ * nothing is flushed to zero, which is how to find it (SDM Vol. 1, 4.9.1.5 and 10.2.3.3).
+ */
+static u32 run_unmasked(struct umbra_emul *e, enum emul_simd_runner runner, const u8 *stub,
+			struct emul_simd *s, u32 mxcsr)
+{
+	struct emul_simd again = *s;
+	u32 raised;
+
+	if (mxcsr & MXCSR_UE << 7)
+		return run_masked(e, runner, stub, s, mxcsr);
+	raised = run_masked(e, runner, stub, s, mxcsr & ~MXCSR_FTZ);
+	return raised | (run_masked(e, runner, stub, &again, mxcsr | MXCSR_FTZ) & MXCSR_UE);
+}
+
 /**
  * emul_simd_execute() - run a stub
  * @e: the emulation
@@ -174,32 +206,29 @@ static void run(enum emul_simd_runner runner, const u8 *stub, struct emul_simd *
  * @fp: the instruction heeds MXCSR
  *
  * Of floating-point exceptions that the guest has not masked the flags are set and
- * #XM comes instead of the result (SDM Vol. 1, 11.5.2.1: some flags of a later step
- * may stay clear on a processor).
+ * #XM comes instead of the result: those of the operands, if one of them is not masked, else
+ * those of the result as well (SDM Vol. 1, 11.5.2 and 11.5.3).
  *
  * Return: OK or FAULT.
  */
 int emul_simd_execute(struct umbra_emul *e, enum emul_simd_runner runner, const u8 *stub,
 		      struct emul_simd *s, bool fp)
 {
-	u32 mxcsr = MXCSR_MASKS, raised;
+	u32 mxcsr, raised, unmasked;
 	u8 fx[512];
 	int ret;
 
-	if (fp) {
-		ret = get_mxcsr(e, fx, &mxcsr);
-		if (ret)
-			return ret;
-	}
-	s->mxcsr = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
-	if (s->rounding)
-		s->mxcsr = (s->mxcsr & ~MXCSR_ROUNDING) | (s->rounding & 3) << 13;
-	e->ops->fpu(e, true);
-	run(runner, stub, s);
-	e->ops->fpu(e, false);
-	raised = s->mxcsr & MXCSR_FLAGS;
-	if (!fp || !raised)
+	if (!fp) {
+		run_masked(e, runner, stub, s, 0);
 		return UMBRA_EMUL_OK;
+	}
+	ret = get_mxcsr(e, fx, &mxcsr);
+	if (ret)
+		return ret;
+	raised = run_unmasked(e, runner, stub, s, mxcsr);
+	unmasked = raised & ~(mxcsr >> 7);
+	if (unmasked & MXCSR_OF_OPERANDS)
+		raised &= MXCSR_OF_OPERANDS;
 	if ((mxcsr & raised) != raised) {
 		mxcsr |= raised;
 		memcpy(fx + MXCSR_AT, &mxcsr, 4);
@@ -207,7 +236,7 @@ int emul_simd_execute(struct umbra_emul *e, enum emul_simd_runner runner, const 
 		if (ret)
 			return ret;
 	}
-	if (raised & ~(mxcsr >> 7))
+	if (unmasked)
 		return emul_fault_noerr(e, e->r.cr4 & X86_CR4_OSXMMEXCPT ? EMUL_XM : EMUL_UD);
 	return UMBRA_EMUL_OK;
 }

@@ -212,8 +212,10 @@ int emul_op_movd_from(struct umbra_emul *e, struct emul_insn *in)
 
 	in->dst.val = 0;
 	if (in->src.type == EMUL_OT_MMX) {
-		ret = emul_mmx_get(e, in->src.reg, &in->dst.val);
-		return ret ? ret : emul_store_operand(e, in, &in->dst);
+		ret = emul_mmx_peek(e, in->src.reg, &in->dst.val);
+		if (!ret)
+			ret = emul_store_operand(e, in, &in->dst);
+		return ret ? ret : emul_mmx_get(e, in->src.reg, &in->dst.val);
 	}
 	ret = emul_vec_check(e, in);
 	if (!ret)
@@ -233,10 +235,11 @@ int emul_op_mmx_mov(struct umbra_emul *e, struct emul_insn *in)
 	if (in->src.type == EMUL_OT_ADDR)
 		ret = emul_read(e, in->mem.seg, in->mem.ea, &val, 8, 0);
 	else
-		ret = emul_mmx_get(e, in->src.reg, &val);
+		ret = emul_mmx_peek(e, in->src.reg, &val);
 	if (ret)
 		return ret;
 	if (in->dst.type == EMUL_OT_MMX)
 		return emul_mmx_put(e, in->dst.reg, val);
-	return emul_write(e, in->mem.seg, in->mem.ea, &val, 8);
+	ret = emul_write(e, in->mem.seg, in->mem.ea, &val, 8);
+	return ret ? ret : emul_mmx_get(e, in->src.reg, &val);
 }

@@ -257,6 +257,23 @@ static int mmx_begin(struct umbra_emul *e, u8 *fx)
 }
 
 /**
+ * emul_mmx_peek() - read an MMX register, before a store that may fault
+ * @e: the emulation
+ * @reg: 0..7
+ * @val: result
+ *
+ * emul_mmx_get() follows when nothing can fault any more: then x87 registers become MMX's.
+ */
+int emul_mmx_peek(struct umbra_emul *e, unsigned int reg, u64 *val)
+{
+	u8 fx[FX_SIZE];
+	int ret = mmx_begin(e, fx);
+
+	memcpy(val, fx + FX_ST(reg), 8);
+	return ret;
+}
+
+/**
  * emul_mmx_get() - read an MMX register
  * @e: the emulation
  * @reg: 0..7

@@ -16,7 +16,7 @@
 #include <asm/processor-flags.h>
 
 #include "ktap.h"
-#include "emul_internal.h"
+#include "simd_internal.h"
 #include "test_emul_cpu.h"
 #include "test_emul_env.h"
 #include "xorshift.h"
@@ -65,7 +65,7 @@ static bool not_here(const struct emul_insn *in)
 	/* not executed by the emulator, or state that is not compared */
 	if ((!f && !emul_simd_handler(in)) || f == emul_op_x87 || f == emul_op_fwait || f == emul_op_emms ||
 	    f == emul_op_mmx_mov || in->dst.type == EMUL_OT_MMX ||
-	    in->src.type == EMUL_OT_MMX)
+	    in->src.type == EMUL_OT_MMX || (!f && emul_mmx_handler(in)))
 		return true;
 	/* enter the kernel on purpose */
 	if (f == emul_op_syscall || f == emul_op_sysenter || f == emul_op_int ||

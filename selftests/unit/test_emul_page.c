@@ -315,6 +315,20 @@ static int signal_of(u8 vector)
 	return SIGSEGV;
 }
 
+/*
+ * With an overflow or underflow that is not masked, PE is about a result of unbounded
+ * exponent, which the emulator does not see.
+ */
+static void settle_precision(struct page_test *t)
+{
+	u32 ours, theirs;
+
+	memcpy(&ours, t->v.fx + FX_MXCSR, 4);
+	memcpy(&theirs, t->cpu.fx + FX_MXCSR, 4);
+	if ((ours ^ theirs) == 0x20 && theirs & ~(theirs >> 7) & 0x18)
+		memcpy(t->v.fx + FX_MXCSR, &theirs, 4);
+}
+
 /* VMCALL and its like have no VEX forms; everything else may be tried here. */
 void page_one(struct page_test *t, const u8 *insn, unsigned int len, struct page_count *c)
 {
@@ -337,6 +351,10 @@ void page_one(struct page_test *t, const u8 *insn, unsigned int len, struct page
 	}
 	if (ret == UMBRA_EMUL_FAULT) {
 		c->absent++;
+		settle_precision(t);
+		/* Which of two faults comes first is the processor's choice. */
+		if (t->v.e.fault.vector == EMUL_XM && sig == SIGSEGV && in.mod != 3)
+			return;
 		if (sig != signal_of(t->v.e.fault.vector))
 			why = sig ? "another fault" : "a fault here only";
 		else if (compare(t))
@@ -345,8 +363,11 @@ void page_one(struct page_test *t, const u8 *insn, unsigned int len, struct page
 		c->run++;
 		why = ret != UMBRA_EMUL_OK ? "an odd end" : sig ? "a fault there only" : compare(t);
 	}
-	if (why && c->wrong++ < SHOWN)
+	if (why && c->wrong++ < SHOWN) {
 		show(why, insn, len);
+		printf("# MXCSR %08x, there %08x\n", *(u32 *)(t->v.fx + FX_MXCSR),
+		       *(u32 *)(t->cpu.fx + FX_MXCSR));
+	}
 }
 
 /* Does the processor do @insn, whatever CPUID says? */

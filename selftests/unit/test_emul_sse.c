@@ -53,6 +53,9 @@ static void opcode(unsigned int map, u8 op, struct page_count *c)
 	for (form = 0; form < 16; form++) {
 		bool memory = form & 8, gpr = has_gpr(map, op);
 
+		/* VMREAD, VMWRITE */
+		if (map == 1 && (op == 0x78 || op == 0x79) && (form & 1) == 0)
+			continue;
 		n = 0;
 		if (form & 3)
 			insn[n++] = prefixes[form & 3];
@@ -80,6 +83,7 @@ int main(int argc, char **argv)
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 10, n;
 	unsigned int map, op;
 
+	t.unmask = true;
 	page_setup(&t, argc > 2 ? strtoull(argv[2], NULL, 0) : 0x9e3779b97f4a7c15ull);
 	if (!(t.v.e.features & UMBRA_EMUL_F_AVX))
 		ktap_skip_all("this processor has no AVX");

@@ -66,6 +66,7 @@ int main(int argc, char **argv)
 	__get_cpuid_count(7, 0, &a, &b, &c, &d);
 	if (!(b & bit_AVX2))
 		ktap_skip_all("this processor has no AVX2");
+	t.unmask = true;
 	page_setup(&t, seed);
 	ktap_plan(3);
 	for (map = 1; map <= 3; map++) {
