@@ -87,6 +87,9 @@ emul_handler *emul_mmx_handler(const struct emul_insn *in);
 /* products.c */
 emul_handler *emul_products_handler(const struct emul_insn *in);
 
+/* gather.c */
+emul_handler *emul_gather_handler(const struct emul_insn *in);
+
 /* elements.c */
 int emul_vec_store(struct umbra_emul *e, struct emul_insn *in, const u8 *vec, const u8 *mask,
 		   unsigned int len, unsigned int size);
