@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * DOC: MMX by an immediate, and between MMX and SSE
+ * DOC: MMX by an immediate, 3DNow!, and between MMX and SSE
  *
  * Shifts, shuffles, insertion and extraction of MMX registers, which an immediate
  * keeps from being stubs' (lanes.c has them for SSE); conversions and moves between
@@ -211,6 +211,39 @@ static int from_vector(struct umbra_emul *e, struct emul_insn *in)
 	return emul_mmx_put(e, in->reg & 7, val);
 }
 
+/* 3DNow!: the operation is in the immediate (APM Vol. 3, A.1.2). */
+static int three_d(struct umbra_emul *e, struct emul_insn *in)
+{
+	static const u8 ops[] = {
+		0x0c, 0x0d, 0x1c, 0x1d, 0x8a, 0x8e, 0x90, 0x94, 0x96, 0x97, 0x9a, 0x9e,
+		0xa0, 0xa4, 0xa6, 0xa7, 0xaa, 0xae, 0xb0, 0xb4, 0xb6, 0xb7, 0xbb, 0xbf,
+	};
+	u8 op = in->src2.val;
+	bool later = op == 0x0c || op == 0x1c || op == 0x8a || op == 0x8e || op == 0xbb;
+	struct emul_simd s = { .gpr = 0 };
+	unsigned int i = 0;
+	u64 val;
+	int ret;
+
+	while (i < ARRAY_SIZE(ops) - 1 && ops[i] != op)
+		i++;
+	ret = begin(e, later ? UMBRA_EMUL_F_3DNOWEXT : UMBRA_EMUL_F_3DNOW);
+	if (!ret)
+		ret = source(e, in, &val);
+	if (ret)
+		return ret;
+	memcpy(s.b, &val, 8);
+	ret = emul_mmx_get(e, in->reg & 7, &val);
+	if (ret)
+		return ret;
+	memcpy(s.a, &val, 8);
+	ret = emul_simd_execute(e, EMUL_RUN_MMX, emul_stubs_3dnow + i * EMUL_STUB_SIZE, &s, false);
+	if (ret)
+		return ret;
+	memcpy(&val, s.a, 8);
+	return emul_mmx_put(e, in->reg & 7, val);
+}
+
 /* MASKMOVQ, MASKMOVDQU: bytes to DS:rDI, or another segment */
 static int store_masked(struct umbra_emul *e, struct emul_insn *in)
 {
@@ -246,6 +279,8 @@ static emul_handler *in_0f(const struct emul_insn *in)
 	bool none = in->pp == EMUL_PP_NONE;
 
 	switch (in->opcode) {
+	case 0x0f:
+		return three_d;
 	case 0x2a:
 		return in->pp <= EMUL_PP_66 ? to_floats : NULL;
 	case 0x2c:

@@ -246,7 +246,7 @@ static int load_vec(struct umbra_emul *e, struct emul_insn *in, const struct emu
 {
 	if (op->type != EMUL_OT_ADDR)
 		return e->ops->xmm(e, op->reg, buf, 16, false);
-	if (bytes == 16 && emul_misaligned(e, in, 16))
+	if (bytes == 16 && emul_vec_misaligned(e, in))
 		return emul_gp(e);
 	return emul_read(e, in->mem.seg, in->mem.ea, buf, bytes, 0);
 }

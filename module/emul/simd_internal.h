@@ -59,7 +59,7 @@ static inline bool emul_vec_wide(const struct emul_insn *in)
 
 extern const u8 emul_stubs_0f[], emul_stubs_38[], emul_stubs_cmp[], emul_stubs_cvt[];
 extern const u8 emul_stubs_round[], emul_stubs_pclmul[], emul_stubs_aes[];
-extern const u8 emul_stubs_cvt_mmx[], emul_stubs_dot[], emul_stubs_sha[], emul_stubs_galois[];
+extern const u8 emul_stubs_cvt_mmx[], emul_stubs_dot[], emul_stubs_sha[], emul_stubs_galois[], emul_stubs_3dnow[];
 
 void emul_simd_run(const void *stub, struct emul_simd *s);
 void emul_simd_run_mmx(const void *stub, struct emul_simd *s);
@@ -99,6 +99,7 @@ emul_handler *emul_elements_handler(const struct emul_insn *in);
 emul_handler *emul_text_handler(const struct emul_insn *in);
 
 /* sse.c */
+bool emul_vec_misaligned(struct umbra_emul *e, const struct emul_insn *in);
 int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in);
 int emul_vec_source(struct umbra_emul *e, struct emul_insn *in, u8 *buf, unsigned int len);
 int emul_vec_put(struct umbra_emul *e, const struct emul_insn *in, unsigned int reg, const u8 *vec,

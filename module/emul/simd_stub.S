@@ -212,6 +212,17 @@ function emul_stubs_cvt_mmx
 	.endr
 function_end emul_stubs_cvt_mmx
 
+/* 3DNow!, by the immediate: those of mmx.c */
+	.balign	16
+function emul_stubs_3dnow
+	.irp	op, 0x0c, 0x0d, 0x1c, 0x1d, 0x8a, 0x8e, 0x90, 0x94, 0x96, 0x97, 0x9a, 0x9e, \
+		    0xa0, 0xa4, 0xa6, 0xa7, 0xaa, 0xae, 0xb0, 0xb4, 0xb6, 0xb7, 0xbb, 0xbf
+	stub_prefix 0
+	.byte	0x0f, 0x0f, 0xc1, \op
+	leave_stub
+	.endr
+function_end emul_stubs_3dnow
+
 /* DPPS, DPPD: all products, all results */
 	.balign	16
 function emul_stubs_dot
@@ -271,6 +282,7 @@ function_end emul_stubs_galois
 	STACK_FRAME_NON_STANDARD emul_stubs_round
 	STACK_FRAME_NON_STANDARD emul_stubs_aes
 	STACK_FRAME_NON_STANDARD emul_stubs_cvt_mmx
+	STACK_FRAME_NON_STANDARD emul_stubs_3dnow
 	STACK_FRAME_NON_STANDARD emul_stubs_dot
 	STACK_FRAME_NON_STANDARD emul_stubs_sha
 	STACK_FRAME_NON_STANDARD emul_stubs_galois

@@ -8,6 +8,7 @@
  */
 #include "simd_internal.h"
 
+#define MXCSR_MM	BIT(17)
 #define XCR0_SSE_AVX	6ull
 #define XCR0_AVX512	0xe6ull
 
@@ -34,6 +35,26 @@ int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in)
 }
 
 /**
+ * emul_vec_misaligned() - is the memory operand of a legacy instruction #GP?
+ * @e: the emulation
+ * @in: the instruction: no move, the operand has 16 bytes
+ *
+ * Not with MXCSR.MM (APM Vol. 2, misaligned exception mask).
+ */
+bool emul_vec_misaligned(struct umbra_emul *e, const struct emul_insn *in)
+{
+	u8 fx[512];
+	u32 mxcsr;
+
+	if (!emul_misaligned(e, in, 16))
+		return false;
+	if (!e->ops->fx || e->ops->fx(e, fx, false))
+		return true;
+	memcpy(&mxcsr, fx + 24, 4);
+	return !(mxcsr & MXCSR_MM);
+}
+
+/**
  * emul_vec_source() - the operand in ModRM.rm
  * @e: the emulation
  * @in: the instruction
@@ -46,7 +67,7 @@ int emul_vec_source(struct umbra_emul *e, struct emul_insn *in, u8 *buf, unsigne
 {
 	if (in->mod == 3)
 		return e->ops->xmm(e, in->rm, buf, max(len, 16u), false);
-	if (in->enc == EMUL_ENC_LEGACY && len == 16 && emul_misaligned(e, in, 16))
+	if (in->enc == EMUL_ENC_LEGACY && len == 16 && emul_vec_misaligned(e, in))
 		return emul_gp(e);
 	return emul_read(e, in->mem.seg, in->mem.ea, buf, len, 0);
 }

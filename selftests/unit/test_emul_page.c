@@ -217,6 +217,8 @@ static void fill_fx(struct page_test *t)
 
 	if (!page_below(8))
 		mxcsr |= 0x8040;
+	if (!page_below(4))
+		mxcsr |= mask & 1 << 17;
 	if (t->unmask && !page_below(4))
 		mxcsr &= ~(page_below(64) << 7);
 	memset(fx, 0, 512);
@@ -251,7 +253,8 @@ static void fill(struct page_test *t)
 	random_bytes(t->data, PAGE_DATA_SIZE);
 	/* Most instructions want no alignment; some end where memory does. */
 	t->operand = page_below(4) ? PAGE_OPERAND : 5;
-	if (!page_below(8))
+	/* Of an operand that need not be aligned some instructions read half. */
+	if (!page_below(8) && !(t->cpu.fx[FX_MXCSR + 2] & 2))
 		t->operand = PAGE_DATA_SIZE - page_below(64) - 1;
 	t->cpu.flags = X86_EFLAGS_FIXED | X86_EFLAGS_IF | (page_rng() & EMUL_FLAGS_STATUS);
 	if (t->prepare)
@@ -396,6 +399,8 @@ u64 page_features(void)
 		{ 1, 2, 28, UMBRA_EMUL_F_AVX }, { 7, 1, 5, UMBRA_EMUL_F_AVX2 },
 		{ 1, 2, 12, UMBRA_EMUL_F_FMA }, { 1, 2, 29, UMBRA_EMUL_F_F16C },
 		{ 1, 2, 25, UMBRA_EMUL_F_AES }, { 1, 2, 1, UMBRA_EMUL_F_PCLMUL },
+		{ 0x80000001, 3, 31, UMBRA_EMUL_F_3DNOW },
+		{ 0x80000001, 3, 30, UMBRA_EMUL_F_3DNOWEXT },
 		{ 7, 1, 29, UMBRA_EMUL_F_SHA }, { 7, 2, 8, UMBRA_EMUL_F_GFNI },
 		{ 7, 2, 9, UMBRA_EMUL_F_VAES }, { 7, 2, 10, UMBRA_EMUL_F_VPCLMUL },
 	};

@@ -12,6 +12,11 @@
 #include "emul_internal.h"
 #include "test_emul_page.h"
 
+static const u8 ops_3dnow[] = {
+	0x0c, 0x0d, 0x1c, 0x1d, 0x8a, 0x8e, 0x90, 0x94, 0x96, 0x97, 0x9a, 0x9e,
+	0xa0, 0xa4, 0xa6, 0xa7, 0xaa, 0xae, 0xb0, 0xb4, 0xb6, 0xb7, 0xbb, 0xbf,
+};
+
 static struct page_test t;
 
 /* What of the map is vectors'. */
@@ -19,7 +24,7 @@ static bool is_vector(unsigned int map, u8 op)
 {
 	switch (map) {
 	case 1:
-		return (op >= 0x10 && op <= 0x17) || (op >= 0x28 && op <= 0x2f) ||
+		return op == 0x0f || (op >= 0x10 && op <= 0x17) || (op >= 0x28 && op <= 0x2f) ||
 		       (op >= 0x50 && op <= 0x7f) || op == 0xc2 || (op >= 0xc4 && op <= 0xc6) ||
 		       (op >= 0xd0 && op <= 0xfe);
 	case 2:
@@ -72,6 +77,8 @@ static void opcode(unsigned int map, u8 op, struct page_count *c)
 		n++;
 		if (map == 1 && op == 0x78)
 			insn[n++] = page_rng();
+		if (map == 1 && op == 0x0f)
+			insn[n++] = ops_3dnow[page_below(sizeof(ops_3dnow))];
 		if (has_imm(map, op))
 			insn[n++] = page_rng();
 		page_one(&t, insn, n, c);

@@ -267,6 +267,8 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_GFNI	BIT_ULL(33)
 #define UMBRA_EMUL_F_VAES	BIT_ULL(34)
 #define UMBRA_EMUL_F_VPCLMUL	BIT_ULL(35)
+#define UMBRA_EMUL_F_3DNOW	BIT_ULL(37)
+#define UMBRA_EMUL_F_3DNOWEXT	BIT_ULL(38)
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
 /* Bytes that umbra_emul.cache takes for @entries, a power of two. */
