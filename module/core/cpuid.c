@@ -575,6 +575,13 @@ static u64 emul_features(const struct umbra_vcpu *vcpu)
 		features |= UMBRA_EMUL_F_XSAVEC;
 	if (umbra_guest_is_amd(vcpu))
 		features |= UMBRA_EMUL_F_AMD;
+	if (umbra_guest_has(vcpu, 7, UMBRA_EBX, F(AVX512F)) &&
+	    umbra_guest_has(vcpu, 7, UMBRA_EBX, F(AVX512BW)) &&
+	    umbra_guest_has(vcpu, 7, UMBRA_EBX, F(AVX512DQ)) &&
+	    umbra_guest_has(vcpu, 7, UMBRA_EBX, F(AVX512VL)) &&
+	    boot_cpu_has(X86_FEATURE_AVX512BW) && boot_cpu_has(X86_FEATURE_AVX512DQ) &&
+	    boot_cpu_has(X86_FEATURE_AVX512VL))
+		features |= UMBRA_EMUL_F_AVX512;
 	return features;
 }
 

@@ -408,7 +408,8 @@ emul_handler *emul_simd_handler(const struct emul_insn *in)
 	    (in->opcode == 0x2a || in->opcode == 0x2c || in->opcode == 0x2d))
 		return convert;
 	fn = emul_lanes_handler(in) ?: emul_elements_handler(in) ?: emul_text_handler(in) ?:
-	     emul_mmx_handler(in) ?: emul_products_handler(in) ?: emul_gather_handler(in);
+	     emul_mmx_handler(in) ?: emul_products_handler(in) ?: emul_gather_handler(in) ?:
+	     emul_opmask_handler(in);
 	if (fn)
 		return fn;
 	if (vex)

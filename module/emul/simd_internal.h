@@ -81,6 +81,11 @@ void emul_simd_flags(struct umbra_emul *e, const struct emul_simd *s);
 /* lanes.c */
 emul_handler *emul_lanes_handler(const struct emul_insn *in);
 
+/* opmask.c */
+emul_handler *emul_opmask_handler(const struct emul_insn *in);
+int emul_mask_get(struct umbra_emul *e, unsigned int reg, u64 *val);
+int emul_mask_put(struct umbra_emul *e, unsigned int reg, u64 val);
+
 /* mmx.c */
 emul_handler *emul_mmx_handler(const struct emul_insn *in);
 
@@ -100,6 +105,7 @@ emul_handler *emul_text_handler(const struct emul_insn *in);
 
 /* sse.c */
 bool emul_vec_misaligned(struct umbra_emul *e, const struct emul_insn *in);
+int emul_evex_check(struct umbra_emul *e, const struct emul_insn *in);
 int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in);
 int emul_vec_source(struct umbra_emul *e, struct emul_insn *in, u8 *buf, unsigned int len);
 int emul_vec_put(struct umbra_emul *e, const struct emul_insn *in, unsigned int reg, const u8 *vec,

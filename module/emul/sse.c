@@ -35,6 +35,24 @@ int emul_vec_check(struct umbra_emul *e, const struct emul_insn *in)
 }
 
 /**
+ * emul_evex_check() - are opmask registers there, and the vectors that go with them?
+ * @e: the emulation
+ * @in: one of their instructions
+ *
+ * Return: as emul_vec_check().
+ */
+int emul_evex_check(struct umbra_emul *e, const struct emul_insn *in)
+{
+	int ret = emul_vec_check(e, in);
+
+	if (ret)
+		return ret;
+	if (!(e->features & UMBRA_EMUL_F_AVX512) || (e->r.xcr0 & XCR0_AVX512) != XCR0_AVX512)
+		return emul_ud(e);
+	return UMBRA_EMUL_OK;
+}
+
+/**
  * emul_vec_misaligned() - is the memory operand of a legacy instruction #GP?
  * @e: the emulation
  * @in: the instruction: no move, the operand has 16 bytes

@@ -463,6 +463,8 @@ void page_setup(struct page_test *t, u64 seed)
 	t->data = data + 4096 - PAGE_DATA_SIZE;
 	set_signals();
 	t->v.e.features = page_features();
+	if (!t->avx512)
+		t->v.e.features &= ~UMBRA_EMUL_F_AVX512;
 }
 
 void page_cleanup(struct page_test *t)

@@ -269,6 +269,7 @@ struct umbra_emul {
 #define UMBRA_EMUL_F_VPCLMUL	BIT_ULL(35)
 #define UMBRA_EMUL_F_3DNOW	BIT_ULL(37)
 #define UMBRA_EMUL_F_3DNOWEXT	BIT_ULL(38)
+#define UMBRA_EMUL_F_AVX512	BIT_ULL(39)	/* F, BW, DQ and VL */
 #define UMBRA_EMUL_F_ALL	(~0ull)
 
 /* Bytes that umbra_emul.cache takes for @entries, a power of two. */
