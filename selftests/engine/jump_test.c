@@ -26,6 +26,10 @@
 /* What the guest's kernel may read of the soft engine's (errata.rst). */
 #define SHOWN		(HOLE + 0x100000)
 #define SHOWN_END	(HOLE + 0xc00000)
+/* Kernel code runs here, too: the soft engine's branches differ in the top 2 GiB. */
+#define TOP		0xffffffff80000000ull
+/* An address at which they look for one of theirs where guest memory is. */
+#define LIKE_MEMORY(gpa) (((gpa) - HOLE - 0x800000000ull) / 8)
 /* The first address behind user memory: no address with four levels. */
 #define NOWHERE		0x800000000000ull
 
@@ -67,7 +71,8 @@ struct piece {
 CODE(by_jmp, "jmp *%rbx");
 CODE(by_call, "call *%rbx");
 CODE(by_jmp_mem, "push %rbx\n jmp *(%rsp)");
-CODE(by_ret, "push %rbx\n ret");
+/* Reads what LIKE_MEMORY() is about, so that it is surely there. */
+CODE(by_ret, "mov 0x7000, %rax\n push %rbx\n ret");
 CODE(by_ret_imm, "push %rbx\n ret $32");
 CODE(by_lret, "push %r10\n push %rbx\n lretq");
 CODE(by_iret, "mov %rsp, %rax\n push %r11\n push %rax\n push $2\n push %r10\n push %rbx\n iretq");
@@ -138,11 +143,15 @@ static const uint64_t places[] = {
 	HOLE + 0xc00000, HOLE + 0x7ffffffff0, 0xffff888000001000ull, 0xffffc90000000000ull,
 	0xfffffe0000000000ull, 0xfffffe0000001000ull, 0xffffffff81000000ull, 0xffffffff81000001ull,
 	0xffffffffc0000000ull, 0xffffffffff600000ull, 0xfffffffffffff000ull,
+	LIKE_MEMORY(0x7000), LIKE_MEMORY(0x7008), LIKE_MEMORY(0x7010), LIKE_MEMORY(0x7018),
 };
 
 static const uint64_t no_places[] = {
 	NOWHERE, NOWHERE + 0x1000, 0xffff7fffffffffffull, 1ull << 63, 1ull << 48, 0x7fffffffffffffffull,
 };
+
+/* At LIKE_MEMORY(): code of the guest, no memory, no address, the engine's own code. */
+static const uint64_t numbers[] = { KU_CODE, 0x600000000000, NOWHERE, HOLE + 0x10 };
 
 static struct ku_vm *vm;
 static struct ku_vcpu *vcpu;
@@ -162,6 +171,8 @@ static void setup(void)
 	ku_load_at(vm, FIXUP, fixup, fixup_end - fixup);
 	ku_load_at(vm, ENTRY, entry, entry_end - entry);
 	ku_vcpu_syscall(vcpu, ENTRY, 0x47700);
+	ku_map(vm, vm->cr3, TOP + KU_CODE, KU_CODE, KU_PTE_P | KU_PTE_W);
+	memcpy(ku_ptr(vm, 0x7000), numbers, sizeof(numbers));
 }
 
 static void set_gates(const struct piece *p, uint64_t to)
@@ -253,12 +264,12 @@ static void tell(const struct piece *p, uint64_t to, const struct trap *t)
 		  (unsigned long long)t->rip, (unsigned long long)t->cr2);
 }
 
-static bool own_fault(const struct piece *p, uint64_t to, uint64_t rip)
+static bool own_fault(const struct piece *p, uint64_t to, uint64_t rip, uint64_t from)
 {
 	struct trap t;
 	bool good;
 
-	start(p, to, KU_CODE);
+	start(p, to, from);
 	t = run();
 	good = t.vector == PF && t.cr2 == to && t.error == (p->error | (p->to == 3 ? PF_U : 0)) &&
 	       (t.cs & 3) == (uint64_t)p->to && (!rip || t.rip == rip);
@@ -279,7 +290,9 @@ static void test_jumps(void)
 	for (p = jumps; p < jumps + sizeof(jumps) / sizeof(*jumps); p++) {
 		good = true;
 		for (i = 0; i < sizeof(places) / sizeof(*places); i++)
-			good &= own_fault(p, places[i], places[i]);
+			good &= own_fault(p, places[i], places[i], KU_CODE);
+		for (i = 0; p->from == 0 && i < sizeof(places) / sizeof(*places); i++)
+			good &= own_fault(p, places[i], places[i], TOP + KU_CODE);
 		ktap_ok(good, "%s from CPL %d: the fault is at CPL %d", p->name, p->from, p->to);
 	}
 }
@@ -293,7 +306,7 @@ static void test_accesses(void)
 	for (p = accesses; p < accesses + sizeof(accesses) / sizeof(*accesses); p++) {
 		good = true;
 		for (i = 0; i < sizeof(places) / sizeof(*places); i++)
-			good &= own_fault(p, places[i], 0);
+			good &= own_fault(p, places[i], 0, KU_CODE);
 		ktap_ok(good, "%s at CPL %d", p->name, p->from);
 	}
 }
@@ -323,6 +336,11 @@ static void test_nowhere(void)
 		for (i = 0; i < sizeof(no_places) / sizeof(*no_places); i++) {
 			start(p, no_places[i], KU_CODE);
 			good &= is_gp(p, no_places[i], KU_CODE, KU_CODE + (p->end - p->code));
+		}
+		for (i = 0; p->from == 0 && i < sizeof(no_places) / sizeof(*no_places); i++) {
+			start(p, no_places[i], TOP + KU_CODE);
+			good &= is_gp(p, no_places[i], TOP + KU_CODE,
+				      TOP + KU_CODE + (p->end - p->code));
 		}
 		ktap_ok(good, "%s from CPL %d to no address: #GP", p->name, p->from);
 	}

@@ -32,11 +32,32 @@ static struct soft_tc_config config;
 static struct soft_tc *tc;
 static ZydisDecoder decoder;
 static u64 end;				/* of the guest's readable code */
+static u64 spans[64][SOFT_TC_SPAN];
+static bool has_span[64];
 
 static void demand(bool good)
 {
 	if (!good)
 		abort();
+}
+
+/* Half of the spans have tables. */
+static u64 *give_span(void *ctx, u64 rip, bool *fresh)
+{
+	u64 i = (rip - GUEST) / SOFT_TC_SPAN;
+
+	(void)ctx;
+	if (i >= 64 || i % 2)
+		return NULL;
+	*fresh = !has_span[i];
+	has_span[i] = true;
+	return spans[i];
+}
+
+static void take_spans(void *ctx)
+{
+	(void)ctx;
+	memset(has_span, 0, sizeof(has_span));
 }
 
 static void set_up(void)
@@ -51,6 +72,8 @@ static void set_up(void)
 		.vif_va = CACHE - 0x2ff000,
 		.targets = malloc(8 * SOFT_TC_TARGETS),
 		.window_va = CACHE - 0x180000,
+		.span = give_span,
+		.unspan = take_spans,
 		.meta = malloc(soft_tc_meta_size(SIZE)),
 	};
 	demand(!soft_tc_create(&config, &tc));

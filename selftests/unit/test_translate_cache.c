@@ -6,6 +6,8 @@
  * away and what is left, pages, a cache that is too small, slots of targets[]
  * that many blocks share.
  */
+#include <sys/mman.h>
+
 #include "ktap.h"
 #include "tc_internal.h"
 #include "test_translate_code.h"
@@ -243,6 +245,7 @@ static bool slots(void)
 	u8 *p;
 
 	for (n = 2; n <= 12; n += 5) {
+		no_spans = true;
 		fresh();
 		p = (u8 *)CODE;
 		*p++ = 0x31;
@@ -270,16 +273,23 @@ static bool slots(void)
 		CHECK(n > 8 || run.misses == 1);
 		all = all && good;
 	}
+	no_spans = false;
 	return all;
 }
 
 /* A block that was there before anybody expected it gets its prologue later. */
-static bool late_prologue(void)
+static bool late_prologue(bool span)
 {
 	struct soft_where w;
 	struct run run;
+	u64 *entry;
 
+	no_spans = !span;
 	fresh();
+	no_spans = false;
+	entry = &tc_config.targets[(CODE + 5) & 0xffff];
+	if (span)
+		entry = (u64 *)(HOLE_WINDOW + 8 * (CODE + 5));
 	/* call 1f; hlt; 1: mov eax, 5; pop rcx; jmp rcx, which goes to the HLT */
 	PUT(CODE, 0xe8, 1, 0, 0, 0, 0xf4, 0xb8, 5, 0, 0, 0, 0x59, 0xff, 0xe1);
 	translate(CODE + 5);
@@ -288,12 +298,78 @@ static bool late_prologue(void)
 	run = go(CODE);
 	CHECK(run.misses == 0 && run.g.gpr[0] == 5);
 	CHECK(soft_tc_drop(tc, CODE + 5, 1) == 1);
-	CHECK(!soft_tc_where(tc, tc_config.targets[(CODE + 5) & 0xffff], &w) &&
+	CHECK(!soft_tc_where(tc, *entry, &w) &&
 	      w.exit == SOFT_MIDDLE);
 	run = go(CODE);
 	CHECK(run.misses == 1 && run.g.gpr[0] == 5);
 	run = go(CODE);
 	CHECK(run.misses == 0);
+	return good;
+}
+
+/*
+ * Near RIPs have a table to themselves, so that their prologue has nothing to compare: one
+ * with the same low bits finds another.  What is not near has no place in the window, and all the
+ * same gets there.
+ */
+static bool spans(void)
+{
+	u64 *other = (u64 *)(HOLE_WINDOW + 8 * (CODE + 0x10000));
+	u64 far = 0x700000123000ull;
+	struct soft_where w;
+	struct run run;
+	u64 va;
+
+	fresh();
+	/* call 1f; hlt; 1: ret */
+	PUT(CODE, 0xe8, 1, 0, 0, 0, 0xf4, 0xc3);
+	go(CODE);
+	run = go(CODE);
+	CHECK(run.misses == 0 && run.strays == 0);
+	va = *(u64 *)(HOLE_WINDOW + 8 * (CODE + 5));
+	CHECK(!soft_tc_where(tc, va, &w) && w.exit == SOFT_MIDDLE &&
+	      w.spilled == 1 << SOFT_SPILL_RCX);
+	/* mov rcx, [spill] and the block of the HLT: nothing in between */
+	CHECK(!memcmp((void *)va, "\x48\x8b\x0d", 3) && *(u8 *)(va + 7) == 0xf4);
+	CHECK(tc_config.targets[(CODE + 5) & 0xffff] == *other);
+	/* mov ecx, 7; push rax; ret, to where RAX says; hlt over there */
+	PUT(CODE + 0x100, 0xb9, 7, 0, 0, 0, 0x50, 0xc3);
+	*(u8 *)env_map(far & ~0xfffull, 0x1000) = 0xf4;
+	run = (struct run){ .mode = RUN_TRANSLATED };
+	run.g.gpr[4] = STACK;
+	run.g.gpr[0] = far;
+	run.g.rip = CODE + 0x100;
+	env_run(&run);
+	CHECK(!run.problem && !run.signal && run.strays == 1 && run.g.gpr[1] == 7);
+	munmap((void *)(far & ~0xfffull), 0x1000);
+	return good;
+}
+
+/* A near block that has no prologue but for its span gets one for branches from elsewhere. */
+static bool near_from_far(void)
+{
+	u64 far = 0x700000123000ull;
+	struct run run = { .mode = RUN_TRANSLATED };
+	unsigned int i;
+	u8 *p;
+
+	fresh();
+	/* call 1f; hlt; 1: ret */
+	PUT(CODE, 0xe8, 1, 0, 0, 0, 0xf4, 0xc3);
+	run = go(CODE);
+	/* mov ecx, 7; jmp rax */
+	p = env_map(far & ~0xfffull, 0x1000);
+	memcpy(p, (u8 []){ 0xb9, 7, 0, 0, 0, 0xff, 0xe0 }, 7);
+	for (i = 0; i < 2; i++) {
+		run = (struct run){ .mode = RUN_TRANSLATED };
+		run.g.gpr[4] = STACK;
+		run.g.gpr[0] = CODE + 5;
+		run.g.rip = far;
+		env_run(&run);
+		CHECK(!run.problem && !run.signal && run.strays == 0 && run.g.gpr[1] == 7);
+		CHECK(run.misses == !i);
+	}
+	munmap(p, 0x1000);
 	return good;
 }
 
@@ -443,7 +519,7 @@ int main(void)
 	env_map(CODE, 0x20000);
 	for (i = 0; i < 12; i++)
 		env_map(FAR + i * 0x10000, 0x1000);
-	ktap_plan(13);
+	ktap_plan(16);
 	ktap_ok(links(), "links");
 	ktap_ok(link_by_hand(), "links on request");
 	ktap_ok(drops(), "drops");
@@ -454,7 +530,10 @@ int main(void)
 	ktap_ok(resumes(), "going on inside a block");
 	ktap_ok(following(), "what comes next is translated along");
 	ktap_ok(slots(), "slots that blocks share");
-	ktap_ok(late_prologue(), "a prologue made later");
+	ktap_ok(late_prologue(false), "a prologue made later");
+	ktap_ok(late_prologue(true), "a prologue made later, for a span");
+	ktap_ok(spans(), "near targets have a table to themselves");
+	ktap_ok(near_from_far(), "from elsewhere to a near target");
 	ktap_ok(small_cache(), "a cache that is too small");
 	ktap_ok(refusals(), "what cannot work is refused");
 	ktap_exit();

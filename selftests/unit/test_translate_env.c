@@ -30,6 +30,10 @@ unsigned int fetch_limit;
 static struct run *current;
 static u64 end_stack;
 static u8 *code_end;
+static int targets_fd;
+static u64 span_at[1024];
+static unsigned int nr_spans;
+bool no_spans;
 
 /* gregs in the order of ModRM */
 static const int greg[16] = {
@@ -274,6 +278,13 @@ static void handle_translated(struct run *run, struct guest *g, int sig,
 		finish(uc);
 		return;
 	}
+	/* A branch to where the window ends. */
+	if (sig == SIGSEGV && w.exit == SOFT_MIDDLE) {
+		vdata->rip = g->gpr[1];
+		env_unspill(g, w.spilled);
+		w.exit = SOFT_MISS;
+		run->strays++;
+	}
 	if (sig == SIGSEGV && monitor(run, g, &w)) {
 		put_regs(uc, g);
 		if (run->mode == RUN_STEPS)
@@ -419,8 +430,46 @@ static u64 *map_targets(void)
 			perror("mmap");
 			exit(1);
 		}
-	close(fd);
+	targets_fd = fd;
 	return own;
+}
+
+/* The tables of spans: at their place in the window. */
+static u64 *map_span(void *ctx, u64 rip, bool *fresh)
+{
+	u64 at = HOLE_WINDOW + 8 * (rip & ~(u64)(SOFT_TC_SPAN - 1));
+	unsigned int i;
+
+	*fresh = false;
+	for (i = 0; i < nr_spans; i++)
+		if (span_at[i] == at)
+			return (u64 *)at;
+	if (no_spans || nr_spans == ARRAY_SIZE(span_at) ||
+	    at - HOLE_WINDOW >= HOLE_WINDOW_SIZE)
+		return NULL;
+	if (mmap((void *)at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0) != (void *)at) {
+		perror("mmap");
+		exit(1);
+	}
+	span_at[nr_spans++] = at;
+	*fresh = true;
+	return (u64 *)at;
+}
+
+static void unmap_spans(void *ctx)
+{
+	const u64 size = SOFT_TC_TARGETS * sizeof(u64);
+
+	while (nr_spans) {
+		u64 at = span_at[--nr_spans];
+
+		if (mmap((void *)at, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, targets_fd,
+			 at & (size - 1)) != (void *)at) {
+			perror("mmap");
+			exit(1);
+		}
+	}
 }
 
 void env_init(u32 tc_size)
@@ -436,6 +485,8 @@ void env_init(u32 tc_size)
 		.vif_va = HOLE_VIF,
 		.targets = map_targets(),
 		.window_va = HOLE_WINDOW,
+		.span = map_span,
+		.unspan = unmap_spans,
 		.rdtsc = true,
 		.rdtscp = true,
 		.rdpid = true,

@@ -16,7 +16,8 @@
 #define HOLE_VDATA	(HOLE + 0x100000)
 #define HOLE_VIF	(HOLE + 0x101000)
 #define HOLE_WINDOW	(HOLE + 0x100000000ull)
-#define HOLE_WINDOW_SIZE 0x100000000ull
+/* All that near RIPs reach, which are those from 0 to 2 GiB here. */
+#define HOLE_WINDOW_SIZE 0x400000000ull
 #define HOLE_TC		(HOLE + 0x400000)
 #define HOLE_TC_SIZE	(4u << 20)
 
@@ -52,6 +53,7 @@ enum run_mode {
  * @chains: exits by kind
  * @misses: exits by kind
  * @callouts: exits by kind
+ * @strays: misses because the branch's address had no memory
  * @problem: what was wrong with the cache
  */
 struct run {
@@ -67,6 +69,7 @@ struct run {
 	u64 chains;
 	u64 misses;
 	u64 callouts;
+	u64 strays;
 	const char *problem;
 };
 
@@ -75,6 +78,7 @@ extern struct soft_vdata *vdata;
 extern struct soft_vif *vif;
 extern struct soft_tc_config tc_config;
 extern bool no_expect;
+extern bool no_spans;
 extern unsigned int fetch_limit;
 
 void env_init(u32 tc_size);

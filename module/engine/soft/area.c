@@ -26,6 +26,7 @@
 
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
 #include <asm/desc.h>
@@ -39,6 +40,7 @@
 #define PTE_U		BIT_ULL(2)
 #define PTE_A		BIT_ULL(5)
 #define PTE_D		BIT_ULL(6)
+#define PTE_OWN		BIT_ULL(9)	/* ignored by the processor: an entry made by own() */
 #define PTE_NX		BIT_ULL(63)
 #define PTE_ADDR	0x000ffffffffff000ull
 
@@ -48,6 +50,9 @@
 #define LINK		(PTE_P | PTE_W | PTE_A)
 
 #define ENTRIES		512
+
+/* Where the window of near RIPs begins, in the hole. */
+#define NEAR_OFFSET	(SOFT_WINDOW_OFFSET - SOFT_NEAR_SIZE)
 
 /* The switcher's code, the same for every vCPU; exists while the engine has users. */
 static void *blob;
@@ -145,8 +150,8 @@ static void build_trees(struct soft_area *area)
 
 	for (i = 0; i < ENTRIES; i++)
 		area->window[i] = area->kernel[1][SOFT_TARGETS_OFFSET >> 21];
-	for (i = 0; i < SOFT_WINDOW_SIZE >> 30; i++)
-		area->kernel[0][(SOFT_WINDOW_OFFSET >> 30) + i] =
+	for (i = 0; i < (SOFT_NEAR_SIZE + SOFT_WINDOW_SIZE) >> 30; i++)
+		area->kernel[0][NEAR_OFFSET / SZ_1G + i] =
 			virt_to_phys(area->window) | LINK | PTE_U;
 }
 
@@ -175,6 +180,95 @@ u64 umbra_soft_area_entry(const struct soft_area *area, bool kernel)
 void umbra_soft_area_vif(struct soft_area *area, bool writable)
 {
 	map(area->kernel_pt[0], SOFT_VIF_OFFSET, area->vif, (writable ? RW : RO) | PTE_U);
+}
+
+/*
+ * DOC: spans
+ *
+ * The window of near RIPs consists of targets[], over and over, by page tables that are few and
+ * shared.  A span whose table the translator asks for gets it as its own, with its own
+ * copy of what leads there.  A TLB that knows the old page finds other prologues, and no wrong
+ * ones.
+ */
+
+/* What @entry leads to, for this place alone: a copy of @shared, or a page as it comes. */
+static u64 *own(struct soft_area *area, u64 *entry, const u64 *shared, u64 bits)
+{
+	const gfp_t gfp = GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN;
+	u64 *page = NULL;
+
+	if (*entry & PTE_OWN)
+		return __va(*entry & PTE_ADDR);
+	if (!area->spans_full && area->nr_span_pages < SOFT_SPAN_PAGES)
+		page = (u64 *)__get_free_page(gfp);
+	if (!page) {
+		area->spans_full = true;
+		return NULL;
+	}
+	area->nr_span_pages++;
+	if (shared)
+		memcpy(page, shared, PAGE_SIZE);
+	WRITE_ONCE(*entry, virt_to_phys(page) | bits | PTE_OWN);
+	return page;
+}
+
+/**
+ * umbra_soft_area_span() - the table of a span
+ * @ctx: struct soft_area, with umbra_soft_area_cache() done
+ * @rip: near RIP
+ * @fresh: set to whether the caller has to fill it, before the vCPU runs
+ *
+ * Context: the vCPU is out of the guest; any.
+ * Return: the table; NULL: there is no memory for more.
+ */
+u64 *umbra_soft_area_span(void *ctx, u64 rip, bool *fresh)
+{
+	struct soft_area *area = ctx;
+	u64 at = NEAR_OFFSET + 8 * (rip - SOFT_NEAR);
+	u64 *table;
+
+	table = own(area, &area->kernel[0][at / SZ_1G], area->window, LINK | PTE_U);
+	if (table)
+		table = own(area, &table[at / PMD_SIZE % ENTRIES],
+			    area->kernel_pt[SOFT_TARGETS_OFFSET / PMD_SIZE], LINK | PTE_U);
+	if (!table)
+		return NULL;
+	table += at / PAGE_SIZE % ENTRIES;
+	*fresh = !(*table & PTE_OWN);
+	return own(area, table, NULL, RO | PTE_U);
+}
+
+/* Free what own() made, in a table @levels above the pages. */
+static void disown(u64 *table, unsigned int levels)
+{
+	unsigned int i;
+
+	for (i = 0; levels && i < ENTRIES; i++)
+		if (table[i] & PTE_OWN)
+			disown(__va(table[i] & PTE_ADDR), levels - 1);
+	free_page((unsigned long)table);
+}
+
+/**
+ * umbra_soft_area_unspan() - take back the tables of all spans
+ * @ctx: struct soft_area
+ *
+ * Context: the vCPU is out of the guest; its next entry loads CR3, which drops what TLBs know.
+ */
+void umbra_soft_area_unspan(void *ctx)
+{
+	struct soft_area *area = ctx;
+	u64 *first = &area->kernel[0][NEAR_OFFSET / SZ_1G];
+	unsigned int i;
+
+	for (i = 0; area->nr_span_pages && i < SOFT_NEAR_SIZE / SZ_1G; i++) {
+		if (!(first[i] & PTE_OWN))
+			continue;
+		disown(__va(first[i] & PTE_ADDR), 2);
+		first[i] = virt_to_phys(area->window) | LINK | PTE_U;
+	}
+	area->nr_span_pages = 0;
+	area->spans_full = false;
 }
 
 /* Vectors with a stack of their own; the numbers are the host's, see switch.S. */
@@ -410,6 +504,7 @@ void umbra_soft_area_destroy(struct soft_area *area)
 {
 	unsigned int i;
 
+	umbra_soft_area_unspan(area);
 	for (i = 0; i < ARRAY_SIZE(area->user); i++)
 		free_one(area->user[i]);
 	for (i = 0; i < ARRAY_SIZE(area->kernel); i++)

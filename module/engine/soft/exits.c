@@ -349,6 +349,37 @@ static void kernel_fault(struct umbra_vcpu *vcpu, const struct soft_where *w,
 		  frame->error, 0);
 }
 
+/*
+ * DOC: branches to where no table is
+ *
+ * An indirect branch in near code (tc_slot.c) that leads to other code looks for its target at
+ * an address that is not the engine's.  Mostly it faults there; if there happens to be memory of
+ * the guest, it jumps to a number that it found in it, and nothing can be executed there: a fault,
+ * or whatever else comes first.  Either way RCX has the RIP.
+ */
+static void missed(struct umbra_vcpu *vcpu, struct soft_where *w)
+{
+	*w = (struct soft_where){ .exit = SOFT_MISS, .spilled = BIT(SOFT_SPILL_RCX) };
+	to_soft(vcpu)->area.vdata->rip = vcpu->regs.gpr[UMBRA_RCX];
+	unspill(vcpu, w);
+}
+
+/* What the guest's state is where it stopped.  Return: false: that cannot be. */
+static bool find_out(struct umbra_vcpu *vcpu, struct soft_where *w)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	u64 vector = soft->area.frame->vector;
+
+	if (unlikely(soft_tc_where(soft->tc, soft->area.frame->rip, w))) {
+		if (vector > 255)
+			return false;
+		missed(vcpu, w);
+	} else if (w->exit == SOFT_MIDDLE && (vector == X86_TRAP_PF || vector == X86_TRAP_GP)) {
+		missed(vcpu, w);
+	}
+	return true;
+}
+
 /**
  * umbra_soft_exit_kernel() - translated guest kernel code stopped
  * @vcpu: the vCPU; registers are back
@@ -368,7 +399,7 @@ bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	/* The processor put the RIP behind its SYSCALL into RCX, and so into the frame. */
 	if (frame->vector == SOFT_VEC_SERVICE)
 		frame->rip -= 2;
-	if (unlikely(soft_tc_where(soft->tc, frame->rip, &w))) {
+	if (unlikely(!find_out(vcpu, &w))) {
 		pr_warn_ratelimited("guest kernel code outside the translation cache at %llx\n",
 				    frame->rip);
 		exit->reason = UMBRA_EXIT_ERROR;
@@ -384,7 +415,8 @@ bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 			set_fault(exit, UMBRA_EXIT_EXCEPTION, X86_TRAP_DB, false, 0, soft->watched);
 		return false;
 	}
-	if (frame->vector == X86_TRAP_GP || frame->vector == SOFT_VEC_SERVICE) {
+	if (frame->vector == X86_TRAP_GP || frame->vector == SOFT_VEC_SERVICE ||
+	    w.exit == SOFT_MISS) {
 		if (w.exit == SOFT_CALLOUT) {
 			callout(vcpu, &w, exit);
 			return false;

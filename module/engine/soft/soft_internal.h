@@ -10,7 +10,7 @@
  *   0x0101000  struct soft_vif					guest kernel, RW or RO
  *   0x0200000  targets of indirect branches			guest kernel, RO
  *   0x0400000  translation cache				guest kernel, RX
- *   4 to 8 GiB  the targets, again and again			guest kernel, RO
+ *   16 to 36 GiB  the targets, again and again, and tables of spans	guest kernel, RO
  *
  * "Guest kernel" is code at CPL 3 in the kernel view; the user view has the
  * switcher only.
@@ -35,9 +35,16 @@
 #define SOFT_TARGETS_OFFSET	0x0200000
 #define SOFT_TC_OFFSET		0x0400000
 #define SOFT_TC_SIZE		0x0800000
-/* Translated code's FS base: see tc_slot.c. */
-#define SOFT_WINDOW_OFFSET	0x100000000ull
+/*
+ * Translated code's FS base: see tc_slot.c.  Behind it is what 32 bits of address reach; in
+ * front of it, 8 bytes each, the RIPs of the top 2 GiB, the near ones.
+ */
+#define SOFT_WINDOW_OFFSET	0x800000000ull
 #define SOFT_WINDOW_SIZE	0x100000000ull
+#define SOFT_NEAR		0xffffffff80000000ull
+#define SOFT_NEAR_SIZE		0x400000000ull
+/* Pages for tables of spans, and for what leads there. */
+#define SOFT_SPAN_PAGES		8192
 
 /* Guest addresses have so many bits; those of user code end in the middle. */
 #define SOFT_VA_BITS		48
@@ -58,6 +65,8 @@
  * @kernel: PDPT, PD of the kernel view
  * @kernel_pt: its page tables
  * @window: page directory of every GiB of the window
+ * @nr_span_pages: pages that tables of spans take, see umbra_soft_area_span()
+ * @spans_full: there will be no more of them
  * @vdata: for translated code
  * @vif: virtual RFLAGS.IF
  * @targets: where indirect branches go; like @tc and @meta NULL before the
@@ -78,6 +87,8 @@ struct soft_area {
 	u64 *kernel[2];
 	u64 *kernel_pt[SOFT_NR_TABLES];
 	u64 *window;
+	unsigned int nr_span_pages;
+	bool spans_full;
 	struct soft_vdata *vdata;
 	struct soft_vif *vif;
 	u64 *targets;
@@ -251,6 +262,8 @@ int umbra_soft_area_cache(struct soft_area *area);
 void umbra_soft_area_destroy(struct soft_area *area);
 void umbra_soft_area_refresh(struct soft_area *area);
 void umbra_soft_area_vif(struct soft_area *area, bool writable);
+u64 *umbra_soft_area_span(void *ctx, u64 rip, bool *fresh);
+void umbra_soft_area_unspan(void *ctx);
 u64 umbra_soft_area_entry(const struct soft_area *area, bool kernel);
 
 /* host.c */

@@ -169,6 +169,8 @@ void soft_tc_flush(struct soft_tc *tc)
 	memset(tc->page_hash, 0xff, (tc->page_mask + 1) * sizeof(u32));
 	tc->nr_resumes = 0;
 	memset(tc->resumes, 0, sizeof(tc->resumes));
+	if (tc->c.unspan)
+		tc->c.unspan(tc->c.span_ctx);
 	tc_slot_clear(tc);
 	tc->stats.blocks = 0;
 	tc->stats.flushes++;
@@ -550,11 +552,15 @@ bool tc_expected(const struct soft_tc *tc, u64 rip)
 int soft_tc_expect(struct soft_tc *tc, u64 rip)
 {
 	u32 i = tc_find(tc, rip), thunk;
+	u8 flags;
 
 	tc_set_expected(tc, rip);
 	if (i == TC_NONE)
 		return 0;
-	if (tc->blocks[i].flags & TC_BLOCK_PROLOGUE) {
+	flags = tc->blocks[i].flags;
+	/* A branch in code that is not near does not look into the tables of spans. */
+	if ((flags & TC_BLOCK_PROLOGUE) &&
+	    (flags & (TC_BLOCK_SPAN | TC_BLOCK_SLOT)) != (TC_BLOCK_SPAN | TC_BLOCK_SLOT)) {
 		tc_slot_add(tc, i);
 		return 0;
 	}

@@ -4,7 +4,7 @@
  *
  * Guest-kernel code (64-bit mode, CPL 0) rewritten to run at CPL 3.  One cache a
  * vCPU, used by that vCPU's own thread only, while the vCPU is not executing.
- * No function here sleeps, allocates or takes a lock.
+ * No function here sleeps, allocates (but for soft_tc_span) or takes a lock.
  *
  * A block is the translation of consecutive guest instructions of one page,
  * entered at its start, with all guest registers and flags in the real ones. It
@@ -22,7 +22,8 @@
  *
  * Direct branches are linked as soon as both ends exist, whichever came first;
  * so each block costs at most one SOFT_CHAIN.  Indirect branches, RET among
- * them, jump through targets[RIP & 0xffff] to a prologue of the block, which
+ * them, jump through a table.  Where a kernel has its text that has an entry for each RIP; else
+ * it is targets[RIP & 0xffff], and leads to a prologue of the block, which
  * compares the whole RIP with its own and otherwise goes to the next block of
  * the same slot, at the end to the common SOFT_MISS.  The real FS base is theirs
  * (tc_slot.c), the guest's is in vdata.
@@ -36,6 +37,27 @@
 struct soft_tc;
 
 #define SOFT_TC_TARGETS		65536	/* entries of targets[] */
+#define SOFT_TC_SPAN		512	/* entries of a span's table: RIPs, and a page */
+
+/**
+ * typedef soft_tc_span - the table of a span: SOFT_TC_SPAN consecutive RIPs
+ * @ctx: the caller's
+ * @rip: one of them, near (see soft_tc_config)
+ * @fresh: set to whether it holds nothing yet
+ *
+ * From then on the guest sees the table at @window_va + 8 * RIP.  @fresh is set when it is new,
+ * and has to be filled.  Once there is none more, there is none until the next flush.  May be
+ * called with interrupts off.
+ *
+ * Return: the monitor's mapping; NULL: it stays what it was.
+ */
+typedef u64 *soft_tc_span(void *ctx, u64 rip, bool *fresh);
+
+/**
+ * typedef soft_tc_unspan - no span has a table any more
+ * @ctx: the caller's
+ */
+typedef void soft_tc_unspan(void *ctx);
 
 /**
  * struct soft_tc_config - a cache's memory and its guest's features
@@ -47,6 +69,11 @@ struct soft_tc;
  * @targets: the monitor's mapping of targets[SOFT_TC_TARGETS]
  * @window_va: the same for the guest, over and over in 4 GiB from here on; the real FS
  *	base while translations run; aligned to 512 KiB
+ * @near: first of 2 GiB of RIPs, the near ones, that sign-extend from 32 bits: what the guest
+ *	sees at @window_va + 8 * RIP is targets[] again, or the table of a span
+ * @span: gives a span its table; NULL: none has one
+ * @unspan: takes them back
+ * @span_ctx: for both
  * @meta: soft_tc_meta_size(@size) bytes for records, aligned to 8, any content
  * @fsgsbase: RD/WR{FS,GS}BASE in line (guest CR4.FSGSBASE is set)
  * @swapgs: SWAPGS in line: the real CR4.FSGSBASE is set
@@ -66,6 +93,10 @@ struct soft_tc_config {
 	u64 vif_va;
 	u64 *targets;
 	u64 window_va;
+	u64 near;
+	soft_tc_span *span;
+	soft_tc_unspan *unspan;
+	void *span_ctx;
 	void *meta;
 	bool fsgsbase;
 	bool swapgs;
@@ -84,7 +115,8 @@ struct soft_tc_config {
  *	the instruction here, after reloading the .spilled registers
  * @SOFT_MIDDLE: the instruction at .rip has changed the guest's state and is
  *	not complete: single-step until something else; no guest access is left
- *	that may fault
+ *	that may fault.  What does fault is a branch to where no table is: SOFT_MISS, and RCX has
+ *	the RIP
  * @SOFT_CALLOUT: exit: emulate the instruction at .rip; .kind says what it is.  With
  *	services RCX may be spilled, and R11 is in vdata.r11 once the SYSCALL has happened
  * @SOFT_CHAIN: exit: go on at .target, which is .rip, too

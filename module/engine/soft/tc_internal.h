@@ -49,6 +49,7 @@
 #define TC_BLOCK_LONG		BIT(3)	/* with that for any RIP */
 #define TC_BLOCK_SLOT		BIT(4)	/* in the list of its slot of targets[] */
 #define TC_BLOCK_CALLOUT	BIT(5)	/* ends with SOFT_CALLOUT */
+#define TC_BLOCK_SPAN		BIT(6)	/* its prologue compares nothing: for its span's table */
 
 /**
  * struct tc_block - a translation
@@ -210,6 +211,12 @@ static inline bool tc_sext32(u64 v)
 	return (u64)(s64)(s32)v == v;
 }
 
+/* RIPs with a place of their own in the window. */
+static inline bool tc_is_near(const struct soft_tc *tc, u64 rip)
+{
+	return rip - tc->c.near < BIT_ULL(31);
+}
+
 /* tc.c */
 u32 tc_find(struct soft_tc *tc, u64 rip);
 u32 tc_block_at(struct soft_tc *tc, u64 va);
@@ -227,6 +234,7 @@ void tc_link_waiting(struct soft_tc *tc, u32 block);
 void tc_unlink_all(struct soft_tc *tc, u32 block);
 
 /* tc_slot.c */
+u64 *tc_span_entry(struct soft_tc *tc, u64 rip);
 void tc_slot_add(struct soft_tc *tc, u32 block);
 void tc_slot_remove(struct soft_tc *tc, u32 block);
 void tc_slot_clear(struct soft_tc *tc);

@@ -14,6 +14,12 @@
  * targets[], every 512 KiB again: the page tables do what would take an AND, and with
  * it the guest's flags or one more register.
  *
+ * That is for all RIPs.  Near ones, which is where a kernel and its modules are, have the
+ * address to themselves: FS:[RCX * 8], all 64 bits of it, is targets[] only until a block in the
+ * same span of 512 bytes wants a prologue.  Then the span gets a table of its own, in which
+ * nobody else's RIP can be, and the prologue has nothing to compare.  A branch in near code that
+ * leads elsewhere finds targets[], or no memory at all; the fault is a SOFT_MISS.
+ *
  * The newest comes first.  The list is short, so that an interrupt is not
  * kept waiting while the monitor steps through it.
  */
@@ -70,6 +76,42 @@ static void trim(struct soft_tc *tc, u32 index)
 }
 
 /**
+ * tc_span_entry() - where the table of a span has a RIP
+ * @tc: the cache
+ * @rip: guest RIP
+ *
+ * Return: the entry, or NULL: its span has no table.
+ */
+u64 *tc_span_entry(struct soft_tc *tc, u64 rip)
+{
+	bool fresh;
+	u64 *table;
+
+	if (!tc->c.span || !tc_is_near(tc, rip))
+		return NULL;
+	table = tc->c.span(tc->c.span_ctx, rip, &fresh);
+	if (!table)
+		return NULL;
+	if (fresh)
+		memset64(table, tc_va(tc, tc->miss), SOFT_TC_SPAN);
+	return &table[rip % SOFT_TC_SPAN];
+}
+
+/* A block whose prologue compares nothing: the entry leads to it, or nowhere. */
+static void set_span(struct soft_tc *tc, struct tc_block *b, bool on)
+{
+	u64 *entry = tc_span_entry(tc, b->rip);
+
+	b->flags &= ~TC_BLOCK_SLOT;
+	/* It had one when the prologue was made. */
+	if (!entry)
+		return;
+	*entry = tc_va(tc, on ? b->start : tc->miss);
+	if (on)
+		b->flags |= TC_BLOCK_SLOT;
+}
+
+/**
  * tc_slot_add() - let indirect branches find a block
  * @tc: the cache
  * @block: index of a block with a prologue
@@ -81,6 +123,10 @@ void tc_slot_add(struct soft_tc *tc, u32 block)
 
 	if (b->flags & TC_BLOCK_SLOT)
 		return;
+	if (b->flags & TC_BLOCK_SPAN) {
+		set_span(tc, b, true);
+		return;
+	}
 	set_next(tc, b, first_of(tc, slot));
 	b->flags |= TC_BLOCK_SLOT;
 	*slot = tc_va(tc, b->start);
@@ -96,10 +142,15 @@ void tc_slot_remove(struct soft_tc *tc, u32 block)
 {
 	struct tc_block *b = &tc->blocks[block];
 	u64 *slot = slot_of(tc, b);
-	u32 i = first_of(tc, slot);
+	u32 i;
 
 	if (!(b->flags & TC_BLOCK_SLOT))
 		return;
+	if (b->flags & TC_BLOCK_SPAN) {
+		set_span(tc, b, false);
+		return;
+	}
+	i = first_of(tc, slot);
 	b->flags &= ~TC_BLOCK_SLOT;
 	if (i == block) {
 		*slot = tc_va(tc, prologue_of(tc, b->slot_next));
@@ -117,8 +168,5 @@ void tc_slot_remove(struct soft_tc *tc, u32 block)
  */
 void tc_slot_clear(struct soft_tc *tc)
 {
-	u32 i;
-
-	for (i = 0; i < SOFT_TC_TARGETS; i++)
-		tc->c.targets[i] = tc_va(tc, tc->miss);
+	memset64(tc->c.targets, tc_va(tc, tc->miss), SOFT_TC_TARGETS);
 }

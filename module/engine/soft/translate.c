@@ -269,7 +269,7 @@ static int translate_block(struct tc_build *b, struct source *s, struct soft_tc 
 		return -ENOSPC;
 	build_begin(b, tc, rip);
 	if (tc_expected(tc, rip))
-		emit_prologue(b, block);
+		emit_prologue(b, block, false);
 	block->entry = b->pos;
 	ret = emit_insns(b, s);
 	if (ret) {
@@ -369,7 +369,8 @@ u32 tc_emit_thunk(struct soft_tc *tc, u32 block)
 
 	build_begin(&b, tc, tc->blocks[block].rip);
 	tc->blocks[b.block].flags = TC_BLOCK_THUNK;
-	emit_prologue(&b, &tc->blocks[b.block]);
+	/* If it has one already, for its span, that is not what is missing. */
+	emit_prologue(&b, &tc->blocks[b.block], tc->blocks[block].flags & TC_BLOCK_PROLOGUE);
 	emit_u8(&b, 0xe9);
 	emit_u32(&b, tc->blocks[block].entry - (b.pos + 4));
 	build_end(&b);

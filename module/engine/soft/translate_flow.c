@@ -3,11 +3,19 @@
  * DOC: translator, branches and exits
  *
  * Direct branches become chains (tc_chain.c).  Indirect ones have their target in
- * RCX and jump through targets[]; the prologue over there compares
- * (tc_slot.c).  RET, the most frequent of all, is six instructions:
+ * RCX and jump through a table (tc_slot.c).  RET, the most frequent of all, is four instructions
+ * in near code:
  *
  *	mov [vdata.spill.rcx], rcx
- *	pop rcx				; the only one that may fault
+ *	pop rcx				; the only one that may fault for the guest
+ *	jmp fs:[rcx * 8]
+ *   prologue:
+ *	mov rcx, [vdata.spill.rcx]
+ *
+ * and six where the prologue has to compare:
+ *
+ *	mov [vdata.spill.rcx], rcx
+ *	pop rcx
  *	jmp fs:[ecx * 8]
  *   prologue:
  *	lea rcx, [rcx - RIP]
@@ -145,10 +153,16 @@ void emit_call(struct tc_build *b)
 	emit_chain(b, target, true);
 }
 
-/* Go where RCX says, which is spilled: JMP FS:[ECX * 8]. */
+/*
+ * Go where RCX says, which is spilled: JMP FS:[RCX * 8], or FS:[ECX * 8], which is always
+ * within the window.
+ */
 static void emit_dispatch(struct tc_build *b)
 {
-	emit_bytes(b, (u8 []){ 0x64, 0x67, 0xff, 0x24, 0xcd, 0, 0, 0, 0 }, 9);
+	emit_u8(b, 0x64);
+	if (!tc_is_near(b->tc, b->rip))
+		emit_u8(b, 0x67);
+	emit_bytes(b, (u8 []){ 0xff, 0x24, 0xcd, 0, 0, 0, 0 }, 7);
 }
 
 /**
@@ -190,10 +204,9 @@ void emit_indirect(struct tc_build *b, bool call)
 		emit_load_operand(b, UMBRA_RCX);
 	else if (b->in.rm != UMBRA_RCX)
 		emit_copy_register(b, b->in.rm);
-	if (call) {
+	if (call)
 		emit_push_return(b);
-		emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
-	}
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 	emit_dispatch(b);
 }
 
@@ -285,17 +298,20 @@ static void emit_compare(struct tc_build *b, u64 rip)
  * emit_prologue() - emit where an indirect branch comes in
  * @b: the block
  * @block: its record, or that of the prologue alone
+ * @compare: it is for targets[], whatever the RIP
  *
  * RCX is spilled, and says where the branch leads.
  */
-void emit_prologue(struct tc_build *b, struct tc_block *block)
+void emit_prologue(struct tc_build *b, struct tc_block *block, bool compare)
 {
 	u64 rip = block->rip;
 
 	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 	block->start = b->pos;
 	block->flags |= TC_BLOCK_PROLOGUE;
-	if (tc_sext32(rip) && tc_sext32(-rip)) {
+	if (!compare && tc_span_entry(b->tc, rip)) {
+		block->flags |= TC_BLOCK_SPAN;
+	} else if (tc_sext32(rip) && tc_sext32(-rip)) {
 		emit_compare(b, rip);
 	} else {
 		block->flags |= TC_BLOCK_LONG;

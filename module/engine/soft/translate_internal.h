@@ -181,7 +181,7 @@ void emit_ret(struct tc_build *b);
 void emit_indirect(struct tc_build *b, bool call);
 void emit_callout(struct tc_build *b, u8 op, u16 arg);
 void emit_service_exit(struct tc_build *b, u8 op);
-void emit_prologue(struct tc_build *b, struct tc_block *block);
+void emit_prologue(struct tc_build *b, struct tc_block *block, bool compare);
 void emit_late_exits(struct tc_build *b);
 
 /* translate_system.c */

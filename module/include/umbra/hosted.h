@@ -46,6 +46,13 @@ typedef long long s64;
 #define max(a, b)		((a) > (b) ? (a) : (b))
 #define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b)		((t)(a) > (t)(b) ? (t)(a) : (t)(b))
+static inline void *memset64(u64 *s, u64 v, size_t n)
+{
+	while (n--)
+		s[n] = v;
+	return s;
+}
+
 #define WARN_ON_ONCE(c)							\
 	({								\
 		bool warned_ = !!(c);					\
