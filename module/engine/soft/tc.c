@@ -60,7 +60,8 @@ size_t soft_tc_meta_size(u32 size)
 	       round8(l.chains * sizeof(struct tc_chain)) +
 	       round8(l.pages * sizeof(struct tc_page)) +
 	       round8(l.marks) + round8(l.page_hash * sizeof(u32)) +
-	       2 * round8(l.hash * sizeof(u32)) + (1 << TC_EXPECT_BITS) / 8;
+	       2 * round8(l.hash * sizeof(u32)) + (1 << TC_EXPECT_BITS) / 8 +
+	       TC_SCRATCH_BYTES;
 }
 
 static void *carve(u8 **p, size_t bytes)
@@ -85,6 +86,7 @@ static void place(struct soft_tc *tc)
 	tc->wait = carve(&p, l.hash * sizeof(u32));
 	tc->page_hash = carve(&p, l.page_hash * sizeof(u32));
 	tc->expect = carve(&p, (1 << TC_EXPECT_BITS) / 8);
+	tc->scratch = carve(&p, TC_SCRATCH_BYTES);
 	tc->max_blocks = l.blocks;
 	tc->max_chains = l.chains;
 	tc->max_pages = l.pages;
@@ -118,6 +120,7 @@ int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **out)
 	tc->c = *config;
 	place(tc);
 	memset(tc->expect, 0, (1 << TC_EXPECT_BITS) / 8);
+	memset(tc->scratch, 0, TC_SCRATCH_BYTES);
 	tc_emit_common(tc);
 	soft_tc_flush(tc);
 	tc->stats.flushes = 0;
@@ -321,6 +324,25 @@ u32 tc_block_at(struct soft_tc *tc, u64 va)
 	if (!lo || off >= tc->blocks[lo - 1].end)
 		return TC_NONE;
 	return lo - 1;
+}
+
+/**
+ * tc_commit() - put the code of a finished block into the cache
+ * @tc: the cache
+ * @end: offset of its end; what is behind it up to the next eight bytes is no matter
+ */
+void tc_commit(struct soft_tc *tc, u32 end)
+{
+	u64 *to = (u64 *)(tc->c.buf + (tc->used & ~7u));
+	const u64 *from = (u64 *)tc->scratch;
+	u32 i, n = end - (tc->used & ~7u);
+
+	/* The end of the block before, which may have been linked to this one meanwhile. */
+	memcpy(tc->scratch, to, tc->used & 7);
+	/* One by one: memcpy() is a string instruction, which would go by bytes. */
+	for (i = 0; i < n; i += 8)
+		WRITE_ONCE(*to++, *from++);
+	tc->used = end;
 }
 
 /**

@@ -55,8 +55,8 @@ static void point(struct soft_tc *tc, const struct tc_chain *c, u32 dest)
 	u32 rel = dest - (c->patch + 4);
 
 	if (c->stub == c->patch - 1)
-		tc->c.buf[c->stub] = dest == c->stub ? X86_HLT : X86_JMP;
-	memcpy(tc->c.buf + c->patch, &rel, sizeof(rel));
+		*tc_code(tc, c->stub) = dest == c->stub ? X86_HLT : X86_JMP;
+	memcpy(tc_code(tc, c->patch), &rel, sizeof(rel));
 }
 
 /**

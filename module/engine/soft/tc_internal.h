@@ -13,6 +13,10 @@
  *   page    the blocks with bytes in one guest page
  *
  * Space is given out upward and reused only by soft_tc_flush().
+ *
+ * A block is made outside of the cache and gets there when it is done, by aligned stores
+ * of eight bytes: a store into a page of code that was run is dear, on real processors (which look
+ * for it in what they have decoded) and more so on simulated ones.
  */
 #ifndef UMBRA_SOFT_TC_INTERNAL_H
 #define UMBRA_SOFT_TC_INTERNAL_H
@@ -28,6 +32,9 @@
 #define TC_BLOCK_BYTES	8192
 #define TC_BLOCK_CHAINS	(TC_BLOCK_INSNS + 4)
 #define TC_BLOCK_MARKS	2560
+
+/* A block, the eight bytes that it begins in, and what is written behind an instruction. */
+#define TC_SCRATCH_BYTES (TC_BLOCK_BYTES + 32)
 
 /* Blocks in a slot of targets[]; the oldest goes when there are more. */
 #define TC_SLOT_MAX	8
@@ -166,6 +173,7 @@ struct tc_page {
  * @hash_mask: size of @hash and @wait, less 1
  * @page_mask: size of @page_hash, less 1
  * @used: bytes of the cache in use
+ * @scratch: what comes behind @used while a block is made, from the eight bytes that @used is in
  * @fixed: of these, the common code in front
  * @miss: offset of the common SOFT_MISS code
  * @miss_hlt: offset of its HLT
@@ -181,6 +189,7 @@ struct soft_tc {
 	u32 *wait;
 	u32 *page_hash;
 	u8 *expect;
+	u8 *scratch;
 	u8 resumes[TC_RESUMES];
 	u32 nr_resumes;
 	u32 nr_blocks, max_blocks;
@@ -199,6 +208,12 @@ struct soft_tc {
 static inline u64 tc_va(const struct soft_tc *tc, u32 off)
 {
 	return tc->c.va + off;
+}
+
+/* Where the code at an offset is written: what is not in use yet is in the making. */
+static inline u8 *tc_code(const struct soft_tc *tc, u32 off)
+{
+	return off >= tc->used ? tc->scratch + (off - (tc->used & ~7u)) : tc->c.buf + off;
 }
 
 static inline u32 tc_rip_hash(u64 rip)
@@ -220,6 +235,7 @@ static inline bool tc_is_near(const struct soft_tc *tc, u64 rip)
 /* tc.c */
 u32 tc_find(struct soft_tc *tc, u64 rip);
 u32 tc_block_at(struct soft_tc *tc, u64 va);
+void tc_commit(struct soft_tc *tc, u32 end);
 bool tc_has_room(const struct soft_tc *tc);
 void tc_add_block(struct soft_tc *tc, u32 index);
 void tc_set_expected(struct soft_tc *tc, u64 rip);

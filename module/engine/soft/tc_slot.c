@@ -56,7 +56,7 @@ static void set_next(struct soft_tc *tc, struct tc_block *b, u32 next)
 	u32 rel = prologue_of(tc, next) - (at + 4);
 
 	b->slot_next = next;
-	memcpy(tc->c.buf + at, &rel, sizeof(rel));
+	memcpy(tc_code(tc, at), &rel, sizeof(rel));
 }
 
 static void trim(struct soft_tc *tc, u32 index)

@@ -212,6 +212,7 @@ static void build_begin(struct tc_build *b, struct soft_tc *tc, u64 rip)
 	memset(b, 0, sizeof(*b));
 	b->tc = tc;
 	b->block = tc->nr_blocks;
+	b->out = tc_code(tc, tc->used) - tc->used;
 	b->pos = tc->used;
 	b->run = tc->used;
 	b->rip = rip;
@@ -230,7 +231,6 @@ static void build_end(struct tc_build *b)
 	emit_mark_close(b);
 	block->end = b->pos;
 	block->nr_marks = tc->nr_marks - block->marks;
-	tc->used = b->pos;
 	tc->nr_blocks++;
 }
 
@@ -281,6 +281,7 @@ static int translate_block(struct tc_build *b, struct source *s, struct soft_tc 
 	build_end(b);
 	settle_chains(b);
 	tc_add_block(tc, b->block);
+	tc_commit(tc, b->pos);
 	tc->stats.translations++;
 	tc->stats.insns += b->insns;
 	return 0;
@@ -346,13 +347,14 @@ int soft_tc_translate(struct soft_tc *tc, u64 rip, soft_tc_fetch *fetch,
  */
 void tc_emit_common(struct soft_tc *tc)
 {
-	struct tc_build b = { .tc = tc };
+	struct tc_build b = { .tc = tc, .out = tc_code(tc, 0) };
 
 	tc->miss = b.pos;
 	emit_store(&b, UMBRA_RCX, VDATA(&b, rip));
 	emit_reload(&b, SOFT_SPILL_RCX);
 	tc->miss_hlt = b.pos;
 	emit_u8(&b, 0xf4);
+	tc_commit(tc, b.pos);
 	tc->fixed = (b.pos + 15) & ~15u;
 }
 
@@ -374,5 +376,6 @@ u32 tc_emit_thunk(struct soft_tc *tc, u32 block)
 	emit_u8(&b, 0xe9);
 	emit_u32(&b, tc->blocks[block].entry - (b.pos + 4));
 	build_end(&b);
+	tc_commit(tc, b.pos);
 	return b.block;
 }

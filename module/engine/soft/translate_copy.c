@@ -111,7 +111,7 @@ static u8 pick_scratch(const struct umbra_insn *in)
 static void emit_head(struct tc_build *b)
 {
 	const struct umbra_insn *in = &b->in;
-	u8 *head = b->tc->c.buf + b->pos;
+	u8 *head = b->out + b->pos;
 	unsigned int op = in->modrm_off - 1;
 
 	emit_bytes(b, b->code, in->modrm_off);

@@ -95,7 +95,7 @@ void emit_late_exits(struct tc_build *b)
 			continue;
 		c->stub = b->pos;
 		rel = c->stub - (c->patch + 4);
-		memcpy(b->tc->c.buf + c->patch, &rel, sizeof(rel));
+		memcpy(b->out + c->patch, &rel, sizeof(rel));
 		emit_u8(b, X86_HLT);
 	}
 }

@@ -22,6 +22,7 @@
  * struct tc_build - a block under construction
  * @tc: the cache
  * @block: index of its record
+ * @out: where offset 0 of the cache would be, if all of it were in the making
  * @pos: offset in the cache where the next byte goes
  * @run: offset where the open mark's run began
  * @mark: the open mark
@@ -36,6 +37,7 @@
  */
 struct tc_build {
 	struct soft_tc *tc;
+	u8 *out;
 	u32 block;
 	u32 pos;
 	u32 run;
@@ -51,7 +53,7 @@ struct tc_build {
 };
 
 /*
- * Bytes into the cache.  In line: what is emitted is a constant nearly everywhere, and a call
+ * Bytes for the cache.  In line: what is emitted is a constant nearly everywhere, and a call
  * for each of them is what a translation would mostly consist of.
  */
 
@@ -63,7 +65,7 @@ struct tc_build {
  */
 static inline void emit_bytes(struct tc_build *b, const void *bytes, unsigned int n)
 {
-	memcpy(b->tc->c.buf + b->pos, bytes, n);
+	memcpy(b->out + b->pos, bytes, n);
 	b->pos += n;
 }
 
@@ -74,7 +76,7 @@ static inline void emit_bytes(struct tc_build *b, const void *bytes, unsigned in
  */
 static inline void emit_u8(struct tc_build *b, u8 v)
 {
-	b->tc->c.buf[b->pos++] = v;
+	b->out[b->pos++] = v;
 }
 
 /**
@@ -114,7 +116,7 @@ static inline void emit_u64(struct tc_build *b, u64 v)
 static inline void emit_code(struct tc_build *b)
 {
 	/* More than its bytes: there is room, and what follows is overwritten. */
-	memcpy(b->tc->c.buf + b->pos, b->code, SOURCE_PAD);
+	memcpy(b->out + b->pos, b->code, SOURCE_PAD);
 	b->pos += b->in.len;
 }
 

@@ -43,7 +43,7 @@ static void emit_pushf(struct tc_build *b)
 	emit_bytes(b, (u8 []){ 0xeb, 0 }, 2);
 	end = b->pos;
 
-	b->tc->c.buf[off - 1] = b->pos - off;
+	b->out[off - 1] = b->pos - off;
 	emit_mark(b, 0, SPILL(RCX));
 	emit_spill(b, SOFT_SPILL_RSP);
 	emit_mark(b, 0, SPILL(RCX) | SPILL(RSP));
@@ -57,7 +57,7 @@ static void emit_pushf(struct tc_build *b)
 	emit_reload(b, SOFT_SPILL_RCX);
 	emit_mark(b, 0, 0);
 	emit_rip(b, (u8 []){ 0xff }, 1, 6, image, 0);
-	b->tc->c.buf[end - 1] = b->pos - end;
+	b->out[end - 1] = b->pos - end;
 }
 
 /* WRGSBASE cannot fault: the monitor keeps kernel_gs_base canonical. */
