@@ -184,6 +184,22 @@ int umbra_cr3_write(struct umbra_vcpu *vcpu, u64 val)
 	return 0;
 }
 
+bool umbra_cr3_write_now(struct umbra_vcpu *vcpu, u64 val)
+{
+	struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_CR);
+
+	if (!(regs->efer & EFER_LMA) || (val & umbra_cr3_reserved(vcpu)) ||
+	    !umbra_mmu_switch_now(vcpu->mmu, val))
+		return false;
+	/* Not dirty: no engine gives the guest's CR3 to the processor. */
+	regs->cr3 = val;
+	vcpu->hint.valid = false;
+	umbra_soft_tlb_flush(vcpu);
+	vcpu->vm->engine->flush_tlb(vcpu);
+	vcpu->stat.tlb_flush++;
+	return true;
+}
+
 int umbra_cr4_write(struct umbra_vcpu *vcpu, u64 val)
 {
 	struct umbra_regs *regs = umbra_regs_get(vcpu, UMBRA_REGS_CR);

@@ -45,6 +45,9 @@ static inline u64 umbra_cr3_reserved(const struct umbra_vcpu *vcpu)
 	return GENMASK_ULL(63, vcpu->maxphyaddr);
 }
 
+/* CR3 with interrupts off; false: umbra_cr3_write() has to be called, nothing was done. */
+bool umbra_cr3_write_now(struct umbra_vcpu *vcpu, u64 val);
+
 /* EFER.LMA with a 64-bit code segment; groups SEG and CR available. */
 static inline bool umbra_in_64bit(const struct umbra_regs *regs)
 {

@@ -403,41 +403,56 @@ static bool may_go_on(const struct umbra_vcpu *vcpu)
 	       !(vcpu->regs.rflags & X86_EFLAGS_TF);
 }
 
+/* INVLPG with interrupts off. */
+static bool invlpg_now(struct umbra_vcpu *vcpu, u64 gva)
+{
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+	bool done = umbra_mmu_invlpg_now(vcpu->mmu, gva);
+
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	if (!done)
+		return false;
+	umbra_soft_tlb_flush_gva(vcpu, gva);
+	vcpu->vm->engine->flush_gva(vcpu, gva);
+	return true;
+}
+
+static bool do_now(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+{
+	if (exit->reason == UMBRA_EXIT_INVLPG)
+		return invlpg_now(vcpu, exit->op.gva);
+	return exit->reason == UMBRA_EXIT_CR && exit->op.write && exit->op.cr == 3 &&
+	       umbra_cr3_write_now(vcpu, vcpu->regs.gpr[exit->op.gpr]);
+}
+
 /*
  * DOC: an exit that needs no way out
  *
- * INVLPG is frequent, and what follows from it is little and waits for nobody: the
- * engine asks for it between two entries, with interrupts off, the FPU and all else of the
- * guest still in the processor.  Whatever another thread wants comes as an
+ * INVLPG and loads of CR3 are frequent, and what follows from them is mostly little and waits
+ * for nobody: the engine asks for it between two entries, with interrupts off, the FPU and
+ * all else of the guest still in the processor.  Whatever another thread wants comes as an
  * interrupt, which the guest takes at the entry; what this thread has brought about
  * itself is a request, and looked at here.
  */
 bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
-	bool done;
-	int idx;
-
-	if (exit->reason != UMBRA_EXIT_INVLPG || !exit->op.known || !may_go_on(vcpu))
+	/* With PREEMPT_RT spinlocks sleep. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !exit->op.known || !may_go_on(vcpu) ||
+	    !do_now(vcpu, exit))
 		return false;
-	/* There spinlocks sleep. */
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		return false;
-	idx = srcu_read_lock(&vcpu->vm->srcu);
-	done = umbra_mmu_invlpg_now(vcpu->mmu, exit->op.gva);
-	srcu_read_unlock(&vcpu->vm->srcu, idx);
-	if (!done)
-		return false;
-	umbra_soft_tlb_flush_gva(vcpu, exit->op.gva);
-	vcpu->vm->engine->flush_gva(vcpu, exit->op.gva);
 	umbra_exit_note(vcpu, exit);
+	if (exit->reason == UMBRA_EXIT_CR)
+		trace_umbra_cr(vcpu->id, true, 3, vcpu->regs.cr3);
 	vcpu->fault_repeat = 0;
 	umbra_skip_insn(vcpu, exit->insn_len);
 	exit->reason = UMBRA_EXIT_NONE;
-	if (unlikely(READ_ONCE(vcpu->requests)))
-		return false;
-	vcpu->stat.entries++;
+	return likely(!READ_ONCE(vcpu->requests));
+}
+
+void umbra_entry_note(struct umbra_vcpu *vcpu)
+{
 	trace_umbra_entry(vcpu->id, vcpu->regs.rip);
-	return true;
+	vcpu->stat.entries++;
 }
 
 int umbra_exit_handle(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)

@@ -105,8 +105,7 @@ static void run_guest(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 
 	if (vcpu->regs.dirty)
 		engine->push(vcpu);
-	trace_umbra_entry(vcpu->id, vcpu->regs.rip);
-	vcpu->stat.entries++;
+	umbra_entry_note(vcpu);
 	umbra_fpu_guest_xcr0(vcpu);
 	vtime_account_guest_enter();
 	engine->run(vcpu, exit);

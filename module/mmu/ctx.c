@@ -143,6 +143,23 @@ static bool only_cr3(const struct umbra_mmu_ctx *ctx, const struct umbra_paging 
 }
 
 /**
+ * umbra_ctx_set_space() - another address space in long mode
+ * @ctx: the vCPU's
+ * @cr3: the new value
+ *
+ * Context: the vCPU's thread; roots have to be loaded.
+ */
+void umbra_ctx_set_space(struct umbra_mmu_ctx *ctx, u64 cr3)
+{
+	enum umbra_view view;
+
+	ctx->paging.cr3 = cr3;
+	ctx->env.root = umbra_walk_root(&ctx->paging);
+	for (view = 0; view < UMBRA_NR_VIEWS; view++)
+		ctx->views[view].loaded = false;
+}
+
+/**
  * umbra_mmu_set_cr3() - the guest loaded CR3 in long mode, or was made to have
  * @ctx: the vCPU's
  * @cr3: the new value
@@ -151,13 +168,8 @@ static bool only_cr3(const struct umbra_mmu_ctx *ctx, const struct umbra_paging 
  */
 void umbra_mmu_set_cr3(struct umbra_mmu_ctx *ctx, u64 cr3)
 {
-	enum umbra_view view;
-
 	umbra_device_forget(ctx);
-	ctx->paging.cr3 = cr3;
-	ctx->env.root = umbra_walk_root(&ctx->paging);
-	for (view = 0; view < UMBRA_NR_VIEWS; view++)
-		ctx->views[view].loaded = false;
+	umbra_ctx_set_space(ctx, cr3);
 }
 
 /**

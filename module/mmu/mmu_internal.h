@@ -499,6 +499,9 @@ void umbra_sync_all(struct umbra_mmu *mmu);
 void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva);
 bool umbra_sync_gva_now(struct umbra_mmu_ctx *ctx, gva_t gva);
 
+/* ctx.c */
+void umbra_ctx_set_space(struct umbra_mmu_ctx *ctx, u64 cr3);
+
 /* root.c */
 int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view);
 struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva);

@@ -350,6 +350,66 @@ static void switch_known(struct umbra_mmu_ctx *ctx)
 	}
 }
 
+/* MMU lock held. */
+static bool all_known(struct umbra_mmu_ctx *ctx)
+{
+	enum umbra_view view;
+
+	for (view = 0; view < UMBRA_NR_VIEWS; view++)
+		if (umbra_view_exists(ctx->mmu, view) && !known_root(ctx, view))
+			return false;
+	return true;
+}
+
+/**
+ * umbra_mmu_switch_now() - the guest loads CR3 in long mode, where nothing may be waited for
+ * @ctx: the vCPU's
+ * @cr3: the new value
+ *
+ * As umbra_mmu_set_cr3(), umbra_mmu_flush(), and umbra_mmu_load_view() of every view.
+ *
+ * Context: the vCPU's thread, no MMU lock held; interrupts may be off.
+ * Return: false: somebody has the lock, tables are out of step, or a root has to be made;
+ * nothing was done.
+ */
+bool umbra_mmu_switch_now(struct umbra_mmu_ctx *ctx, u64 cr3)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	u64 old = ctx->paging.cr3;
+	enum umbra_view view;
+	bool known;
+
+	if (ctx->env.mode != UMBRA_MODE_LONG || READ_ONCE(mmu->nr_unsync) ||
+	    !spin_trylock(&mmu->lock))
+		return false;
+	umbra_ctx_set_space(ctx, cr3);
+	known = all_known(ctx);
+	if (known)
+		switch_known(ctx);
+	else
+		umbra_ctx_set_space(ctx, old);
+	spin_unlock(&mmu->lock);
+	if (!known)
+		return false;
+	umbra_device_forget(ctx);
+	for (view = 0; view < UMBRA_NR_VIEWS; view++)
+		ctx->views[view].fresh = false;
+	return true;
+}
+
+/**
+ * umbra_mmu_loaded_root() - the root that was loaded last
+ * @ctx: the vCPU's
+ * @view: in which view
+ *
+ * Context: the vCPU's thread, behind umbra_mmu_switch_now().
+ * Return: host physical address of the root table.
+ */
+hpa_t umbra_mmu_loaded_root(const struct umbra_mmu_ctx *ctx, enum umbra_view view)
+{
+	return ctx->views[view].hpa;
+}
+
 /* Return: 0 or -ENOMEM. */
 static int make_missing(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {

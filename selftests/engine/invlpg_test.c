@@ -2,10 +2,10 @@
 /*
  * DOC: invlpg_test
  *
- * INVLPG may be dealt with between two entries, without a way out: the guest sees
- * the new frame all the same, what waits for the instruction's end (a single step, an
- * interrupt that STI holds back) comes there, and a guest that does nothing else
- * is stopped by a signal.
+ * INVLPG and loads of CR3 may be dealt with between two entries, without a way out: the
+ * guest sees the new frame or address space all the same, what waits for the instruction's
+ * end (a single step, an interrupt that STI holds back) comes there, and a guest that
+ * does nothing else is stopped by a signal.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,7 +16,7 @@
 #include "kvm_util.h"
 #include "ktap.h"
 
-#define TESTS		8
+#define TESTS		9
 #define PORT		0x217
 #define VECTOR		0x40
 #define HANDLER		0x9000
@@ -40,6 +40,20 @@ KU_CODE64(remap,
 	  "2: mov %r10, (%r8)\n mov %rdi, %r12\n invlpg 8(%r12)\n mov (%rdi), %rax\n"
 	  "cmp %rax, %r10\n je 3f\n inc %ebx\n"
 	  "3: dec %ecx\n jnz 1b\n"
+	  "mov $0x217, %edx\n mov %ebx, %eax\n out %eax, %dx\n"
+	  "hlt\n");
+
+/*
+ * RDI: a page; R9, R10: CR3 of two address spaces, which is where the page's frame has it, too;
+ * R8: the page's entry in the first, R11: another value of it, whose frame has R9 as well.
+ */
+KU_CODE64(spaces,
+	  "xor %ebx, %ebx\n"
+	  "1: mov %r9, %cr3\n mov (%rdi), %rax\n cmp %rax, %r9\n je 2f\n inc %ebx\n"
+	  "2: mov %r10, %cr3\n mov (%rdi), %rax\n cmp %rax, %r10\n je 3f\n inc %ebx\n"
+	  "3: mov %cr3, %rax\n cmp %rax, %r10\n je 4f\n inc %ebx\n"
+	  "4: test $0xff, %ecx\n jnz 5f\n xchg %r11, (%r8)\n"
+	  "5: dec %ecx\n jnz 1b\n"
 	  "mov $0x217, %edx\n mov %ebx, %eax\n out %eax, %dx\n"
 	  "hlt\n");
 
@@ -106,6 +120,38 @@ static void test_remap(void)
 	teardown();
 }
 
+/* A frame that begins with @value. */
+static uint64_t page_with(uint64_t value)
+{
+	uint64_t page = ku_page(vm);
+
+	memcpy(ku_ptr(vm, page), &value, sizeof(value));
+	return page;
+}
+
+static void test_spaces(void)
+{
+	struct kvm_regs regs;
+	uint64_t *entry, other;
+
+	setup(spaces, spaces_end - spaces);
+	other = ku_identity(vm);
+	ku_map(vm, vm->cr3, VIRT, page_with(vm->cr3), KU_PTE_P | KU_PTE_W | KU_PTE_A | KU_PTE_D);
+	ku_map(vm, other, VIRT, page_with(other), KU_PTE_P | KU_PTE_W | KU_PTE_A | KU_PTE_D);
+	entry = ku_pte(vm, vm->cr3, VIRT, 1);
+	regs = ku_get_regs(vcpu);
+	regs.r8 = (uint8_t *)entry - (uint8_t *)ku_ptr(vm, 0);
+	regs.r9 = vm->cr3;
+	regs.r10 = other;
+	regs.r11 = (*entry & ~0xffffffffff000ull) | page_with(vm->cr3);
+	regs.rcx = ROUNDS;
+	ku_set_regs(vcpu, &regs);
+	ktap_ok(ku_run_out(vcpu, PORT) == 0, "each of %d loads of CR3 is another address space",
+		2 * ROUNDS);
+	ku_run_to(vcpu, KVM_EXIT_HLT);
+	teardown();
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -160,6 +206,7 @@ int main(void)
 {
 	ktap_plan(TESTS);
 	test_remap();
+	test_spaces();
 	test_endless();
 	test_step();
 	test_shadow();

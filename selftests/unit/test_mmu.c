@@ -27,7 +27,7 @@ static bool pending_edit;	/* the guest changed tables and has not flushed yet */
 static u64 exact_gva;		/* but this address was, by INVLPG; 0: none */
 static bool disturbed;		/* something happened inside the current fault */
 static struct {
-	unsigned long accesses, tlb_hits, guest, mmio, write, filled, nested, invlpg;
+	unsigned long accesses, tlb_hits, guest, mmio, write, filled, nested, invlpg, switched;
 } seen;
 
 /* Return: translation that permits the access, by TLB or tables; NULL: a fault. */
@@ -288,7 +288,10 @@ static void load_cr3(struct vcpu *v)
 
 	p.cr3 = fresh.cr3;
 	memcpy(p.pdptr, fresh.pdptr, sizeof(p.pdptr));
-	set_paging(v, &p);
+	if (chance(50) && switch_now(v, p.cr3))
+		seen.switched++;
+	else
+		set_paging(v, &p);
 }
 
 static void change_mode(void)
@@ -533,6 +536,8 @@ static bool run(struct umbra_mmu_config how, bool concurrent, unsigned int steps
 	if (config.two_views)
 		ktap_note("code: %lu copies made, %u left; written %llu unmapped %llu, stood %lu",
 			  code_made, code_copies(), s->code_written, s->code_unmapped, code_stood);
+	if (steps >= 10000 && !seen.switched)
+		FAIL("no load of CR3 was ever done at once");
 	/* The short way of verification has to be one. */
 	if (config.two_views && steps >= 10000 && !code_stood)
 		FAIL("no copy was ever known to stand");

@@ -278,6 +278,28 @@ void set_paging(struct vcpu *v, const struct umbra_paging *p)
 	load(v, view_of((struct model_access){ .user = chance(50) }));
 }
 
+bool switch_now(struct vcpu *v, u64 cr3)
+{
+	enum umbra_view view;
+	bool fresh;
+	hpa_t root;
+
+	if (v->busy || !umbra_mmu_switch_now(v->ctx, cr3))
+		return false;
+	v->paging.cr3 = cr3;
+	code_forget(v->ctx);
+	clear_tlb(v);
+	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
+		if ((view != UMBRA_VIEW_NATIVE) != config.two_views)
+			continue;
+		v->root[view] = umbra_mmu_loaded_root(v->ctx, view);
+		v->reload[view] = false;
+		if (umbra_mmu_load_view(v->ctx, view, &root, &fresh) || root != v->root[view])
+			FAIL("root %llx became %llx", v->root[view], root);
+	}
+	return true;
+}
+
 static void on_reload(void)
 {
 	static unsigned int known;

@@ -73,6 +73,8 @@ void load(struct vcpu *v, enum umbra_view view);
 void check_all(void);
 void settle_moves(void);
 void set_paging(struct vcpu *v, const struct umbra_paging *p);
+/* A load of CR3 as with interrupts off; false: it needs set_paging(), nothing has happened. */
+bool switch_now(struct vcpu *v, u64 cr3);
 void start(struct umbra_mmu_config how);
 void stop(void);
 void put_entry(unsigned int table, unsigned int index, u64 entry);

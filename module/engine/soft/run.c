@@ -15,6 +15,8 @@
  */
 #include "soft_internal.h"
 
+#include <linux/uaccess.h>
+
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 #include <asm/special_insns.h>
@@ -336,19 +338,65 @@ static void registers_back(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	umbra_soft_segs_back(soft, regs);
 }
 
-/* Core has dealt with the exit.  Return: the translation goes on. */
+/*
+ * The address space is another one.  Return: what is above the translations is the same in it
+ * (check_space() of code.c), as far as can be seen without sleeping.
+ */
+static bool same_code(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+	unsigned int i;
+	bool same;
+	u64 entry;
+
+	pagefault_disable();
+	same = umbra_mmu_top_entry(vcpu->mmu, SOFT_HOLE_INDEX, &entry) && !entry;
+	for (i = 0; same && i < soft->nr_tops; i++)
+		same = umbra_mmu_top_entry(vcpu->mmu, soft->tops[i].index, &entry) &&
+		       entry == soft->tops[i].entry;
+	pagefault_enable();
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return same;
+}
+
+static bool follow_cr3(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	struct soft_frame *frame = soft->area.frame;
+
+	if (!same_code(vcpu, soft))
+		return false;
+	soft->cr3 = vcpu->regs.cr3;
+	soft->area.vdata->cr[3] = vcpu->regs.cr3;
+	soft->root = umbra_mmu_loaded_root(vcpu->mmu, UMBRA_VIEW_KERNEL);
+	soft->other_root = umbra_mmu_loaded_root(vcpu->mmu, UMBRA_VIEW_USER);
+	frame->cr3_kernel = soft->root;
+	frame->cr3_user = soft->other_root;
+	return true;
+}
+
+/* Core deals with the exit of translated code, if it can.  Return: the translation goes on. */
 static bool go_on(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
 {
+	const struct soft_frame *frame = soft->area.frame;
+	bool cr = exit->reason == UMBRA_EXIT_CR;
+
+	/* The host has to hear of its NMIs, the guest of what it could not take before. */
+	if ((!cr && exit->reason != UMBRA_EXIT_INVLPG) || vcpu->want || frame->nmi || frame->mce ||
+	    !umbra_exit_inside(vcpu, exit))
+		return false;
 	memset(exit, 0, sizeof(*exit));
+	if (cr && !follow_cr3(vcpu, soft))
+		return false;
 	soft->rip = vcpu->regs.rip;
 	soft->va = soft_tc_resume(soft->tc, soft->rip);
-	return soft->va;
+	if (!soft->va)
+		return false;
+	umbra_entry_note(vcpu);
+	return true;
 }
 
 static bool run_once(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
 {
-	const struct soft_frame *frame = soft->area.frame;
-
 	switch_worlds(vcpu, soft);
 	take_dr6(soft);
 	registers_back(vcpu, soft);
@@ -356,11 +404,7 @@ static bool run_once(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umb
 		umbra_soft_exit_user(vcpu, exit);
 		return false;
 	}
-	if (umbra_soft_exit_kernel(vcpu, exit))
-		return true;
-	/* The host has to hear of its NMIs, the guest of what it could not take before. */
-	return exit->reason == UMBRA_EXIT_INVLPG && !vcpu->want && !frame->nmi && !frame->mce &&
-	       umbra_exit_inside(vcpu, exit) && go_on(vcpu, soft, exit);
+	return umbra_soft_exit_kernel(vcpu, exit) || go_on(vcpu, soft, exit);
 }
 
 /**

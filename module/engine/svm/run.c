@@ -161,7 +161,21 @@ static bool run_once(struct umbra_vcpu *vcpu, struct svm_cpu *cpu, struct umbra_
 	}
 	umbra_svm_decode_exit(vcpu, exit);
 	umbra_svm_fetch_insn(vcpu, exit);
-	return exit->reason == UMBRA_EXIT_INVLPG && !svm->step && !svm->interrupted.kind;
+	return (exit->reason == UMBRA_EXIT_INVLPG || exit->reason == UMBRA_EXIT_CR) &&
+	       !svm->step && !svm->interrupted.kind;
+}
+
+/* Core deals with the exit, if it can.  Return: enter again. */
+static bool go_on(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+{
+	bool cr = exit->reason == UMBRA_EXIT_CR;
+
+	if (!umbra_exit_inside(vcpu, exit))
+		return false;
+	if (cr)
+		umbra_svm_set_root(vcpu, umbra_mmu_loaded_root(vcpu->mmu, UMBRA_VIEW_NATIVE), true);
+	umbra_entry_note(vcpu);
+	return true;
 }
 
 /**
@@ -179,6 +193,6 @@ void umbra_svm_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	exit->hw_reason = 0;
 	if (unlikely(refuse(to_svm(vcpu), cpu, exit)))
 		return;
-	while (run_once(vcpu, cpu, exit) && umbra_exit_inside(vcpu, exit))
+	while (run_once(vcpu, cpu, exit) && go_on(vcpu, exit))
 		;
 }

@@ -224,13 +224,17 @@ struct umbra_engine {
 /**
  * umbra_exit_inside() - what core can do about an exit within run()
  * @vcpu: the vCPU; registers are back
- * @exit: the exit; reason NONE when it was dealt with
+ * @exit: the exit, INVLPG or CR; reason NONE when it was dealt with
  *
  * For engines, when no event is being delivered and nothing of their own has to be done
- * first.  Context: as run().
- * Return: true: enter again at RIP.
+ * first.  After CR, which was a load of CR3 then, the engine takes the new roots from
+ * umbra_mmu_loaded_root().  Context: as run().
+ * Return: true: enter again at RIP, and call umbra_entry_note() before.
  */
 bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
+
+/* Count and trace an entry: core for the first of a run(), the engine for more. */
+void umbra_entry_note(struct umbra_vcpu *vcpu);
 
 /* The engines that are built in; named only here and in core/engine.c. */
 extern const struct umbra_engine umbra_engine_svm;

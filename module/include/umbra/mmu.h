@@ -289,6 +289,14 @@ int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh);
 /* The same for a view, whichever is the current one. */
 int umbra_mmu_load_view(struct umbra_mmu_ctx *ctx, enum umbra_view view, hpa_t *root, bool *fresh);
 
+/*
+ * A load of CR3 in long mode with interrupts off: new roots of all views, and the flush.  Then
+ * umbra_mmu_loaded_root() gives them, and the processor must not keep translations of an earlier
+ * use of them.  False: it cannot be done without waiting, nothing was.
+ */
+bool umbra_mmu_switch_now(struct umbra_mmu_ctx *ctx, u64 cr3);
+hpa_t umbra_mmu_loaded_root(const struct umbra_mmu_ctx *ctx, enum umbra_view view);
+
 /**
  * umbra_mmu_flush() - the guest flushed its TLB (CR3 load, CR4, INVPCID)
  * @ctx: the vCPU's
