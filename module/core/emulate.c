@@ -228,23 +228,22 @@ static int write_phys(struct umbra_emul *e, gpa_t gpa, const void *buf, unsigned
 static int emul_read(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
 		     unsigned int acc)
 {
+	unsigned int first = rest_of_page(gva, len);
+	gpa_t gpa, gpa2 = 0;
+	int ret;
+
 	if (umbra_soft_read(to_vcpu(e), gva, buf, len, acc))
 		return UMBRA_EMUL_OK;
-	while (len) {
-		unsigned int n = rest_of_page(gva, len);
-		gpa_t gpa;
-		int ret;
-
-		ret = translate(e, gva, acc & ~UMBRA_ACC_WRITE, &gpa);
-		if (!ret)
-			ret = read_phys(e, gpa, buf, n);
-		if (ret)
-			return ret;
-		gva += n;
-		buf += n;
-		len -= n;
-	}
-	return UMBRA_EMUL_OK;
+	acc &= ~UMBRA_ACC_WRITE;
+	/* Both pages are checked before the first byte is read: it may be a device's. */
+	ret = translate(e, gva, acc, &gpa);
+	if (!ret && first != len)
+		ret = translate(e, gva + first, acc, &gpa2);
+	if (!ret)
+		ret = read_phys(e, gpa, buf, first);
+	if (!ret && first != len)
+		ret = read_phys(e, gpa2, buf + first, len - first);
+	return ret;
 }
 
 /* Memory that is written at once, not by userspace. */
@@ -284,13 +283,38 @@ static int emul_write(struct umbra_emul *e, gva_t gva, const void *buf, unsigned
 	return ret ? ret : write_phys(e, gpa2, buf + first, len - first);
 }
 
-/* An operand across two pages: compared and exchanged, but not in one go. */
+/* Is all of an operand in memory that can be written? */
+static int look_at_operand(struct umbra_emul *e, gva_t gva, unsigned int len, unsigned int acc,
+			   bool *memory)
+{
+	gpa_t first, last;
+	int ret;
+
+	ret = translate(e, gva, acc | UMBRA_ACC_WRITE, &first);
+	if (!ret)
+		ret = translate(e, gva + len - 1, acc | UMBRA_ACC_WRITE, &last);
+	if (!ret)
+		*memory = takes_writes(to_vcpu(e), first) && takes_writes(to_vcpu(e), last);
+	return ret;
+}
+
+/*
+ * An operand across two pages: compared and exchanged, but not in one go; not compared where a
+ * device has a part of it, see emul_cmpxchg().
+ */
 static int cmpxchg_split(struct umbra_emul *e, gva_t gva, const void *old, const void *new_val,
 			 unsigned int len, unsigned int acc, bool *swapped)
 {
+	bool memory;
 	u8 now[16];
 	int ret;
 
+	*swapped = true;
+	ret = look_at_operand(e, gva, len, acc, &memory);
+	if (ret)
+		return ret;
+	if (!memory)
+		return emul_write(e, gva, new_val, len, acc);
 	ret = emul_read(e, gva, now, len, acc | UMBRA_ACC_RMW);
 	if (ret)
 		return ret;

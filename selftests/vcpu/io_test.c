@@ -33,6 +33,8 @@ KU_CODE64(movs, "mov $0x40000000, %esi\n mov $0x40000010, %edi\n movsq\n hlt\n")
 KU_CODE64(rmw, "mov $0x40000008, %edi\n mov $5, %eax\n add %eax, (%rdi)\n hlt\n");
 KU_CODE64(xadd, "mov $0x40000008, %edi\n mov $5, %ecx\n lock xadd %ecx, (%rdi)\n hlt\n");
 KU_CODE64(split, "mov $0x40000ffc, %edi\n mov $0x1122334455667788, %rax\n mov %rax, (%rdi)\n hlt\n");
+KU_CODE64(xchg_split, "mov $0x40000ffc, %edi\n mov $0x1122334455667788, %rax\n xchg %rax, (%rdi)\n hlt\n");
+KU_CODE64(load_split, "mov $0x40001ffc, %edi\n mov (%rdi), %rax\n hlt\n");
 KU_CODE64(rmw_split, "mov $0x40002ffe, %edi\n mov $0x00030002, %eax\n add %eax, (%rdi)\n hlt\n");
 KU_CODE64(sse, "mov %cr4, %rax\n or $0x600, %eax\n mov %rax, %cr4\n"
 	       "mov $0x40000020, %edi\n movdqu (%rdi), %xmm0\n movdqu %xmm0, 0x20(%rdi)\n hlt\n");
@@ -215,6 +217,25 @@ static void test_mmio(void)
 	traps_free(&t);
 }
 
+/* Over the end of a page: the device is asked once, and not at all if the next page is missing. */
+static void test_two_pages(void)
+{
+	static const struct access x[] = {
+		{ true, false, MMIO + 0xffc, 4, 0x01020304 },
+		{ true, false, MMIO + 5 * KU_PAGE, 4, 0x05060708 },
+		{ true, true, MMIO + 0xffc, 4, 0x55667788 },
+		{ true, true, MMIO + 5 * KU_PAGE, 4, 0x11223344 },
+	};
+	struct traps t = start(xchg_split, xchg_split_end);
+
+	ktap_ok(run_accesses(&t, x, 4) && ku_get_regs(t.vcpu).rax == 0x0506070801020304,
+		"XCHG across two pages of a device");
+	traps_free(&t);
+	t = start(load_split, load_split_end);
+	ktap_ok(traps_run(&t, NULL) == 14, "a load that faults behind a device reads nothing");
+	traps_free(&t);
+}
+
 /* ADD to the end of memory and the beginning of a device: each is changed once. */
 static void test_half_a_device(void)
 {
@@ -347,10 +368,11 @@ static void test_leaving(void)
 
 int main(void)
 {
-	ktap_plan(3 + 4 + 7 + 2 + 2 + 5 + 3 + 4);
+	ktap_plan(3 + 4 + 7 + 2 + 2 + 2 + 5 + 3 + 4);
 	test_ports();
 	test_strings();
 	test_mmio();
+	test_two_pages();
 	test_half_a_device();
 	test_driver();
 	test_meddling();
