@@ -134,8 +134,10 @@ struct outcome {
 	struct kvm_debugregs debug;
 	struct kvm_vcpu_events events;
 	uint64_t msr[16];
-	uint8_t culprit[16];	/* the code of a #UD or #GP, or before a #DB, that was the end */
+	uint8_t culprit[16];	/* the code of the fault, or before the #DB, that was the end */
+	bool fault_write;	/* the page fault that was the end was a write */
 	uint64_t page[IMAGE_SIZE / 4096];	/* sums of memory's pages */
+	uint64_t plain[IMAGE_SIZE / 4096];	/* the same without accessed bits of page tables */
 };
 
 /* What a guest's CPUID answers; laid out as the ioctls want it. */

@@ -52,7 +52,7 @@ static const char *const two_byte[16] = {
 };
 
 /* Bytes that one item of code takes at most, and a HLT behind it. */
-#define ROOM	48u
+#define ROOM	64u
 
 struct gen {
 	struct rng *r;
@@ -60,6 +60,9 @@ struct gen {
 	const struct limits *lim;
 	unsigned int bits;	/* default size of addresses: 16, 32, 64 */
 	unsigned int osize, asize;
+	bool locked;		/* the instruction has LOCK */
+	bool user;		/* the code is, or may be by now, user code */
+	uint64_t base;		/* of CS */
 };
 
 static void put(struct gen *g, uint64_t val, unsigned int len)
@@ -88,7 +91,7 @@ static uint64_t small_number(struct gen *g)
 /* ModRM with all that belongs to it; @reg < 0: any. */
 static void put_modrm(struct gen *g, int reg, int want_mod)
 {
-	unsigned int mod = want_mod >= 0 ? (unsigned int)want_mod : below(g->r, 4);
+	unsigned int mod = want_mod >= 0 ? (unsigned int)want_mod : below(g->r, g->locked ? 3 : 4);
 	unsigned int rm = below(g->r, 8);
 
 	if (reg < 0)
@@ -151,18 +154,50 @@ static bool leaves_flags_two(unsigned int op)
 	return false;
 }
 
+/* Where LOCK may stand; in front of others QEMU's TCG ignores it. */
+static bool can_lock(bool two, unsigned int op)
+{
+	if (!two)
+		return (op < 0x38 && (op & 7) < 2) || (op >= 0x80 && op <= 0x83) || op == 0x86 ||
+		       op == 0x87 || op == 0xf6 || op == 0xf7 || op >= 0xfe;
+	return op == 0xab || op == 0xb3 || op == 0xbb || op == 0xb0 || op == 0xb1 || op == 0xc0 ||
+	       op == 0xc1;
+}
+
+/* The same within a group: not CMP; NOT, NEG; INC, DEC.  -1: any. */
+static int lockable(struct gen *g, unsigned int op)
+{
+	if (!g->locked)
+		return -1;
+	if (op >= 0x80 && op <= 0x83)
+		return below(g->r, 7);
+	if (op == 0xf6 || op == 0xf7)
+		return 2 + below(g->r, 2);
+	return op >= 0xfe ? (int)below(g->r, 2) : -1;
+}
+
+/* The displacement of a jump over as many NOPs. */
+static void put_jump(struct gen *g, unsigned int size)
+{
+	unsigned int distance = below(g->r, 6);
+
+	put(g, distance, size);
+	while (distance--)
+		put(g, 0x90, 1);
+}
+
 static void put_operands(struct gen *g, char kind, unsigned int op)
 {
 	switch (kind) {
 	case 'm':
-		put_modrm(g, -1, -1);
+		put_modrm(g, lockable(g, op), -1);
 		break;
 	case 'b':
-		put_modrm(g, -1, -1);
+		put_modrm(g, lockable(g, op), -1);
 		put(g, below(g->r, 256), 1);
 		break;
 	case 'z':
-		put_modrm(g, -1, -1);
+		put_modrm(g, lockable(g, op), -1);
 		put(g, small_number(g), imm_size(g));
 		break;
 	case 'i':
@@ -175,10 +210,8 @@ static void put_operands(struct gen *g, char kind, unsigned int op)
 		put(g, small_number(g), g->osize == 8 ? 8 : imm_size(g));
 		break;
 	case 'j':
-		put(g, below(g->r, 12), 1);
-		break;
 	case 'J':
-		put(g, below(g->r, 12), g->bits == 64 ? 4 : imm_size(g));
+		put_jump(g, kind == 'j' ? 1 : g->bits == 64 ? 4 : imm_size(g));
 		break;
 	case 'P':
 		put(g, IMAGE_HANDLERS + below(g->r, 0x1000), imm_size(g));
@@ -195,7 +228,10 @@ static void put_operands(struct gen *g, char kind, unsigned int op)
 		put(g, below(g->r, 3), 1);
 		break;
 	case 'f': {
-		unsigned int ext = below(g->r, 8);
+		unsigned int ext = g->locked ? lockable(g, op) : (int)below(g->r, 8);
+
+		if (ext == 1)
+			ext = 0;	/* TEST, too, but #UD to TCG */
 
 		put_modrm(g, ext, -1);
 		if (ext < 2)
@@ -203,16 +239,6 @@ static void put_operands(struct gen *g, char kind, unsigned int op)
 		break;
 	}
 	}
-}
-
-/* Where LOCK may stand; in front of others QEMU's TCG ignores it. */
-static bool can_lock(bool two, unsigned int op)
-{
-	if (!two)
-		return (op < 0x40 && (op & 7) < 2) || (op >= 0x80 && op <= 0x83) || op == 0x86 ||
-		       op == 0x87 || op == 0xf6 || op == 0xf7 || op >= 0xfe;
-	return op == 0xab || op == 0xb3 || op == 0xbb || op == 0xb0 || op == 0xb1 || op == 0xc0 ||
-	       op == 0xc1;
 }
 
 /* With F3 these are POPCNT, TZCNT, LZCNT; stock KVM's emulator has BSF and BSR in any case. */
@@ -240,7 +266,8 @@ static void put_prefixes(struct gen *g, bool lock, bool rep)
 		put(g, segments[below(g->r, 6)], 1);
 	if (rep && chance(g->r, 10))
 		put(g, 0xf2 + below(g->r, 2), 1);
-	if (lock && chance(g->r, 10))
+	g->locked = lock && chance(g->r, 10);
+	if (g->locked)
 		put(g, 0xf0, 1);
 	if (g->bits == 64 && chance(g->r, 50)) {
 		unsigned int rex = 0x40 + below(g->r, 16);
@@ -260,14 +287,22 @@ static bool has_sysenter(const struct gen *g)
 	return g->s->mode < MODE_COMPAT16;
 }
 
+/* Without EFER.SCE it is #UD, but TCG looks first whether it may be executed here (APM Vol. 3, SYSRET). */
+static bool has_sysret(const struct gen *g)
+{
+	return g->s->sregs.efer & 1 || (!g->user && g->s->mode != MODE_REAL);
+}
+
 /* Answers that belong to the host, or to the moment. */
 static bool unwanted_two(struct gen *g, unsigned int op)
 {
 	if (op == 0x34 || op == 0x35)
 		return !has_sysenter(g);
+	if (op == 7)
+		return !has_sysret(g);
 	/* SLDT to VERW, SGDT to SMSW, LAR, LSL, CPUID: in user code of the soft engine the host answers. */
 	if (op <= 3 || op == 0xa2)
-		return g->s->user && !g->lim->user_answers;
+		return g->user && !g->lim->user_answers;
 	/* RDTSC, RDPMC; group 9 has RDRAND, RDSEED and RDPID; group 15 XSAVE; EMMS and MMX */
 	return op == 0x31 || op == 0x33 || op == 0xc7 || op == 0xae;
 }
@@ -280,7 +315,8 @@ static unsigned int known_register(struct gen *g, unsigned int op)
 {
 	static const uint8_t control[] = { 0, 2, 3, 4 }, debug[] = { 0, 1, 2, 3, 6, 7 };
 
-	return op & 1 ? debug[below(g->r, 6)] : control[below(g->r, 4)];
+	/* Written to DR6 and DR7, TCG keeps bits that are always 0 (SDM Vol. 3B 17.2.6). */
+	return op & 1 ? debug[below(g->r, op == 0x23 ? 4 : 6)] : control[below(g->r, 4)];
 }
 
 /* MOV; the other seven are #UD, but MOV to TCG. */
@@ -290,10 +326,95 @@ static void put_group_11(struct gen *g, unsigned int op)
 	put(g, small_number(g), op & 1 ? imm_size(g) : 1);
 }
 
-/* MOVNTPS, MOVLPS, MOVHPS, MOVNTI, MOVNTQ, LDDQU: with a register #UD, but not in QEMU's TCG. */
+/* MOVNTPS, MOVLPS, MOVHPS, MOVNTQ, LDDQU: with a register #UD, but not in QEMU's TCG. */
 static bool needs_memory(unsigned int op)
 {
-	return op == 0x13 || op == 0x17 || op == 0x2b || op == 0xc3 || op == 0xe7 || op == 0xf0;
+	return op == 0x13 || op == 0x17 || op == 0x2b || op == 0xe7 || op == 0xf0;
+}
+
+/* SHLD and SHRD; of 16 bits by more they leave a result that is undefined (SDM Vol. 2B). */
+static void put_double_shift(struct gen *g, unsigned int op)
+{
+	put_modrm(g, -1, -1);
+	if (!(op & 1))
+		put(g, below(g->r, g->osize == 2 ? 17 : 256), 1);
+}
+
+/*
+ * Shifts and rotates.  RCL and RCR of registers only: TCG changes CF and other flags before it
+ * finds that memory cannot be reached or written, and when that has been mended begins again with them.
+ */
+static void put_shift(struct gen *g, unsigned int op)
+{
+	unsigned int reg = below(g->r, 8);
+
+	put_modrm(g, reg, (reg & 6) == 2 ? 3 : -1);
+	if (op < 0xd0)
+		put(g, below(g->r, 256), 1);
+}
+
+/* EMMS, MOVNTI: 66, F2 and F3 make them undefined (SDM Vol. 2: "NP"), but not for TCG. */
+static void put_bare(struct gen *g, unsigned int op)
+{
+	g->asize = g->bits / 8;
+	PUT(g, 0x0f, op);
+	if (op == 0xc3)
+		put_modrm(g, -1, below(g->r, 3));
+}
+
+/* LAR to 16 bits: of the others "x is undefined" in the mask 00FxFF00 (SDM Vol. 2A). */
+static void put_lar(struct gen *g)
+{
+	if (g->bits != 16)
+		put(g, 0x66, 1);
+	PUT(g, 0x0f, 0x02, 0xc0 | below(g->r, 64));
+}
+
+/* What has to stand in front of an instruction. */
+static void prepare(struct gen *g, bool two, unsigned int op)
+{
+	if (two && (op == 0xa5 || op == 0xad))
+		PUT(g, 0xb1, below(g->r, 17));	/* MOV CL, for put_double_shift() */
+	/*
+	 * SETcc takes the flags from where TCG has them, and forgets them if it then cannot write:
+	 * behind two CMC, which change nothing, they are where they stay.
+	 */
+	if (two && (op & 0xf0) == 0x90)
+		PUT(g, 0xf5, 0xf5);
+}
+
+static bool is_shift(unsigned int op)
+{
+	return (op & 0xfe) == 0xc0 || (op & 0xfc) == 0xd0;
+}
+
+static void operands_one(struct gen *g, unsigned int op)
+{
+	if (op == 0xd9 || op == 0xdd)
+		put_modrm(g, below(g->r, 6), -1);	/* 6: TCG stores the host's last data pointer */
+	else if (op == 0x63 && g->bits != 64)
+		put_modrm(g, -1, 3);	/* ARPL: TCG writes, and makes dirty, what does not change */
+	else if (op == 0x8f)
+		put_modrm(g, 0, -1);	/* others are #UD or XOP, but POP to TCG */
+	else if ((op & 0xfe) == 0xc6)
+		put_group_11(g, op);
+	else if (is_shift(op))
+		put_shift(g, op);
+	else
+		put_operands(g, one_byte[op >> 4][op & 15], op);
+}
+
+static void operands_two(struct gen *g, unsigned int op)
+{
+	/* RDTSCP and its like are 0F 01 with mod 3 */
+	if (op == 1 || needs_memory(op))
+		put_modrm(g, -1, below(g->r, 3));
+	else if ((op & 0xfc) == 0x20)
+		put_modrm(g, known_register(g, op), -1);
+	else if ((op & 0xf6) == 0xa4)
+		put_double_shift(g, op);
+	else
+		put_operands(g, two_byte[op >> 4][op & 15], op);
 }
 
 static void any_instruction(struct gen *g)
@@ -308,28 +429,26 @@ static void any_instruction(struct gen *g)
 		return;
 	if (!two && g->bits == 64 && (op & 0xf0) == 0x40)
 		return;
+	if (two && (op == 0x77 || op == 0xc3)) {
+		put_bare(g, op);
+		return;
+	}
+	if (two && op == 2) {
+		put_lar(g);
+		return;
+	}
+	prepare(g, two, op);
 	put_prefixes(g, can_lock(two, op), !is_bit_count(two, op));
 	/* BSWAP of 16 bits is undefined. */
 	if (two && (op & 0xf8) == 0xc8 && g->osize == 2)
-		op = 0x90;
+		op = 0x1f;	/* NOP */
 	if (two)
 		put(g, 0x0f, 1);
 	put(g, op, 1);
-	/* RDTSCP and its like are 0F 01 with mod 3 */
-	if (two && (op == 1 || needs_memory(op)))
-		put_modrm(g, -1, below(g->r, 3));
-	else if (!two && (op == 0xd9 || op == 0xdd))
-		put_modrm(g, below(g->r, 6), -1);	/* 6: TCG stores the host's last data pointer */
-	else if (!two && op == 0x63 && g->bits != 64)
-		put_modrm(g, -1, 3);	/* ARPL: TCG writes, and makes dirty, what does not change */
-	else if (!two && op == 0x8f)
-		put_modrm(g, 0, -1);	/* others are #UD or XOP, but POP to TCG */
-	else if (two && (op & 0xfc) == 0x20)
-		put_modrm(g, known_register(g, op), -1);
-	else if (!two && (op & 0xfe) == 0xc6)
-		put_group_11(g, op);
+	if (two)
+		operands_two(g, op);
 	else
-		put_operands(g, (two ? two_byte : one_byte)[op >> 4][op & 15], op);
+		operands_one(g, op);
 	if (two ? leaves_flags_two(op) : leaves_flags_one(op))
 		define_flags(g);
 }
@@ -423,6 +542,7 @@ static void msr(struct gen *g)
 	/* Canonical: TCG's WRMSR takes the others where they are passed through, VMLOAD changes them. */
 	mov_reg_imm(g, 2, chance(g->r, 70) ? 0 : high);
 	mov_reg_imm(g, 0, index == 0xc0000080 ? some_efer(g) :
+		    index == 0x174 ? below(g->r, 0x10000) :	/* TCG forgets the rest */
 		    chance(g->r, 50) ? image_pointer(g->r, g->s->mode, g->s->paging) :
 		    rng_next(g->r));
 	PUT(g, 0x0f, 0x30);
@@ -474,6 +594,30 @@ static uint64_t random_flags(struct rng *r)
 	return flags | 2;
 }
 
+/* Where the next instruction is, for a jump to it. */
+static uint64_t next_rip(const struct gen *g)
+{
+	return g->s->code_gpa + g->s->code_len - g->base;
+}
+
+/* Code goes on in segment @cs, if there is one. */
+static void enter_segment(struct gen *g, unsigned int cs)
+{
+	unsigned int n = cs / 8;
+
+	if (g->s->mode == MODE_REAL || g->s->mode == MODE_V86) {
+		g->base = 16 * cs;
+		return;
+	}
+	g->user |= (cs & 3) == 3;
+	if (n == GDT_CODE32 || n == GDT_UCODE32 || n == GDT_CONFORMING)
+		g->bits = 32;
+	else if (n == GDT_CODE64 || n == GDT_UCODE64)
+		g->bits = g->s->paging == PAGING_LONG ? 64 : 16;
+	else
+		g->bits = 16;
+}
+
 /* IRET or RETF with a frame that is mostly good, to the code that follows. */
 static void far_return(struct gen *g)
 {
@@ -495,7 +639,8 @@ static void far_return(struct gen *g)
 	if (g->bits == 64)
 		put(g, 0x48, 1);
 	put(g, iret ? 0xcf : 0xcb, 1);
-	target = g->s->code_gpa + g->s->code_len;
+	enter_segment(g, cs);
+	target = next_rip(g);
 	memcpy(g->s->code + place, &target, size);
 }
 
@@ -511,8 +656,27 @@ static void segment_load(struct gen *g)
 	/* SLDT to LTR, VERR, VERW; LAR, LSL */
 	if (chance(g->r, 50))
 		PUT(g, 0x0f, 0x00, 0xc0 | below(g->r, 6) << 3);
+	else if (chance(g->r, 50))
+		put_lar(g);
 	else
-		PUT(g, 0x0f, 2 + below(g->r, 2), 0xc0 | below(g->r, 8) << 3);
+		PUT(g, 0x0f, 0x03, 0xc0 | below(g->r, 8) << 3);
+}
+
+/* SYSRET or SYSEXIT to the code that follows. */
+static void system_return(struct gen *g, unsigned int op)
+{
+	bool to64 = g->bits == 64 && chance(g->r, 70);
+	unsigned int place;
+	uint32_t target;
+
+	mov_reg_imm(g, op == 7 ? 1 : 2, 0);
+	place = g->s->code_len - (g->bits == 64 ? 8 : 4);
+	if (to64)
+		put(g, 0x48, 1);
+	PUT(g, 0x0f, op);
+	target = g->s->code_gpa + g->s->code_len;
+	memcpy(g->s->code + place, &target, sizeof(target));
+	enter_segment(g, 8 * (to64 ? GDT_UCODE64 : GDT_UCODE32) + 3);
 }
 
 static void system_call(struct gen *g)
@@ -520,14 +684,12 @@ static void system_call(struct gen *g)
 	static const uint8_t calls[] = { 0x05, 0x07, 0x34, 0x35 };
 	unsigned int op = calls[below(g->r, has_sysenter(g) ? 4 : 2)];
 
-	if (op == 7 || op == 0x35) {
-		uint32_t target = g->s->code_gpa + g->s->code_len + 24;
-
-		mov_reg_imm(g, op == 7 ? 1 : 2, target);
-		if (g->bits == 64 && chance(g->r, 70))
-			put(g, 0x48, 1);
-	}
-	PUT(g, 0x0f, op);
+	if (op == 7 && !has_sysret(g))
+		return;
+	if (op == 7 || op == 0x35)
+		system_return(g, op);
+	else
+		PUT(g, 0x0f, op);
 }
 
 static void flags_instruction(struct gen *g)
@@ -559,7 +721,7 @@ static void page_table_write(struct gen *g)
 	uint64_t page = below(r, 6), gpa;
 	unsigned int size = wide ? 8 : 4;
 
-	if (g->bits != (g->s->paging == PAGING_LONG ? 64 : 32) || g->s->user ||
+	if (g->bits != (g->s->paging == PAGING_LONG ? 64 : 32) || g->user ||
 	    g->s->regs.rflags & 0x100)
 		return;
 	/* image_root() is the top; the tables of the root follow it */
@@ -589,11 +751,18 @@ static void loop(struct gen *g)
 
 static void indirect_jump(struct gen *g)
 {
-	unsigned int at = g->s->code_len;
-	uint64_t target = g->s->code_gpa + at + 24 + below(g->r, 8);
+	unsigned int distance = below(g->r, 6), place;
+	/* Where data begins, which mostly is a HLT: what else is there may be an instruction that is left out. */
+	uint64_t target = image_pointer(g->r, g->s->mode, g->s->paging) & ~7ull;
 
-	mov_reg_imm(g, 3, chance(g->r, 90) ? target : image_pointer(g->r, g->s->mode, g->s->paging));
+	mov_reg_imm(g, 3, target);
+	place = g->s->code_len - (g->bits == 64 ? 8 : 4);
 	PUT(g, 0xff, chance(g->r, 50) ? 0xd3 : 0xe3);
+	while (distance--)
+		put(g, 0x90, 1);
+	target = next_rip(g);
+	if (chance(g->r, 90))
+		memcpy(g->s->code + place, &target, g->bits == 64 ? 8 : 4);
 }
 
 static void (*const special[])(struct gen *g) = {
@@ -606,7 +775,8 @@ static void (*const special[])(struct gen *g) = {
 /* The rest is HLT: the step ends there, or by #GP in user code. */
 void gen_code(struct rng *r, struct step *s, const struct limits *lim)
 {
-	struct gen g = { .r = r, .s = s, .lim = lim };
+	struct gen g = { .r = r, .s = s, .lim = lim, .user = s->user,
+			 .base = s->sregs.cs.base };
 	unsigned int n = 1 + below(r, 8);
 
 	g.bits = s->mode == MODE_LONG ? 64 :

@@ -170,6 +170,8 @@ static void make_leaves(struct rng *r, uint8_t *mem, uint64_t table, bool wide)
 		/* Descriptor tables and handlers are read by user code's faults only. */
 		if (i >= IMAGE_CODE / 4096 && i < IMAGE_TABLES / 4096)
 			e |= U;
+		if (i >= IMAGE_SIZE / 4096)
+			e |= A | D;
 		if (i >= data && i < data + 16) {
 			e = image_entry(r, IMAGE_DATA + 4096 * below(r, 16), wide, true);
 			if (chance(r, 6))

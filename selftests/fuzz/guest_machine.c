@@ -251,19 +251,20 @@ static void note_exit(struct machine *m, struct outcome *o)
  * count: of an ADD that may not write, the processor (or TCG, which reads first) may have set them,
  * an emulator that looks first has not.
  */
-static void sum_pages(const uint8_t *mem, uint64_t *page, bool accessed)
+static void sum_pages(const uint8_t *mem, struct outcome *o, bool accessed)
 {
 	const uint64_t *word = (const void *)mem;
 	unsigned int i, k;
 
 	for (i = 0; i < IMAGE_SIZE / 4096; i++, word += 512) {
-		uint64_t sum = 0, mask = ~0ull;
+		uint64_t sum = 0, plain = 0, mask = i >= IMAGE_TABLES / 4096 ? ~0x2000000020ull : ~0ull;
 
-		if (!accessed && i >= IMAGE_TABLES / 4096)
-			mask = ~0x2000000020ull;
-		for (k = 0; k < 512; k++)
-			sum = sum * 0x9e3779b97f4a7c15ull + (word[k] & mask);
-		page[i] = sum;
+		for (k = 0; k < 512; k++) {
+			sum = sum * 0x9e3779b97f4a7c15ull + word[k];
+			plain = plain * 0x9e3779b97f4a7c15ull + (word[k] & mask);
+		}
+		o->page[i] = accessed ? sum : plain;
+		o->plain[i] = plain;
 	}
 }
 
@@ -290,15 +291,49 @@ static bool is_wide(const struct outcome *o)
 	return o->sregs.efer & 0x400;
 }
 
-/* Memory at a linear address, up to the end of the page; NULL: it is nowhere. */
-static uint8_t *at_linear(struct machine *m, uint64_t linear)
+/* An entry of a table in the image; 0: there is none. */
+static uint64_t table_entry(const struct machine *m, uint64_t table, uint64_t index, bool wide)
 {
-	struct kvm_translation at = { .linear_address = linear };
+	unsigned int size = wide ? 8 : 4;
+	uint64_t entry = 0;
 
-	if (ioctl(m->vcpu, KVM_TRANSLATE, &at) < 0 || !at.valid ||
-	    at.physical_address > IMAGE_SIZE - 4)
-		return NULL;
-	return m->mem + at.physical_address;
+	table = (table & 0xffffffffff000) + index * size;
+	if (table <= IMAGE_SIZE - size)
+		memcpy(&entry, m->mem + table, size);
+	return entry & 1 ? entry : 0;
+}
+
+/*
+ * A linear address by the page tables as they are, whatever they permit; ~0: it is nowhere.  Not by
+ * KVM_TRANSLATE: stock KVM's sets accessed bits, also of code that nobody has fetched.
+ */
+static uint64_t physical(const struct machine *m, const struct kvm_sregs *sr, uint64_t linear)
+{
+	bool wide = sr->cr4 & 0x20, long_mode = sr->efer & 0x400;
+	unsigned int bits = wide ? 9 : 10, level = long_mode ? 4 : wide ? 3 : 2;
+	uint64_t entry = sr->cr3;
+
+	if (!(sr->cr0 & 1u << 31))
+		return linear;
+	if (level == 3)		/* PDPTEs: 32 bytes, anywhere */
+		entry = table_entry(m, entry, (entry & 0xfe0) / 8 + (linear >> 30 & 3), true), level--;
+	for (; entry && level; level--) {
+		unsigned int shift = 12 + bits * (level - 1);
+
+		entry = table_entry(m, entry, linear >> shift & ((1u << bits) - 1), wide);
+		if (level == 2 && entry & 0x80 && (wide || sr->cr4 & 0x10))
+			return (entry & 0xfffffffc00000) | (entry & 0x200000 && wide ? 0x200000 : 0) |
+			       (linear & (wide ? 0x1fffff : 0x3fffff));
+	}
+	return entry ? (entry & 0xffffffffff000) | (linear & 0xfff) : ~0ull;
+}
+
+/* Memory at a linear address, up to the end of the page; NULL: it is nowhere. */
+static uint8_t *at_linear(struct machine *m, const struct outcome *o, uint64_t linear)
+{
+	uint64_t at = physical(m, &o->sregs, linear);
+
+	return at <= IMAGE_SIZE - 8 ? m->mem + at : NULL;
 }
 
 /* A word of the stack, counted from the top. */
@@ -307,30 +342,31 @@ static uint8_t *stack_word(struct machine *m, const struct outcome *o, unsigned 
 	uint64_t rsp = o->sregs.ss.db || is_wide(o) ? o->regs.rsp : o->regs.rsp & 0xffff;
 	uint64_t linear = o->sregs.ss.base + rsp + word * (is_wide(o) ? 8 : 4);
 
-	return at_linear(m, is_wide(o) ? linear : (uint32_t)linear);
+	return at_linear(m, o, is_wide(o) ? linear : (uint32_t)linear);
 }
 
 static bool has_error_code(unsigned int vector)
 {
-	return 0x27d00 >> vector & 1;
+	return vector < 32 && 0x27d00 >> vector & 1;
 }
 
 /*
  * Some things in an exception's frame, @word words from the top of the stack, are not compared;
  * both machines forget them.
  *
- * RFLAGS.RF: QEMU's TCG, which is the processor of most runs, does not set it.
+ * RFLAGS.RF: QEMU's TCG, which is the processor of most runs, does not set it, and does not clear it where a
+ * step began with it.
  *
  * EIP and the error code of a fault for an IDT entry that INT n may not use: stock KVM without next-RIP
- * save has EIP behind the INT already if its delivery met a page that was not shadowed yet; and TCG has
- * sixteen times the vector in long mode.
+ * save has EIP behind the INT already if its delivery met a page that was not shadowed yet; TCG has
+ * sixteen times the vector in long mode, and no EXT where VMRUN injects an interrupt.
  *
- * The error code of a page fault without @lim->write_faults: TCG reads what an ADD is to change before it
- * finds that it cannot be written; emulated, such an access is a write from the start.
+ * Whether a page fault was a write is noted, with @lim->write_faults, apart: TCG reads what an ADD is to change
+ * before it finds that it cannot be written; emulated, such an access is a write from the start.
  *
  * Return: where it was, linear.
  */
-static uint32_t forget_frame(struct machine *m, const struct outcome *o, unsigned int vector,
+static uint32_t forget_frame(struct machine *m, struct outcome *o, unsigned int vector,
 			     unsigned int word, const struct limits *lim)
 {
 	bool error = has_error_code(vector);
@@ -345,10 +381,12 @@ static uint32_t forget_frame(struct machine *m, const struct outcome *o, unsigne
 	/* In virtual-8086 mode CS is a number of paragraphs. */
 	if (rip && flags && flags[2] & 2)
 		was += 16 * (rip[4] + 0x100 * rip[5]);
-	if (code && vector == 14 && !lim->write_faults)
+	if (code && vector == 14) {
+		o->fault_write = lim->write_faults && !word && code[0] & 2;
 		code[0] &= ~2;
+	}
 	if (error && vector != 14 && code && code[0] & 2) {
-		code[0] &= 3;
+		code[0] = 2;
 		code[1] = 0;
 		if (rip)
 			memset(rip, 0, 4);
@@ -356,14 +394,14 @@ static uint32_t forget_frame(struct machine *m, const struct outcome *o, unsigne
 	return was;
 }
 
-/* The code of a #UD or #GP, or what stands before a #DB: compare() knows some that mean nothing. */
+/* The code of a fault, or what stands before a #DB: compare() knows some that mean nothing. */
 static void note_code(struct machine *m, struct outcome *o, unsigned int vector, uint64_t linear)
 {
 	const uint8_t *code;
 
-	if (vector != 6 && vector != 13 && vector != 1)
+	if (vector != 6 && vector != 12 && vector != 13 && vector != 14 && vector != 1)
 		return;
-	code = at_linear(m, linear - (vector == 1));
+	code = at_linear(m, o, linear - (vector == 1));
 	if (code && code < m->mem + IMAGE_SIZE - 16)
 		memcpy(o->culprit, code, sizeof(o->culprit));
 }
@@ -373,7 +411,6 @@ static void forget(struct machine *m, struct outcome *o, const struct limits *li
 {
 	unsigned int vector = o->regs.rip - 1 - IMAGE_HANDLERS, word = 0, i;
 
-	/* Not for nothing: stock KVM's KVM_TRANSLATE sets accessed bits. */
 	if (vector < 32 && !(o->sregs.cr0 & 1)) {
 		const uint8_t *frame = stack_word(m, o, 0);
 
@@ -382,7 +419,7 @@ static void forget(struct machine *m, struct outcome *o, const struct limits *li
 				  16 * (frame[2] + 0x100 * frame[3]));
 		return;
 	}
-	for (i = 0; i < 8 && vector < 32; i++) {
+	for (i = 0; i < 8 && vector < 256; i++) {
 		uint32_t rip = forget_frame(m, o, vector, word, lim);
 
 		if (!i)
@@ -418,5 +455,5 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	}
 	collect(m, o);
 	forget(m, o, lim);
-	sum_pages(m->mem, o->page, lim->accessed);
+	sum_pages(m->mem, o, lim->accessed);
 }

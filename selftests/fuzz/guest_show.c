@@ -55,6 +55,7 @@ static void show_segment(const char *name, const struct kvm_segment *a, const st
 
 static void show_exits(const char *name, const struct outcome *o)
 {
+	static const uint8_t none[sizeof(o->culprit)];
 	unsigned int i;
 
 	printf("#   %s: rip %llx, exits%s%s", name, o->regs.rip, o->endless ? " endless" : "",
@@ -63,6 +64,12 @@ static void show_exits(const char *name, const struct outcome *o)
 		printf(" %u(%s%u at %llx: %llx)", o->exit[i].reason, o->exit[i].write ? "w" : "r",
 		       o->exit[i].len, (unsigned long long)o->exit[i].where,
 		       (unsigned long long)o->exit[i].data);
+	printf("\n");
+	if (!memcmp(o->culprit, none, sizeof(none)))
+		return;
+	printf("#   %s: at the exception", name);
+	for (i = 0; i < sizeof(o->culprit); i++)
+		printf(" %02x", o->culprit[i]);
 	printf("\n");
 }
 

@@ -43,7 +43,24 @@ const char *state_mode_name(const struct step *s)
 	return mode_names[s->mode];
 }
 
-static void choose_mode(struct rng *r, struct step *s)
+/*
+ * Reserved bits in a PDPTE that is present (SDM Vol. 3A 4.4.1), where a guest has overwritten it: no processor
+ * loads such, and with KVM_SET_SREGS stock KVM keeps those from before.
+ */
+static bool has_bad_pdpte(const uint8_t *mem, uint64_t table)
+{
+	const uint64_t reserved = 0xfff00000000001e6;
+	uint64_t entry[4];
+	unsigned int i;
+
+	memcpy(entry, mem + table, sizeof(entry));
+	for (i = 0; i < 4; i++)
+		if (entry[i] & 1 && entry[i] & reserved)
+			return true;
+	return false;
+}
+
+static void choose_mode(struct rng *r, struct step *s, const uint8_t *mem)
 {
 	static const uint8_t modes[] = {
 		MODE_REAL, MODE_REAL, MODE_V86, MODE_PROT16, MODE_PROT32, MODE_PROT32, MODE_PROT32,
@@ -61,6 +78,8 @@ static void choose_mode(struct rng *r, struct step *s)
 		s->paging = PAGING_LONG;
 	} else {
 		s->paging = below(r, 3);
+		if (s->paging == PAGING_PAE && has_bad_pdpte(mem, image_root(PAGING_PAE, s->root)))
+			s->paging = PAGING_NONE;
 	}
 	if (s->mode == MODE_V86)
 		s->user = true;
@@ -160,8 +179,9 @@ static void make_control(struct rng *r, struct step *s)
 
 	sr->cr0 = CR0_ET | (chance(r, 80) ? CR0_NE : 0) | (chance(r, 70) ? CR0_WP : 0) |
 		  (chance(r, 70) ? CR0_MP : 0);
+	/* Not both: an MMX instruction is #UD then, but #NM to TCG. */
 	if (chance(r, 5))
-		sr->cr0 |= below(r, 4) << 2;
+		sr->cr0 |= below(r, 3) << 2;
 	sr->cr4 = 0;
 	for (i = 0; i < sizeof(cr4_bits) / 4; i++)
 		if (chance(r, 50))
@@ -267,7 +287,7 @@ static void make_events(struct rng *r, struct step *s)
 void state_make(struct rng *r, struct step *s, const uint8_t *mem, const struct limits *lim)
 {
 	memset(s, 0, sizeof(*s));
-	choose_mode(r, s);
+	choose_mode(r, s, mem);
 	make_segments(r, s, mem);
 	make_control(r, s);
 	/* Real mode's code is above its CS, and mostly within 64 KiB anyhow. */
