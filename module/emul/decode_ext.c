@@ -5,7 +5,7 @@
  * Rows for what the emulator executes: BMI, and the vector loads and stores
  * that reach page tables and devices.  For the rest only the shape is known:
  * ModRM, vector SIB, immediate.  Whether such an encoding exists is left to the
- * processor that runs it; the emulator stops at it in any case.
+ * processor that runs it, and to the tables of vex.c and evex.c.
  */
 #include "rows_internal.h"
 
@@ -186,10 +186,10 @@ static const struct emul_opcode *vex3(u8 opcode)
 	return opcode == 0xf0 ? &tf0 : &plain_ib;
 }
 
-/* Unmasked full-vector moves run; everything else has a shape only. */
+/* Unmasked full-vector moves have rows; of everything else evex.c knows what exists. */
 static const struct emul_opcode *evex(const struct emul_insn *in)
 {
-	bool simple = !in->aaa && !in->evex_b && !in->vvvv && in->vl < 3;
+	bool simple = !in->aaa && !in->evex_b && !in->evex_z && !in->vvvv && in->vl < 3;
 
 	if (in->map == 3)
 		return &plain_ib;
@@ -215,7 +215,10 @@ static const struct emul_opcode *evex(const struct emul_insn *in)
 			return &plain;
 		fallthrough;
 	case 0x28: case 0x29: case 0x2b:
-	case 0x6f: case 0x7f: case 0xe7:
+		return simple && in->vec_w == (in->pp == EMUL_PP_66) ? vex1(in->opcode) : &plain;
+	case 0xe7:
+		return simple && !in->vec_w ? vex1(in->opcode) : &plain;
+	case 0x6f: case 0x7f:
 		return simple ? vex1(in->opcode) : &plain;
 	}
 	return &plain;

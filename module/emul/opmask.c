@@ -97,7 +97,7 @@ static int move_gpr(struct umbra_emul *e, struct emul_insn *in)
 
 	ret = emul_evex_check(e, in);
 	if (!ret && (in->vl || in->vvvv || in->mod != 3 || in->pp == EMUL_PP_F3 ||
-		     (!f2 && in->vec_w) ))
+		     (!f2 && in->vec_w)))
 		ret = emul_ud(e);
 	if (ret)
 		return ret;

@@ -165,6 +165,9 @@ static void run(enum emul_simd_runner runner, const u8 *stub, struct emul_simd *
 	case EMUL_RUN_VEX:
 		emul_vex_run(stub, s);
 		break;
+	case EMUL_RUN_EVEX:
+		emul_evex_run(stub, s);
+		break;
 	}
 }
 
@@ -173,7 +176,7 @@ static u32 run_masked(struct umbra_emul *e, enum emul_simd_runner runner, const 
 		      struct emul_simd *s, u32 mxcsr)
 {
 	s->mxcsr = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
-	if (s->rounding)
+	if (s->rounding & EMUL_ROUND)
 		s->mxcsr = (s->mxcsr & ~MXCSR_ROUNDING) | (s->rounding & 3) << 13;
 	e->ops->fpu(e, true);
 	run(runner, stub, s);
@@ -225,6 +228,10 @@ int emul_simd_execute(struct umbra_emul *e, enum emul_simd_runner runner, const 
 	ret = get_mxcsr(e, fx, &mxcsr);
 	if (ret)
 		return ret;
+	if (s->rounding & EMUL_QUIET) {
+		run_masked(e, runner, stub, s, mxcsr);
+		return UMBRA_EMUL_OK;
+	}
 	raised = run_unmasked(e, runner, stub, s, mxcsr);
 	unmasked = raised & ~(mxcsr >> 7);
 	if (unmasked & MXCSR_OF_OPERANDS)
@@ -402,6 +409,8 @@ emul_handler *emul_simd_handler(const struct emul_insn *in)
 	emul_handler *fn;
 	struct plan p;
 
+	if (in->enc == EMUL_ENC_EVEX)
+		return emul_evex_handler(in);
 	if (!vex && in->enc != EMUL_ENC_LEGACY)
 		return NULL;
 	if (in->map == (vex ? 1 : 2) && in->pp >= EMUL_PP_F3 &&

@@ -11,28 +11,33 @@
 
 /**
  * struct emul_simd - what a stub works on; simd_stub.h knows the layout
- * @a: xmm0, ymm0 or mm0: first operand and result
+ * @a: xmm0, ymm0, zmm0 or mm0: first operand and result
  * @b: xmm1 or mm1: second operand; of VEX: VEX.vvvv
- * @c: ymm2: third operand of VEX
+ * @c: ymm2: third operand of VEX and EVEX
  * @mxcsr: in and out
  * @flags: RFLAGS behind the instruction
  * @gpr: rax, in and out
- * @rounding: EMUL_ROUND and a rounding mode, or 0: the guest's MXCSR tells
+ * @mask: k1
+ * @result: k2
+ * @rounding: EMUL_QUIET: no exceptions; EMUL_ROUND and a rounding mode, or 0: the guest's MXCSR tells
  */
 struct emul_simd {
-	u8 a[32];
-	u8 b[32];
-	u8 c[32];
+	u8 a[64];
+	u8 b[64];
+	u8 c[64];
 	u32 mxcsr;
 	u32 flags;
 	u64 gpr;
+	u64 mask;
+	u64 result;
 	u8 rounding;
 };
 
 #define EMUL_ROUND	4
+#define EMUL_QUIET	8
 
-static_assert(offsetof(struct emul_simd, mxcsr) == 96);
-static_assert(offsetof(struct emul_simd, gpr) == 104);
+static_assert(offsetof(struct emul_simd, mxcsr) == 192);
+static_assert(offsetof(struct emul_simd, gpr) == 200);
 
 #define EMUL_STUB_SIZE		16
 #define EMUL_WIDE_STUB_SIZE	32
@@ -70,9 +75,19 @@ extern const u8 emul_stubs_vex_3a[];
 
 void emul_vex_run(const void *stub, struct emul_simd *s);
 
+/* evex_stub.S */
+extern const u8 emul_stubs_evex[], emul_stubs_evex_cmp[];
+
+void emul_evex_run(const void *stub, struct emul_simd *s);
+
+/* evex.c */
+emul_handler *emul_evex_handler(const struct emul_insn *in);
+emul_handler *emul_evex_move_handler(const struct emul_insn *in);
+void emul_evex_scale(struct emul_insn *in, unsigned int unit);
+
 /* simd.c */
 /* With which registers: emul_simd_run() and its relatives.  Direct calls: no ENDBR there. */
-enum emul_simd_runner { EMUL_RUN_XMM, EMUL_RUN_MMX, EMUL_RUN_VEX };
+enum emul_simd_runner { EMUL_RUN_XMM, EMUL_RUN_MMX, EMUL_RUN_VEX, EMUL_RUN_EVEX };
 
 int emul_simd_execute(struct umbra_emul *e, enum emul_simd_runner runner, const u8 *stub,
 		      struct emul_simd *s, bool fp);

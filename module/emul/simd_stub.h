@@ -2,7 +2,7 @@
 /*
  * DOC: assembly of vector stubs
  *
- * What simd_stub.S and vex_stub.S have in common.
+ * What simd_stub.S, vex_stub.S and evex_stub.S have in common.
  */
 #ifndef UMBRA_EMUL_SIMD_STUB_H
 #define UMBRA_EMUL_SIMD_STUB_H
@@ -13,11 +13,13 @@
 
 /* struct emul_simd */
 #define S_A	0
-#define S_B	32
-#define S_C	64
-#define S_MXCSR	96
-#define S_FLAGS	100
-#define S_GPR	104
+#define S_B	64
+#define S_C	128
+#define S_MXCSR	192
+#define S_FLAGS	196
+#define S_GPR	200
+#define S_MASK	208
+#define S_RESULT 216
 
 /* The stub of what does not exist. */
 .macro stub_none

@@ -30,6 +30,7 @@ static u64 rng_state;
 static u8 *page, *behind, *code_mem, *data_mem;
 static volatile sig_atomic_t running, caught;
 static const u8 *current;
+static unsigned int current_len;
 
 u64 page_rng(void)
 {
@@ -64,7 +65,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 
 	/* A stub of the emulator must not fault. */
 	if (!running) {
-		show("a stub faults", current, 12);
+		show("a stub faults", current, current_len);
 		fflush(stdout);
 		_exit(1);
 	}
@@ -343,6 +344,7 @@ void page_one(struct page_test *t, const u8 *insn, unsigned int len, struct page
 		return;
 	fill(t);
 	current = insn;
+	current_len = len;
 	memcpy(code_mem, insn, len);
 	ret = umbra_emulate(&t->v.e);
 	put_code(t, insn, len);
