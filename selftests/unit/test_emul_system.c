@@ -866,7 +866,7 @@ static void fpu_control(void)
 	EXPECT(v.regs.gpr[UMBRA_RAX] == 0x3800);
 	EXPECT(RUN(0x0f, 0xae, 0x07) == UMBRA_EMUL_OK);	/* fxsave */
 	EXPECT(get(DATA, 4) == 0x3800037f);
-	EXPECT(RUN(0xc5, 0xfc, 0x43, 0xc1) == UMBRA_EMUL_UNHANDLED);	/* knotw */
+	EXPECT(RUN(0xc5, 0xfc, 0x43, 0xc1) == UMBRA_EMUL_UNHANDLED);	/* no such one */
 	EXPECT(v.e.reason && v.e.insn[0] == 0xc5 && v.e.insn_len == 4);
 	v.regs.rip = CODE;
 	v.regs.cr0 |= X86_CR0_TS;
