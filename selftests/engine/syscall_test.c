@@ -5,9 +5,10 @@
  * SYSCALL, SYSRET and IRET between guest user and guest kernel: registers,
  * flags and selectors on both sides, and everything that may change between
  * two of them: LSTAR, EFER, the code at LSTAR, the GDT, single steps, an
- * interrupt that waits.  The soft engine does the plain ones without an exit,
+ * interrupt that waits; and the one of 32-bit code.  The soft engine does the plain ones without an exit,
  * and that is counted.
  */
+#include <cpuid.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@
 #define STACK		"0x70000"
 
 #define MSR_LSTAR	0xc0000082u
+#define MSR_CSTAR	0xc0000083u
+#define COMPAT_CS	0x63
 #define SFMASK		0x47700		/* TF, IF, DF, IOPL, NT, AC */
 #define FLAGS		0x240ed7u	/* CF ... OF, IF, AC, ID */
 
@@ -103,12 +106,17 @@ KU_CODE64(user_call,
 	  "2: xor %eax, %eax\n called: syscall\n dec %ebp\n jnz 2b\n"
 	  "mov $0x77, %eax\n syscall\n");
 
-/* Every system call adds 0x10 to the FS base, which is used as well as read. */
+/* Every system call adds 0x10 to the FS base, which is read, and used every other time. */
 KU_CODE64(fs_entry,
 	  "cmp $0x77, %eax\n je 7f\n"
 	  "rdfsbase %r13\n add $0x10, %r13\n wrfsbase %r13\n"
-	  "mov %r13, %fs:-8\n"
+	  "test $0x10, %r13b\n jz 1f\n"
+	  "mov %r13, %fs:-8\n jmp 2f\n"
+	  "1: mov %r13, -8(%r13)\n"
+	  "2: test %ebx, %ebx\n jnz 3f\n"
 	  "sysretq\n"
+	  "3: mov %rsp, %r8\n mov $" STACK ", %esp\n"
+	  "push $0x6b\n push %r8\n push %r11\n push $0x73\n push %rcx\n iretq\n"
 	  "7: rdfsbase %r13\n"
 	  "mov $0x217, %edx\n out %eax, %dx\n hlt\n");
 
@@ -120,7 +128,15 @@ KU_CODE64(fs_user,
 	  "dec %ebp\n jnz 1b\n"
 	  "2: mov $0x77, %eax\n syscall\n");
 
-extern const char stepped[], called[];
+/* A system call of 32-bit user code: CSTAR on AMD's processors, #UD on Intel's. */
+KU_CODE64(compat_entry,
+	  "mov %cs, %r9\n mov %ss, %r10\n mov $0x217, %edx\n out %eax, %dx\n hlt\n");
+
+KU_CODE64(compat_user,
+	  "mov %rsp, %r8\n push $0x63\n push $compat - compat_user + 0xa000\n lretq\n"
+	  "compat: mov $0x32, %eax\n mov $0x6e000, %esp\n after: syscall\n");
+
+extern const char stepped[], called[], after[];
 
 static struct ku_vm *vm;
 static struct ku_vcpu *vcpu;
@@ -305,12 +321,12 @@ static void test_interrupt(void)
 	teardown();
 }
 
-static void test_fs_base(void)
+static void test_fs_base(bool iret)
 {
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
-	setup(fs_user, fs_user_end - fs_user, false, 0);
+	setup(fs_user, fs_user_end - fs_user, iret, 0);
 	ku_load_at(vm, ENTRY2, fs_entry, fs_entry_end - fs_entry);
 	ku_set_msr(vcpu, MSR_LSTAR, ENTRY2);
 	sregs = ku_get_sregs(vcpu);
@@ -326,11 +342,46 @@ static void test_fs_base(void)
 	teardown();
 }
 
+static bool is_intel(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(0, a, b, c, d);
+	return b == signature_INTEL_ebx;
+}
+
+static void test_compat(void)
+{
+	uint64_t at = USER + (after - compat_user);
+	struct kvm_regs regs;
+	uint64_t *gdt;
+	uint32_t got;
+
+	setup(compat_user, compat_user_end - compat_user, false, 0);
+	ku_load_at(vm, ENTRY2, compat_entry, compat_entry_end - compat_entry);
+	ku_set_msr(vcpu, MSR_CSTAR, ENTRY2);
+	gdt = ku_ptr(vm, KU_GDT);
+	gdt[COMPAT_CS >> 3] = 0x00cffb000000ffff;
+	got = ku_run_out(vcpu, PORT);
+	regs = ku_get_regs(vcpu);
+	if (is_intel()) {
+		ktap_ok(got == (uint32_t)at, "SYSCALL of 32-bit code is #UD: %#x", got);
+		ktap_skip("the kernel's side", "Intel's processors have none");
+	} else {
+		ktap_ok(got == 0x32 && regs.rcx == at + 2, "SYSCALL of 32-bit code, RCX %#llx",
+			regs.rcx);
+		ktap_ok(regs.r9 == KU_CS64 && regs.r10 == KU_DS && regs.rsp == 0x6e000,
+			"the kernel reads CS %#llx, SS %#llx, RSP %#llx", regs.r9, regs.r10,
+			regs.rsp);
+	}
+	teardown();
+}
+
 int main(void)
 {
 	uint64_t at = USER + (called - user_call);
 
-	ktap_plan(2 * 7 + 2 * 2 + 5 + 2 + 2 + 5 + 4 + 2);
+	ktap_plan(2 * 7 + 2 * 2 + 5 + 2 + 2 + 5 + 4 + 2 * 2 + 2);
 	test_loop(false);
 	test_loop(true);
 	test_flags(false);
@@ -348,6 +399,8 @@ int main(void)
 	test_call(0x58, true, KU_USER_CS & ~7, 20, "user CS is not present any more");
 	test_call(0x59, true, 0, 20, "IRET to no address");
 	test_interrupt();
-	test_fs_base();
+	test_fs_base(false);
+	test_fs_base(true);
+	test_compat();
 	ktap_exit();
 }

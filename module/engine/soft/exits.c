@@ -131,7 +131,15 @@ void umbra_soft_exit_user(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 		exit->reason = UMBRA_EXIT_INSN;
 		break;
 	case X86_TRAP_PF:
-		page_fault(soft, exit, ~0ull);
+		/*
+		 * The processor reads on behalf of CPL 3 nothing but the engine's tables, which
+		 * are there; QEMU's TCG does so for LRET and IRET, and SMAP hits it
+		 * (errata.rst, Test bed).
+		 */
+		if (unlikely(!(frame->error & UMBRA_PF_U)))
+			exit->reason = UMBRA_EXIT_INSN;
+		else
+			page_fault(soft, exit, ~0ull);
 		break;
 	case X86_TRAP_GP:
 	case X86_TRAP_NP:

@@ -465,6 +465,7 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
 	jmp	*FRAME(SF_HOST_RESUME)
 
 /* An exception in the switcher.  Registers are lost; the VM is. */
+SYM_INNER_LABEL(umbra_soft_blob_fatal, SYM_L_LOCAL)
 .Lfatal:
 	mov	(%rsp), %rax
 	mov	%rax, FRAME(SF_FATAL_VECTOR)
@@ -481,6 +482,7 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
  * Vectors with stacks of their own: what the processor pushed moves to where
  * other vectors have it.
  */
+SYM_INNER_LABEL(umbra_soft_blob_ist, SYM_L_LOCAL)
 .List:
 	testb	$3, 24(%rsp)
 	jz	.Lswitcher
@@ -494,6 +496,7 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
 	lea	FRAME(SF_VECTOR), %rsp
 	jmp	.Lsave
 
+SYM_INNER_LABEL(umbra_soft_blob_switcher, SYM_L_LOCAL)
 .Lswitcher:
 	cmpq	$2, (%rsp)
 	je	.Lnmi
@@ -501,6 +504,7 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
 	je	.Lmce
 	cmpq	$1, (%rsp)
 	jne	.Lfatal
+SYM_INNER_LABEL(umbra_soft_blob_db, SYM_L_LOCAL)
 	/*
 	 * #DB: TF or a breakpoint that MOV SS held back until SYSCALL had entered.  One in the
 	 * handler of another has overwritten that one's stack: there is no way back.
@@ -511,11 +515,13 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
 	xor	%rsp, 40(%rsp)
 	lea	16(%rsp), %rsp
 	iretq
+SYM_INNER_LABEL(umbra_soft_blob_nmi, SYM_L_LOCAL)
 .Lnmi:
 	movb	$1, FRAME(SF_NMI)
 	movb	$0, FRAME(SF_FAST)
 	lea	16(%rsp), %rsp
 	iretq
+SYM_INNER_LABEL(umbra_soft_blob_mce, SYM_L_LOCAL)
 .Lmce:
 	movb	$1, FRAME(SF_MCE)
 	movb	$0, FRAME(SF_FAST)
