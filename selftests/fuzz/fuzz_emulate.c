@@ -130,7 +130,7 @@ static int run(const struct input *in, struct umbra_regs *end)
 	unsigned int round = 0;
 	int ret;
 
-	v.e.features = UMBRA_EMUL_F_ALL;
+	v.e.features = env_host_features();
 	memset(v.vec, 0x5a, sizeof(v.vec));
 	memset(v.fx, 0, sizeof(v.fx));
 	v.msr = 0;

@@ -300,6 +300,53 @@ static const struct umbra_emul_ops ops = {
 	.fpu = op_fpu,
 };
 
+/* AVX512F, DQ, BW and VL in CPUID.7.EBX; all of them or none. */
+#define AVX512		(BIT(16) | BIT(17) | BIT(30) | BIT(31))
+
+static void cpuid(u32 leaf, u32 *reg)
+{
+	asm volatile("cpuid" : "=a"(reg[0]), "=b"(reg[1]), "=c"(reg[2]), "=d"(reg[3])
+		     : "a"(leaf), "c"(0));
+}
+
+u64 env_host_features(void)
+{
+	static const struct { u32 leaf; u8 reg, bit; u64 feature; } map[] = {
+		{ 1, 2, 0, UMBRA_EMUL_F_SSE3 }, { 1, 2, 9, UMBRA_EMUL_F_SSSE3 },
+		{ 1, 2, 19, UMBRA_EMUL_F_SSE41 }, { 1, 2, 20, UMBRA_EMUL_F_SSE42 },
+		{ 1, 2, 28, UMBRA_EMUL_F_AVX }, { 7, 1, 5, UMBRA_EMUL_F_AVX2 },
+		{ 1, 2, 12, UMBRA_EMUL_F_FMA }, { 1, 2, 29, UMBRA_EMUL_F_F16C },
+		{ 1, 2, 25, UMBRA_EMUL_F_AES }, { 1, 2, 1, UMBRA_EMUL_F_PCLMUL },
+		{ 0x80000001, 3, 31, UMBRA_EMUL_F_3DNOW },
+		{ 0x80000001, 3, 30, UMBRA_EMUL_F_3DNOWEXT },
+		{ 7, 1, 29, UMBRA_EMUL_F_SHA }, { 7, 2, 8, UMBRA_EMUL_F_GFNI },
+		{ 7, 2, 9, UMBRA_EMUL_F_VAES }, { 7, 2, 10, UMBRA_EMUL_F_VPCLMUL },
+	};
+	static u64 features;
+	u32 reg[4] = { 0 };
+	unsigned int i;
+
+	if (features)
+		return features;
+	features = UMBRA_EMUL_F_ALL;
+	for (i = 0; i < ARRAY_SIZE(map); i++) {
+		cpuid(map[i].leaf & 1u << 31, reg);
+		if (reg[0] < map[i].leaf)
+			memset(reg, 0, sizeof(reg));
+		else
+			cpuid(map[i].leaf, reg);
+		if (!(reg[map[i].reg] >> map[i].bit & 1))
+			features &= ~map[i].feature;
+	}
+	cpuid(0, reg);
+	if (reg[0] < 7)
+		return features &= ~UMBRA_EMUL_F_AVX512;
+	cpuid(7, reg);
+	if ((reg[1] & AVX512) != AVX512)
+		features &= ~UMBRA_EMUL_F_AVX512;
+	return features;
+}
+
 void env_init(struct env *v)
 {
 	unsigned int i;
@@ -310,7 +357,7 @@ void env_init(struct env *v)
 	v->e.ops = &ops;
 	v->e.owner = v;
 	v->e.regs = &v->regs;
-	v->e.features = UMBRA_EMUL_F_ALL;
+	v->e.features = env_host_features();
 	v->regs.rflags = 2;
 	v->regs.avail = UMBRA_REGS_ALL;
 }

@@ -80,6 +80,9 @@ struct env {
 	unsigned int block_writes;
 };
 
+/* UMBRA_EMUL_F_ALL but for what this machine's processor cannot execute for the emulator. */
+u64 env_host_features(void);
+
 void env_init(struct env *v);
 u8 *env_map(struct env *v, u64 base, u64 size);
 u8 *env_at(struct env *v, u64 gva);

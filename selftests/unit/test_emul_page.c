@@ -395,42 +395,15 @@ static bool runs(const u8 *insn, unsigned int len)
  */
 u64 page_features(void)
 {
-	static const struct { u32 leaf; u8 reg, bit; u64 feature; } map[] = {
-		{ 1, 2, 0, UMBRA_EMUL_F_SSE3 }, { 1, 2, 9, UMBRA_EMUL_F_SSSE3 },
-		{ 1, 2, 19, UMBRA_EMUL_F_SSE41 }, { 1, 2, 20, UMBRA_EMUL_F_SSE42 },
-		{ 1, 2, 28, UMBRA_EMUL_F_AVX }, { 7, 1, 5, UMBRA_EMUL_F_AVX2 },
-		{ 1, 2, 12, UMBRA_EMUL_F_FMA }, { 1, 2, 29, UMBRA_EMUL_F_F16C },
-		{ 1, 2, 25, UMBRA_EMUL_F_AES }, { 1, 2, 1, UMBRA_EMUL_F_PCLMUL },
-		{ 0x80000001, 3, 31, UMBRA_EMUL_F_3DNOW },
-		{ 0x80000001, 3, 30, UMBRA_EMUL_F_3DNOWEXT },
-		{ 7, 1, 29, UMBRA_EMUL_F_SHA }, { 7, 2, 8, UMBRA_EMUL_F_GFNI },
-		{ 7, 2, 9, UMBRA_EMUL_F_VAES }, { 7, 2, 10, UMBRA_EMUL_F_VPCLMUL },
-	};
-	u64 features = UMBRA_EMUL_F_ALL;
-	u32 reg[4] = { 0 };
-	unsigned int i;
+	u64 features = env_host_features();
+	u32 a, b = 0, c, d;
 
-	for (i = 0; i < ARRAY_SIZE(map); i++) {
-		memset(reg, 0, sizeof(reg));
-		__get_cpuid_count(map[i].leaf, 0, &reg[0], &reg[1], &reg[2], &reg[3]);
-		if (!(reg[map[i].reg] >> map[i].bit & 1))
-			features &= ~map[i].feature;
-	}
-	__get_cpuid(0, &reg[0], &reg[1], &reg[2], &reg[3]);
-	if (reg[1] != signature_AMD_ebx)
+	__get_cpuid(0, &a, &b, &c, &d);
+	if (b != signature_AMD_ebx)
 		features &= ~UMBRA_EMUL_F_AMD;
 	if (!runs((const u8[]){ 0x66, 0x0f, 0x79, 0xc1 }, 4))
 		features &= ~UMBRA_EMUL_F_SSE4A;
 	return features;
-}
-
-static bool has_avx512(void)
-{
-	const u32 need = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
-	u32 a, b = 0, c, d;
-
-	__get_cpuid_count(7, 0, &a, &b, &c, &d);
-	return (b & need) == need;
 }
 
 static void set_signals(void)
@@ -449,7 +422,7 @@ void page_setup(struct page_test *t, u64 seed)
 	u8 *data;
 
 	rng_state = seed;
-	t->avx512 = has_avx512();
+	t->avx512 = env_host_features() & UMBRA_EMUL_F_AVX512;
 	env_init(&t->v);
 	code_mem = env_map(&t->v, CODE_AT, 4096);
 	data_mem = env_map(&t->v, DATA_AT, PAGE_DATA_SIZE);

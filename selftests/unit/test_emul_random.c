@@ -142,7 +142,7 @@ static void random_state(void)
 	r->lstar = some_value();
 	r->sysenter_cs = below(0x200);
 	r->xcr0 = below(2) ? 7 : 0xe7;
-	v.e.features = below(2) ? ~0ull : rng();
+	v.e.features = (below(2) ? ~0ull : rng()) & env_host_features();
 	v.io_at = below(8) ? 0 : below(MEM_SIZE) & ~0xfffull;
 	v.races = below(16) ? 0 : below(200);
 }

@@ -883,7 +883,7 @@ static void features(void)
 	v.regs.gpr[UMBRA_RCX] = 8;
 	EXPECT(RUN(0xf3, 0x0f, 0xbc, 0xc1) == UMBRA_EMUL_OK);	/* as bsf */
 	EXPECT(v.regs.gpr[UMBRA_RAX] == 3);
-	v.e.features = UMBRA_EMUL_F_ALL;
+	v.e.features = env_host_features();
 	EXPECT(RUN(0x0f, 0x01, 0xcb) == UMBRA_EMUL_OK);
 	EXPECT(v.regs.rflags & X86_EFLAGS_AC);
 	EXPECT(RUN(0x0f, 0x01, 0xca) == UMBRA_EMUL_OK);
@@ -973,7 +973,7 @@ static void direct_stores(void)
 	v.e.features = UMBRA_EMUL_F_LM;
 	EXPECT(faulted(RUN(0x0f, 0xc7, 0xf0), 6, 0));
 	v.vec[1][3] = 9;
-	v.e.features = UMBRA_EMUL_F_ALL;
+	v.e.features = env_host_features();
 	v.regs.gpr[UMBRA_RDI] = DATA;
 	EXPECT(RUN(0xc5, 0xfa, 0x11, 0x0f) == UMBRA_EMUL_OK);	/* vmovss */
 	EXPECT(get(DATA, 8) == 0x09000000);
