@@ -47,8 +47,11 @@ int emul_evex_check(struct umbra_emul *e, const struct emul_insn *in)
 
 	if (ret)
 		return ret;
-	if (!(e->features & UMBRA_EMUL_F_AVX512) || (e->r.xcr0 & XCR0_AVX512) != XCR0_AVX512)
+	if ((e->r.xcr0 & XCR0_AVX512) != XCR0_AVX512)
 		return emul_ud(e);
+	/* XCR0 has its state, so that some of it is offered; which is not known here. */
+	if (!(e->features & UMBRA_EMUL_F_AVX512))
+		return emul_unhandled(e, "AVX-512 without all of F, BW, DQ and VL");
 	return UMBRA_EMUL_OK;
 }
 

@@ -161,6 +161,14 @@ static const char *try(const struct row *row)
 	return ret == UMBRA_EMUL_OK || ret == UMBRA_EMUL_FAULT ? NULL : "an odd end";
 }
 
+/* XCR0 says that the guest has AVX-512, but not which parts: it must not be #UD. */
+static bool stops_without(u64 part)
+{
+	prepare(find("AVX512F", 7));
+	t.v.e.features = features & ~part;
+	return umbra_emulate(&t.v.e) == UMBRA_EMUL_UNHANDLED;
+}
+
 /* Every F(NAME) of the text has a row, and that is right. */
 static void check(char *text)
 {
@@ -206,11 +214,12 @@ int main(void)
 	features = page_features() | UMBRA_EMUL_F_SSE4A;
 	code = env_map(&t.v, 0xf000, 4096);
 	env_map(&t.v, 0x10000, 4096);
-	ktap_plan(2);
+	ktap_plan(3);
 	check(text);
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		idle += !seen[i];
 	ktap_ok(!idle, "%u rows without a bit", idle);
+	ktap_ok(stops_without(UMBRA_EMUL_F_AVX512), "AVX-512 with a part missing stops");
 	page_cleanup(&t);
 	ktap_exit();
 }
