@@ -8,10 +8,10 @@
  * Translated code leaves the cache often for a reason that needs no exit to
  * core (a branch that is not chained yet): then the next entry follows at once.
  *
- * What the real RFLAGS have while guest code runs: IF set, so that the host
- * keeps its interrupts; IOPL 0, so that CLI, STI, POPF, IN and OUT are not the
- * guest's (user code for which PUSHF would tell is emulated: code.c); the arithmetic flags, DF, and in user mode TF, AC, NT and ID are the
- * guest's own.
+ * What the real RFLAGS have while guest code runs: IF set, so that the host keeps its
+ * interrupts; IOPL 0, so that CLI, STI, POPF, IN and OUT are not the guest's (user code
+ * for which PUSHF would tell is emulated: code.c); the arithmetic flags, DF, and in user
+ * mode TF, AC, NT and ID are the guest's own.
  */
 #include "soft_internal.h"
 
