@@ -24,6 +24,7 @@
 
 #include <linux/gfp.h>
 #include <linux/hash.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include <asm/msr-index.h>
@@ -334,6 +335,31 @@ static void check_space(struct umbra_vcpu *vcpu)
 	if (!umbra_mmu_top_entry(vcpu->mmu, SOFT_HOLE_INDEX, &entry))
 		entry = 0;
 	soft->hole_taken = entry;
+}
+
+/**
+ * umbra_soft_same_space() - check_space() as far as can be seen without sleeping
+ * @vcpu: the vCPU; its address space is another one, in step, the kernel view's root loaded
+ *
+ * Context: the vCPU's thread; interrupts may be off.
+ * Return: what is above the translations is the same, and the hole is not taken.
+ */
+bool umbra_soft_same_space(struct umbra_vcpu *vcpu)
+{
+	const struct soft_vcpu *soft = to_soft(vcpu);
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+	unsigned int i;
+	bool same;
+	u64 entry;
+
+	pagefault_disable();
+	same = umbra_mmu_top_entry(vcpu->mmu, SOFT_HOLE_INDEX, &entry) && !entry;
+	for (i = 0; same && i < soft->nr_tops; i++)
+		same = umbra_mmu_top_entry(vcpu->mmu, soft->tops[i].index, &entry) &&
+		       entry == soft->tops[i].entry;
+	pagefault_enable();
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return same;
 }
 
 static u32 hash_frame(struct umbra_vcpu *vcpu, gfn_t gfn)

@@ -15,8 +15,6 @@
  */
 #include "soft_internal.h"
 
-#include <linux/uaccess.h>
-
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 #include <asm/special_insns.h>
@@ -338,32 +336,11 @@ static void registers_back(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	umbra_soft_segs_back(soft, regs);
 }
 
-/*
- * The address space is another one.  Return: what is above the translations is the same in it
- * (check_space() of code.c), as far as can be seen without sleeping.
- */
-static bool same_code(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
-{
-	int idx = srcu_read_lock(&vcpu->vm->srcu);
-	unsigned int i;
-	bool same;
-	u64 entry;
-
-	pagefault_disable();
-	same = umbra_mmu_top_entry(vcpu->mmu, SOFT_HOLE_INDEX, &entry) && !entry;
-	for (i = 0; same && i < soft->nr_tops; i++)
-		same = umbra_mmu_top_entry(vcpu->mmu, soft->tops[i].index, &entry) &&
-		       entry == soft->tops[i].entry;
-	pagefault_enable();
-	srcu_read_unlock(&vcpu->vm->srcu, idx);
-	return same;
-}
-
 static bool follow_cr3(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 {
 	struct soft_frame *frame = soft->area.frame;
 
-	if (!same_code(vcpu, soft))
+	if (!umbra_soft_same_space(vcpu))
 		return false;
 	soft->cr3 = vcpu->regs.cr3;
 	soft->area.vdata->cr[3] = vcpu->regs.cr3;

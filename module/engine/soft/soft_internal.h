@@ -291,6 +291,7 @@ void umbra_soft_exit_user(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
 bool umbra_soft_exit_kernel(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
 
 /* code.c */
+bool umbra_soft_same_space(struct umbra_vcpu *vcpu);
 bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu);
 int umbra_soft_prepare(struct umbra_vcpu *vcpu);
 void umbra_soft_code_destroy(struct umbra_vcpu *vcpu);
