@@ -220,7 +220,6 @@ struct evex {
 	const struct evex_row *row;
 	unsigned int n;		/* elements */
 	unsigned int size, from, to;
-	unsigned int vvvv;
 	u64 mask;		/* of elements that count */
 };
 
@@ -239,11 +238,6 @@ static const struct evex_row *find_row(const struct emul_insn *in)
 		    row->pp >> in->pp & 1 && row->w >> in->vec_w & 1)
 			return row;
 	return NULL;
-}
-
-static u64 ones(unsigned int n)
-{
-	return n < 64 ? (1ull << n) - 1 : ~0ull;
 }
 
 /* Rounding or suppression of exceptions in place of a length: scalars or 512 bits then. */
@@ -270,11 +264,10 @@ static int settle(struct umbra_emul *e, const struct emul_insn *in, struct evex 
 	v->from = row->from ? row->from : v->size;
 	v->to = row->to ? row->to : v->size;
 	v->n = row->form & SCALAR ? 1 : len / max(v->size, max(v->from, v->to));
-	v->vvvv = in->mode == 64 ? in->vvvv : in->vvvv & 7;
-	v->mask = ones(v->n);
+	v->mask = emul_evex_ones(v->n);
 	if (in->aaa)
 		ret = emul_mask_get(e, in->aaa, &v->mask);
-	v->mask &= ones(v->n);
+	v->mask &= emul_evex_ones(v->n);
 	return ret;
 }
 
@@ -283,7 +276,6 @@ static int load_memory(struct umbra_emul *e, struct emul_insn *in, const struct 
 {
 	bool pack = v->row->size == 2 && (v->row->first == 0x6b || v->row->first == 0x2b);
 	unsigned int size = pack ? 4 : v->from, len = v->n * v->from, i;
-	u64 ea;
 	int ret = UMBRA_EMUL_OK;
 
 	if (v->row->form & COUNT)
@@ -293,21 +285,16 @@ static int load_memory(struct umbra_emul *e, struct emul_insn *in, const struct 
 		len = 8;
 	if (in->disp_len == 1)
 		emul_evex_scale(in, in->evex_b ? size : len);
-	ea = in->mem.ea;
 	if (in->evex_b) {
 		if (v->mask || v->row->form & WHOLE)
-			ret = emul_read(e, in->mem.seg, ea, to, size, 0);
+			ret = emul_read(e, in->mem.seg, in->mem.ea, to, size, 0);
 		for (i = 1; i < len / size && !ret; i++)
 			memcpy(to + i * size, to, size);
 		return ret;
 	}
-	if (v->row->form & (WHOLE | COUNT) || v->mask == ones(v->n))
-		return emul_read(e, in->mem.seg, ea, to, len, 0);
-	for (i = 0; i < v->n && !ret; i++)
-		if (v->mask >> i & 1)
-			ret = emul_read(e, in->mem.seg, (ea + i * size) & emul_mask(in->adsize),
-					to + i * size, size, 0);
-	return ret;
+	if (v->row->form & (WHOLE | COUNT))
+		return emul_read(e, in->mem.seg, in->mem.ea, to, len, 0);
+	return emul_evex_load(e, in, to, v->mask, v->n, size);
 }
 
 /* The stub knows 512 bits: an index of a shorter vector must stay within it. */
@@ -341,20 +328,13 @@ static const u8 *stub_of(const struct emul_insn *in, const struct evex *v)
 static int finish(struct umbra_emul *e, struct emul_insn *in, const struct evex *v,
 		  const struct emul_simd *s, const u8 *old)
 {
-	unsigned int i, len = v->n * v->to;
 	u8 result[64] = { 0 };
 
 	if (v->row->form & TO_MASK)
 		return emul_mask_put(e, in->reg & 7, s->result & v->mask);
-	memcpy(result, s->a, v->row->form & SCALAR ? 16 : len);
-	for (i = 0; i < v->n; i++) {
-		if (v->mask >> i & 1)
-			continue;
-		if (in->evex_z)
-			memset(result + i * v->to, 0, v->to);
-		else if (!(v->row->form & BLEND))
-			memcpy(result + i * v->to, old + i * v->to, v->to);
-	}
+	memcpy(result, s->a, v->row->form & SCALAR ? 16 : v->n * v->to);
+	if (in->evex_z || !(v->row->form & BLEND))
+		emul_evex_merge(in, result, old, v->mask, v->n, v->to);
 	return e->ops->xmm(e, in->dst.reg, result, 64, true);
 }
 
@@ -421,7 +401,7 @@ static int run_row(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret)
 		ret = e->ops->xmm(e, in->dst.reg, s.a, 64, false);
 	if (!ret && !(v.row->form & TWO))
-		ret = e->ops->xmm(e, v.vvvv, s.b, 64, false);
+		ret = e->ops->xmm(e, emul_vvvv(in), s.b, 64, false);
 	if (!ret && in->mod == 3)
 		ret = e->ops->xmm(e, in->src.reg, s.c, 64, false);
 	else if (!ret)

@@ -57,14 +57,35 @@ static int check(struct umbra_emul *e, const struct emul_insn *in)
 	return UMBRA_EMUL_OK;
 }
 
-/* Under @mask, a bit an element */
-static int load(struct umbra_emul *e, struct emul_insn *in, u8 *to, u64 mask, unsigned int n,
-		unsigned int size)
+/**
+ * emul_evex_ones() - a mask that takes all
+ * @n: elements, 64 at most
+ *
+ * Return: a bit each.
+ */
+u64 emul_evex_ones(unsigned int n)
+{
+	return n < 64 ? (1ull << n) - 1 : ~0ull;
+}
+
+/**
+ * emul_evex_load() - read the elements that a mask takes; the rest cannot fault
+ * @e: the emulation
+ * @in: the instruction; where its effective address says
+ * @to: elements
+ * @mask: a bit an element
+ * @n: elements
+ * @size: of an element
+ *
+ * Return: OK or what an access returned.
+ */
+int emul_evex_load(struct umbra_emul *e, struct emul_insn *in, u8 *to, u64 mask, unsigned int n,
+		   unsigned int size)
 {
 	unsigned int i;
 	int ret = UMBRA_EMUL_OK;
 
-	if (mask == (n < 64 ? (1ull << n) - 1 : ~0ull))
+	if (mask == emul_evex_ones(n))
 		return emul_read(e, in->mem.seg, in->mem.ea, to, n * size, 0);
 	for (i = 0; i < n && !ret; i++)
 		if (mask >> i & 1)
@@ -74,13 +95,37 @@ static int load(struct umbra_emul *e, struct emul_insn *in, u8 *to, u64 mask, un
 	return ret;
 }
 
+/**
+ * emul_evex_merge() - what a mask leaves out is as before, or 0
+ * @in: the instruction
+ * @result: elements
+ * @old: what they were
+ * @mask: a bit an element
+ * @n: elements
+ * @size: of an element
+ */
+void emul_evex_merge(const struct emul_insn *in, u8 *result, const u8 *old, u64 mask,
+		     unsigned int n, unsigned int size)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (mask >> i & 1)
+			continue;
+		if (in->evex_z)
+			memset(result + i * size, 0, size);
+		else
+			memcpy(result + i * size, old + i * size, size);
+	}
+}
+
 static int store(struct umbra_emul *e, struct emul_insn *in, const u8 *from, u64 mask,
 		 unsigned int n, unsigned int size)
 {
 	u8 taken[64];
 	unsigned int i;
 
-	if (mask == (n < 64 ? (1ull << n) - 1 : ~0ull))
+	if (mask == emul_evex_ones(n))
 		return emul_write(e, in->mem.seg, in->mem.ea, from, n * size);
 	for (i = 0; i < n; i++)
 		memset(taken + i * size, mask >> i & 1 ? 0xff : 0, size);
@@ -89,8 +134,7 @@ static int store(struct umbra_emul *e, struct emul_insn *in, const u8 *from, u64
 
 static int move(struct umbra_emul *e, struct emul_insn *in)
 {
-	unsigned int size = size_of(in), n = is_scalar(in) ? 1 : (16 << in->vl) / size, i;
-	unsigned int vvvv = in->mode == 64 ? in->vvvv : in->vvvv & 7;
+	unsigned int size = size_of(in), n = is_scalar(in) ? 1 : (16 << in->vl) / size;
 	bool swap = is_store(in) && in->mod == 3;
 	u8 from[64], to[64], result[64] = { 0 };
 	u64 mask = ~0ull;
@@ -101,8 +145,7 @@ static int move(struct umbra_emul *e, struct emul_insn *in)
 		ret = emul_mask_get(e, in->aaa, &mask);
 	if (ret)
 		return ret;
-	if (n < 64)
-		mask &= (1ull << n) - 1;
+	mask &= emul_evex_ones(n);
 	if (in->mod != 3 && in->disp_len == 1)
 		emul_evex_scale(in, n * size);
 	/* Of nothing the alignment does not count. */
@@ -112,20 +155,16 @@ static int move(struct umbra_emul *e, struct emul_insn *in)
 	if (!ret && is_store(in) && in->mod != 3)
 		return store(e, in, to, mask, n, size);
 	if (!ret && in->mod != 3)
-		ret = load(e, in, from, mask, n, size);
+		ret = emul_evex_load(e, in, from, mask, n, size);
 	else if (!ret)
 		ret = e->ops->xmm(e, in->src.reg, from, 64, false);
 	if (!ret && is_scalar(in) && in->mod == 3)
-		ret = e->ops->xmm(e, vvvv, result, 16, false);
-	for (i = 0; i < n; i++) {
-		if (mask >> i & 1)
-			memcpy(result + i * size, (swap ? to : from) + i * size, size);
-		else if (in->evex_z)
-			memset(result + i * size, 0, size);
-		else
-			memcpy(result + i * size, (swap ? from : to) + i * size, size);
-	}
-	return ret ? ret : e->ops->xmm(e, swap ? in->src.reg : in->dst.reg, result, 64, true);
+		ret = e->ops->xmm(e, emul_vvvv(in), result, 16, false);
+	if (ret)
+		return ret;
+	memcpy(result, swap ? to : from, n * size);
+	emul_evex_merge(in, result, swap ? from : to, mask, n, size);
+	return e->ops->xmm(e, swap ? in->src.reg : in->dst.reg, result, 64, true);
 }
 
 /**

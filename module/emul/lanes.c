@@ -8,18 +8,19 @@
  */
 #include "simd_internal.h"
 
-/* Operands and result; @len is the vector length in bytes. */
-struct lanes {
-	bool vex;
-	unsigned int len;
-	u8 imm;
-	u8 a[32];
-	u8 b[32];
-};
-
-/* Is it there?  @wide: the features with 256 bits; @sse: without VEX. */
-static int begin(struct umbra_emul *e, const struct emul_insn *in, struct lanes *l, u64 sse,
-		 u64 wide)
+/**
+ * emul_lanes_begin() - is the instruction there, and how long are its operands?
+ * @e: the emulation
+ * @in: the instruction, legacy or VEX
+ * @l: filled, operands with zeros
+ * @sse: features that it needs without VEX
+ * @narrow: with VEX and 128 bits
+ * @wide: with 256 bits
+ *
+ * Return: OK, FAULT or UNHANDLED.
+ */
+int emul_lanes_begin(struct umbra_emul *e, const struct emul_insn *in, struct emul_lanes *l,
+		     u64 sse, u64 narrow, u64 wide)
 {
 	u64 need;
 
@@ -29,13 +30,19 @@ static int begin(struct umbra_emul *e, const struct emul_insn *in, struct lanes 
 	l->imm = in->src2.val;
 	if (!e->ops->fpu || !e->ops->xmm || !e->ops->fx || in->vl > 1)
 		return emul_unhandled(e, "vector arithmetic");
-	need = !l->vex ? sse : in->vl ? wide : UMBRA_EMUL_F_AVX;
+	need = !l->vex ? sse : in->vl ? wide : narrow;
 	if ((e->features & need) != need)
 		return emul_ud(e);
 	return emul_vec_check(e, in);
 }
 
-static int load(struct umbra_emul *e, struct emul_insn *in, struct lanes *l)
+static int begin(struct umbra_emul *e, const struct emul_insn *in, struct emul_lanes *l, u64 sse,
+		 u64 wide)
+{
+	return emul_lanes_begin(e, in, l, sse, UMBRA_EMUL_F_AVX, wide);
+}
+
+static int load(struct umbra_emul *e, struct emul_insn *in, struct emul_lanes *l)
 {
 	int ret = e->ops->xmm(e, l->vex ? emul_vvvv(in) : in->reg, l->a, l->len, false);
 
@@ -69,7 +76,7 @@ static void shuffle(const struct emul_insn *in, unsigned int imm, u8 *a, const u
 /* PSHUFD, PSHUFLW, PSHUFHW */
 static int shuffle_one(struct umbra_emul *e, struct emul_insn *in)
 {
-	struct lanes l;
+	struct emul_lanes l;
 	unsigned int at;
 	int ret;
 
@@ -88,7 +95,7 @@ static int shuffle_one(struct umbra_emul *e, struct emul_insn *in)
 /* SHUFPS, SHUFPD: the latter has bits of its own for the upper lane. */
 static int shuffle_two(struct umbra_emul *e, struct emul_insn *in)
 {
-	struct lanes l;
+	struct emul_lanes l;
 	unsigned int at;
 	int ret;
 
@@ -105,7 +112,7 @@ static int shuffle_two(struct umbra_emul *e, struct emul_insn *in)
 /* PALIGNR: bytes of a:b from the immediate on */
 static int align_right(struct umbra_emul *e, struct emul_insn *in)
 {
-	struct lanes l;
+	struct emul_lanes l;
 	unsigned int at;
 	u8 both[48];
 	int ret;
@@ -129,7 +136,7 @@ static int blend(struct umbra_emul *e, struct emul_insn *in)
 {
 	unsigned int size = in->opcode == 0x0d ? 8 : in->opcode == 0x0e ? 2 : 4, i;
 	bool integer = in->opcode == 0x0e || in->opcode == 0x02;
-	struct lanes l;
+	struct emul_lanes l;
 	int ret;
 
 	ret = begin(e, in, &l, UMBRA_EMUL_F_SSE41, integer ? UMBRA_EMUL_F_AVX2 : UMBRA_EMUL_F_AVX);
@@ -153,7 +160,7 @@ static int blend_by_sign(struct umbra_emul *e, struct emul_insn *in)
 	unsigned int size = in->enc == EMUL_ENC_VEX ? vex_sizes[in->opcode - 0x4a] :
 			    sizes[in->opcode - 0x10];
 	unsigned int mask = 0, i;
-	struct lanes l;
+	struct emul_lanes l;
 	u8 sign[32];
 	int ret;
 
@@ -179,7 +186,7 @@ static int permute(struct umbra_emul *e, struct emul_insn *in)
 {
 	bool across = in->opcode < 4;
 	unsigned int size = in->opcode == 4 ? 4 : 8, i, from;
-	struct lanes l;
+	struct emul_lanes l;
 	int ret;
 
 	ret = begin(e, in, &l, 0, across ? UMBRA_EMUL_F_AVX2 : UMBRA_EMUL_F_AVX);
@@ -208,7 +215,7 @@ static int halves(struct umbra_emul *e, struct emul_insn *in)
 {
 	bool insert = in->opcode == 0x18 || in->opcode == 0x38;
 	u8 old[64], control;
-	struct lanes l;
+	struct emul_lanes l;
 	unsigned int n;
 	int ret;
 
@@ -238,7 +245,7 @@ static int halves(struct umbra_emul *e, struct emul_insn *in)
 /* VEXTRACTF128, VEXTRACTI128 */
 static int extract_half(struct umbra_emul *e, struct emul_insn *in)
 {
-	struct lanes l;
+	struct emul_lanes l;
 	int ret;
 
 	ret = begin(e, in, &l, 0, in->opcode == 0x39 ? UMBRA_EMUL_F_AVX2 : UMBRA_EMUL_F_AVX);
@@ -274,7 +281,7 @@ static int shift(struct umbra_emul *e, struct emul_insn *in)
 	static const u8 kinds[] = { 0x54, 0x54, 0xcc };
 	unsigned int kind = (in->modrm >> 3) & 7, at, op;
 	struct emul_simd s = { .gpr = 0 };
-	struct lanes l;
+	struct emul_lanes l;
 	int ret;
 
 	ret = begin(e, in, &l, 0, UMBRA_EMUL_F_AVX2);
@@ -305,7 +312,7 @@ static int shift(struct umbra_emul *e, struct emul_insn *in)
 static int sign_mask(struct umbra_emul *e, struct emul_insn *in)
 {
 	unsigned int size = in->opcode == 0xd7 ? 1 : in->pp == EMUL_PP_66 ? 8 : 4, i;
-	struct lanes l;
+	struct emul_lanes l;
 	u32 mask = 0;
 	int ret;
 
@@ -325,7 +332,7 @@ static int sign_mask(struct umbra_emul *e, struct emul_insn *in)
 /* PEXTRW, to a general register */
 static int extract_word(struct umbra_emul *e, struct emul_insn *in)
 {
-	struct lanes l;
+	struct emul_lanes l;
 	u16 val;
 	int ret;
 
@@ -345,7 +352,7 @@ static int extract_word(struct umbra_emul *e, struct emul_insn *in)
 static int insert_word(struct umbra_emul *e, struct emul_insn *in)
 {
 	u16 val = e->r.gpr[in->rm];
-	struct lanes l;
+	struct emul_lanes l;
 	int ret;
 
 	ret = begin(e, in, &l, 0, 0);

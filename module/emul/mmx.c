@@ -19,6 +19,14 @@ static int begin(struct umbra_emul *e, u64 feature)
 	return emul_fpu_check(e, false);
 }
 
+/* For instructions with a vector as well */
+static int begin_both(struct umbra_emul *e)
+{
+	int ret = begin(e, 0);
+
+	return ret ? ret : emul_fpu_check(e, true);
+}
+
 /* The operand in ModRM.rm */
 static int source(struct umbra_emul *e, struct emul_insn *in, u64 *val)
 {
@@ -44,28 +52,33 @@ static int shuffle(struct umbra_emul *e, struct emul_insn *in)
 	return emul_mmx_put(e, in->reg & 7, to);
 }
 
+/* A stub on a register and @b. */
+static int binary(struct umbra_emul *e, unsigned int reg, const u8 *stub, u64 b)
+{
+	struct emul_simd s = { .gpr = 0 };
+	u64 val;
+	int ret = emul_mmx_get(e, reg, &val);
+
+	if (ret)
+		return ret;
+	memcpy(s.a, &val, 8);
+	memcpy(s.b, &b, 8);
+	ret = emul_simd_execute(e, EMUL_RUN_MMX, stub, &s, false);
+	if (ret)
+		return ret;
+	memcpy(&val, s.a, 8);
+	return emul_mmx_put(e, reg, val);
+}
+
 /* 71, 72, 73: as in lanes.c, by the stub of the shift by a register */
 static int shift(struct umbra_emul *e, struct emul_insn *in)
 {
 	unsigned int kind = in->modrm >> 3 & 7;
 	unsigned int op = (kind == 2 ? 0xd0 : kind == 4 ? 0xe0 : 0xf0) + in->opcode - 0x70;
-	struct emul_simd s = { .gpr = 0 };
-	u64 val;
-	int ret;
+	int ret = begin(e, 0);
 
-	ret = begin(e, 0);
-	if (!ret)
-		ret = emul_mmx_get(e, in->rm & 7, &val);
-	if (ret)
-		return ret;
-	memcpy(s.a, &val, 8);
-	s.b[0] = in->src.val;
-	ret = emul_simd_execute(e, EMUL_RUN_MMX, emul_stubs_0f + (op - 0x10) * EMUL_STUB_SIZE, &s,
-				false);
-	if (ret)
-		return ret;
-	memcpy(&val, s.a, 8);
-	return emul_mmx_put(e, in->rm & 7, val);
+	return ret ? ret : binary(e, in->rm & 7, emul_stubs_0f + (op - 0x10) * EMUL_STUB_SIZE,
+				  in->src.val & 0xff);
 }
 
 /* PINSRW */
@@ -135,9 +148,7 @@ static int to_floats(struct umbra_emul *e, struct emul_insn *in)
 	u64 val;
 	int ret;
 
-	ret = begin(e, 0);
-	if (!ret)
-		ret = emul_fpu_check(e, true);
+	ret = begin_both(e);
 	if (!ret)
 		ret = source(e, in, &val);
 	if (!ret)
@@ -158,9 +169,7 @@ static int from_floats(struct umbra_emul *e, struct emul_insn *in)
 	u64 val;
 	int ret;
 
-	ret = begin(e, 0);
-	if (!ret)
-		ret = emul_fpu_check(e, true);
+	ret = begin_both(e);
 	if (!ret)
 		ret = emul_vec_source(e, in, s.b, in->pp == EMUL_PP_66 ? 16 : 8);
 	/* #MF comes before what the conversion raises; x87 registers are MMX's even then. */
@@ -182,9 +191,7 @@ static int to_vector(struct umbra_emul *e, struct emul_insn *in)
 	u64 val;
 	int ret;
 
-	ret = begin(e, 0);
-	if (!ret)
-		ret = emul_fpu_check(e, true);
+	ret = begin_both(e);
 	if (!ret)
 		ret = emul_mmx_get(e, in->rm & 7, &val);
 	if (ret)
@@ -200,9 +207,7 @@ static int from_vector(struct umbra_emul *e, struct emul_insn *in)
 	u64 val;
 	int ret;
 
-	ret = begin(e, 0);
-	if (!ret)
-		ret = emul_fpu_check(e, true);
+	ret = begin_both(e);
 	if (!ret)
 		ret = e->ops->xmm(e, in->rm, vec, 16, false);
 	if (ret)
@@ -220,7 +225,6 @@ static int three_d(struct umbra_emul *e, struct emul_insn *in)
 	};
 	u8 op = in->src2.val;
 	bool later = op == 0x0c || op == 0x1c || op == 0x8a || op == 0x8e || op == 0xbb;
-	struct emul_simd s = { .gpr = 0 };
 	unsigned int i = 0;
 	u64 val;
 	int ret;
@@ -230,18 +234,7 @@ static int three_d(struct umbra_emul *e, struct emul_insn *in)
 	ret = begin(e, later ? UMBRA_EMUL_F_3DNOWEXT : UMBRA_EMUL_F_3DNOW);
 	if (!ret)
 		ret = source(e, in, &val);
-	if (ret)
-		return ret;
-	memcpy(s.b, &val, 8);
-	ret = emul_mmx_get(e, in->reg & 7, &val);
-	if (ret)
-		return ret;
-	memcpy(s.a, &val, 8);
-	ret = emul_simd_execute(e, EMUL_RUN_MMX, emul_stubs_3dnow + i * EMUL_STUB_SIZE, &s, false);
-	if (ret)
-		return ret;
-	memcpy(&val, s.a, 8);
-	return emul_mmx_put(e, in->reg & 7, val);
+	return ret ? ret : binary(e, in->reg & 7, emul_stubs_3dnow + i * EMUL_STUB_SIZE, val);
 }
 
 /* MASKMOVQ, MASKMOVDQU: bytes to DS:rDI, or another segment */

@@ -9,17 +9,8 @@
  */
 #include "simd_internal.h"
 
-/* Operands; @len is the vector length in bytes. */
-struct operands {
-	bool vex;
-	unsigned int len;
-	u8 imm;
-	u8 a[32];
-	u8 b[32];
-};
-
 /* AMD's processors take an operand of SHA at any address. */
-static int load_second(struct umbra_emul *e, struct emul_insn *in, struct operands *o, u64 feature)
+static int load_second(struct umbra_emul *e, struct emul_insn *in, struct emul_lanes *o, u64 feature)
 {
 	if (in->mod != 3 && feature == UMBRA_EMUL_F_SHA && (e->features & UMBRA_EMUL_F_AMD))
 		return emul_read(e, in->mem.seg, in->mem.ea, o->b, 16, 0);
@@ -27,32 +18,19 @@ static int load_second(struct umbra_emul *e, struct emul_insn *in, struct operan
 }
 
 /* Is it there?  Then the operands, that in VEX.vvvv or ModRM.reg first. */
-static int begin(struct umbra_emul *e, struct emul_insn *in, struct operands *o, u64 feature,
+static int begin(struct umbra_emul *e, struct emul_insn *in, struct emul_lanes *o, u64 feature,
 		 u64 wide)
 {
-	u64 need = feature;
-	int ret;
+	const u64 vex = feature | UMBRA_EMUL_F_AVX;
+	int ret = emul_lanes_begin(e, in, o, feature, vex, vex | wide);
 
-	memset(o, 0, sizeof(*o));
-	o->vex = in->enc == EMUL_ENC_VEX;
-	o->len = o->vex ? 16 << in->vl : 16;
-	o->imm = in->src2.val;
-	if (!e->ops->fpu || !e->ops->xmm || !e->ops->fx || in->vl > 1)
-		return emul_unhandled(e, "vector arithmetic");
-	if (o->vex)
-		need |= UMBRA_EMUL_F_AVX;
-	if (in->vl)
-		need |= wide;
-	if ((e->features & need) != need)
-		return emul_ud(e);
-	ret = emul_vec_check(e, in);
 	if (!ret)
 		ret = e->ops->xmm(e, o->vex ? emul_vvvv(in) : in->reg, o->a, o->len, false);
 	return ret ? ret : load_second(e, in, o, feature);
 }
 
 /* A legacy stub on each lane. */
-static int each_lane(struct umbra_emul *e, struct operands *o, const u8 *stub)
+static int each_lane(struct umbra_emul *e, struct emul_lanes *o, const u8 *stub)
 {
 	struct emul_simd s = { .gpr = 0 };
 	unsigned int at;
@@ -86,7 +64,7 @@ static int dot(struct umbra_emul *e, struct emul_insn *in)
 {
 	unsigned int size = in->opcode & 1 ? 8 : 4, which, i;
 	struct emul_simd s = { .gpr = 0 };
-	struct operands o;
+	struct emul_lanes o;
 	int ret;
 
 	if (in->vl && size == 8)
@@ -142,7 +120,7 @@ static void sum_differences(u8 *to, const u8 *a, const u8 *b, u8 imm)
 /* MPSADBW */
 static int differences(struct umbra_emul *e, struct emul_insn *in)
 {
-	struct operands o;
+	struct emul_lanes o;
 	unsigned int at;
 	int ret;
 
@@ -191,7 +169,7 @@ static int hash(struct umbra_emul *e, struct emul_insn *in)
 {
 	struct emul_simd s = { .gpr = 0 };
 	bool rounds = in->map == 3 && in->opcode == 0xcb;
-	struct operands o;
+	struct emul_lanes o;
 	const u8 *stub;
 	int ret;
 
@@ -219,7 +197,7 @@ static int hash(struct umbra_emul *e, struct emul_insn *in)
 static int galois(struct umbra_emul *e, struct emul_insn *in)
 {
 	bool affine = emul_vec_map(in) == 4;
-	struct operands o;
+	struct emul_lanes o;
 	unsigned int i;
 	int ret;
 

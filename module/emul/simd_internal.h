@@ -82,8 +82,15 @@ void emul_evex_run(const void *stub, struct emul_simd *s);
 
 /* evex.c */
 emul_handler *emul_evex_handler(const struct emul_insn *in);
-emul_handler *emul_evex_move_handler(const struct emul_insn *in);
 void emul_evex_scale(struct emul_insn *in, unsigned int unit);
+
+/* evex_move.c */
+emul_handler *emul_evex_move_handler(const struct emul_insn *in);
+u64 emul_evex_ones(unsigned int n);
+int emul_evex_load(struct umbra_emul *e, struct emul_insn *in, u8 *to, u64 mask, unsigned int n,
+		   unsigned int size);
+void emul_evex_merge(const struct emul_insn *in, u8 *result, const u8 *old, u64 mask,
+		     unsigned int n, unsigned int size);
 
 /* simd.c */
 /* With which registers: emul_simd_run() and its relatives.  Direct calls: no ENDBR there. */
@@ -93,7 +100,25 @@ int emul_simd_execute(struct umbra_emul *e, enum emul_simd_runner runner, const 
 		      struct emul_simd *s, bool fp);
 void emul_simd_flags(struct umbra_emul *e, const struct emul_simd *s);
 
+/**
+ * struct emul_lanes - operands that are worked on by lanes of 128 bits
+ * @vex: VEX, not legacy
+ * @len: bytes of a vector
+ * @imm: the immediate
+ * @a: first operand and result
+ * @b: second operand
+ */
+struct emul_lanes {
+	bool vex;
+	unsigned int len;
+	u8 imm;
+	u8 a[32];
+	u8 b[32];
+};
+
 /* lanes.c */
+int emul_lanes_begin(struct umbra_emul *e, const struct emul_insn *in, struct emul_lanes *l,
+		     u64 sse, u64 narrow, u64 wide);
 emul_handler *emul_lanes_handler(const struct emul_insn *in);
 
 /* opmask.c */
