@@ -21,12 +21,6 @@ static void prepare(struct page_test *test)
 		test->operand += 64;
 }
 
-static bool has_imm(unsigned int map, u8 op)
-{
-	return map == 3 || (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0xc2 ||
-					 (op >= 0xc4 && op <= 0xc6)));
-}
-
 /* A source or destination in a general register: not tried here. */
 static bool has_gpr(unsigned int map, u8 op)
 {
@@ -39,6 +33,11 @@ static bool has_gpr(unsigned int map, u8 op)
 		       (op >= 0xa0 && op <= 0xa3) || op == 0xc6 || op == 0xc7;
 	}
 	return (op >= 0x14 && op <= 0x17) || (op >= 0x20 && op <= 0x22);
+}
+
+static bool is_wanted(unsigned int map, u8 op)
+{
+	return !has_gpr(map, op);
 }
 
 static void opcode(unsigned int map, u8 op, struct page_count *c)
@@ -61,7 +60,7 @@ static void opcode(unsigned int map, u8 op, struct page_count *c)
 		n = 6;
 		if (memory)
 			insn[n++] = page_below(3) - 1;
-		if (has_imm(map, op))
+		if (page_has_imm(map, op))
 			insn[n++] = page_rng();
 		page_one(&t, insn, n, c);
 	}
@@ -69,8 +68,8 @@ static void opcode(unsigned int map, u8 op, struct page_count *c)
 
 int main(int argc, char **argv)
 {
-	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 5, n;
-	unsigned int map, op;
+	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 5;
+	unsigned int map;
 
 	t.unmask = true;
 	t.prepare = prepare;
@@ -79,13 +78,10 @@ int main(int argc, char **argv)
 		ktap_skip_all("this processor has no AVX-512");
 	ktap_plan(3);
 	for (map = 1; map <= 3; map++) {
-		struct page_count sum = { 0 };
+		struct page_count sum = page_map(map, rounds, is_wanted, opcode);
 
-		for (n = 0; n < rounds; n++)
-			for (op = 0; op < 256; op++)
-				if (!has_gpr(map, op))
-					opcode(map, op, &sum);
-		ktap_ok(!sum.wrong, "map %u: %lu run, %lu fault, %lu wrong, %lu not emulated", map,
+		ktap_ok(!sum.wrong,
+			"map %u: %lu run, %lu fault, %lu wrong, %lu not emulated", map,
 			sum.run, sum.absent, sum.wrong, sum.missing);
 	}
 	page_cleanup(&t);

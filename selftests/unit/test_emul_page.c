@@ -447,3 +447,24 @@ void page_cleanup(struct page_test *t)
 	munmap(page, 4096);
 	env_init(&t->v);
 }
+
+bool page_has_imm(unsigned int map, u8 op)
+{
+	return map == 3 || (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0xc2 ||
+					 (op >= 0xc4 && op <= 0xc6)));
+}
+
+struct page_count page_map(unsigned int map, unsigned long rounds,
+			   bool (*wanted)(unsigned int map, u8 op),
+			   void (*opcode)(unsigned int map, u8 op, struct page_count *c))
+{
+	struct page_count sum = { 0 };
+	unsigned long n;
+	unsigned int op;
+
+	for (n = 0; n < rounds; n++)
+		for (op = 0; op < 256; op++)
+			if (wanted(map, op))
+				opcode(map, op, &sum);
+	return sum;
+}

@@ -72,4 +72,12 @@ u64 page_below(u64 n);
 u8 *page_memory(struct page_test *t);
 void page_one(struct page_test *t, const u8 *insn, unsigned int len, struct page_count *c);
 
+/* An opcode of the maps 0F, 0F38, 0F3A (1 to 3) */
+bool page_has_imm(unsigned int map, u8 op);
+
+/* What came of @opcode for each opcode of a map for which @wanted, @rounds times. */
+struct page_count page_map(unsigned int map, unsigned long rounds,
+			   bool (*wanted)(unsigned int map, u8 op),
+			   void (*opcode)(unsigned int map, u8 op, struct page_count *c));
+
 #endif

@@ -34,12 +34,6 @@ static bool is_vector(unsigned int map, u8 op)
 	return op < 0xf0;
 }
 
-static bool has_imm(unsigned int map, u8 op)
-{
-	return map == 3 || (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0x78 || op == 0xc2 ||
-					 (op >= 0xc4 && op <= 0xc6)));
-}
-
 /* One of the operands may be a general register: one of those that are compared. */
 static bool has_gpr(unsigned int map, u8 op)
 {
@@ -75,11 +69,14 @@ static void opcode(unsigned int map, u8 op, struct page_count *c)
 		if (gpr)
 			insn[n] &= memory ? ~0x20 : ~0x24;
 		n++;
-		if (map == 1 && op == 0x78)
+		/* EXTRQ and INSERTQ have two. */
+		if (map == 1 && op == 0x78) {
 			insn[n++] = page_rng();
+			insn[n++] = page_rng();
+		}
 		if (map == 1 && op == 0x0f)
 			insn[n++] = ops_3dnow[page_below(sizeof(ops_3dnow))];
-		if (has_imm(map, op))
+		if (page_has_imm(map, op))
 			insn[n++] = page_rng();
 		page_one(&t, insn, n, c);
 	}
@@ -87,8 +84,8 @@ static void opcode(unsigned int map, u8 op, struct page_count *c)
 
 int main(int argc, char **argv)
 {
-	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 10, n;
-	unsigned int map, op;
+	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 10;
+	unsigned int map;
 
 	t.unmask = true;
 	page_setup(&t, argc > 2 ? strtoull(argv[2], NULL, 0) : 0x9e3779b97f4a7c15ull);
@@ -96,12 +93,8 @@ int main(int argc, char **argv)
 		ktap_skip_all("this processor has no AVX");
 	ktap_plan(3);
 	for (map = 1; map <= 3; map++) {
-		struct page_count sum = { 0 };
+		struct page_count sum = page_map(map, rounds, is_vector, opcode);
 
-		for (n = 0; n < rounds; n++)
-			for (op = 0; op < 256; op++)
-				if (is_vector(map, op))
-					opcode(map, op, &sum);
 		ktap_ok(!sum.wrong && !sum.missing && sum.run > rounds,
 			"map %u: %lu run, %lu do not exist, %lu wrong, %lu not emulated", map,
 			sum.run, sum.absent, sum.wrong, sum.missing);

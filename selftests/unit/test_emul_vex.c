@@ -18,17 +18,16 @@
 
 static struct page_test t;
 
-/* BMI, from F0 up, has other tests; its destination may be any register. */
-static bool has_imm(unsigned int map, u8 op)
-{
-	return map == 3 || (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0xc2 ||
-					 (op >= 0xc4 && op <= 0xc6)));
-}
-
 /* A source that may be a general register: one that is compared. */
 static bool reads_gpr(unsigned int map, u8 op)
 {
 	return map == 1 ? op == 0x2a || op == 0x6e || op == 0x92 || op == 0xc4 : op == 0x20 || op == 0x22;
+}
+
+/* BMI, from F0 up, has other tests; its destination may be any register. */
+static bool is_vector(unsigned int map, u8 op)
+{
+	return map == 1 || op < 0xf0;
 }
 
 /* All forms of an opcode; R, B and the registers at random. */
@@ -48,7 +47,7 @@ static void opcode(unsigned int map, u8 op, struct page_count *c)
 		insn[3] = op;
 		insn[4] = memory ? (page_rng() & 0x38) | 6 : 0xc0 | (page_rng() & 0x3f);
 		insn[5] = page_rng();
-		len = has_imm(map, op) ? 6 : 5;
+		len = page_has_imm(map, op) ? 6 : 5;
 		/* A general register as the destination must not be one that the page needs. */
 		insn[4] &= ~0x20;
 		if (!memory)
@@ -59,8 +58,8 @@ static void opcode(unsigned int map, u8 op, struct page_count *c)
 
 int main(int argc, char **argv)
 {
-	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 10, n;
-	unsigned int map, op, a = 0, b = 0, c = 0, d;
+	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 10;
+	unsigned int map, a = 0, b = 0, c = 0, d;
 	u64 seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x9e3779b97f4a7c15ull;
 
 	__get_cpuid_count(7, 0, &a, &b, &c, &d);
@@ -70,11 +69,8 @@ int main(int argc, char **argv)
 	page_setup(&t, seed);
 	ktap_plan(3);
 	for (map = 1; map <= 3; map++) {
-		struct page_count sum = { 0 };
+		struct page_count sum = page_map(map, rounds, is_vector, opcode);
 
-		for (n = 0; n < rounds; n++)
-			for (op = 0; op < 0xf0 || (map == 1 && op < 256); op++)
-				opcode(map, op, &sum);
 		ktap_ok(!sum.wrong && !sum.missing && sum.run > rounds,
 			"map %u: %lu run, %lu do not exist, %lu wrong, %lu not emulated", map,
 			sum.run, sum.absent, sum.wrong, sum.missing);
