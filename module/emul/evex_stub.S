@@ -55,9 +55,10 @@ function_end emul_evex_run
 	.endr
 .endm
 
-	.balign	16
-function emul_stubs_evex
+stub_table emul_stubs_evex 16
 	.set	table, .
+	/* the first of the table is no instruction, but what C code takes the address of */
+	stub_none
 	stubs_evex 1, 0, 0, 0x14, 0x15, TWO + 0x51, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, \
 		TWO + 0x5a, TWO + 0x5b, 0x5c, 0x5d, 0x5e, 0x5f, TWO + 0x78, TWO + 0x79
 	stubs_evex 1, 0, 1, TWO + 0x5b, TWO + 0x78, TWO + 0x79
@@ -110,8 +111,7 @@ function_end emul_stubs_evex
 	.endr
 .endm
 
-	.balign	16
-function emul_stubs_evex_cmp
+stub_table emul_stubs_evex_cmp 16
 	stubs_evex_cmp 0, 0
 	stubs_evex_cmp 1, 1
 	stubs_evex_cmp 2, 0

@@ -120,30 +120,26 @@ function_end emul_simd_run_mmx
 	leave_stub
 .endm
 
-	.balign	16
-function emul_stubs_0f
+stub_table emul_stubs_0f 16
 	stubs_0f 0
 	stubs_0f 1
 	stubs_0f 2
 	stubs_0f 3
 function_end emul_stubs_0f
 
-	.balign	16
-function emul_stubs_38
+stub_table emul_stubs_38 16
 	stubs_38 0
 	stubs_38 1
 function_end emul_stubs_38
 
-	.balign	16
-function emul_stubs_cmp
+stub_table emul_stubs_cmp 16
 	stubs_cmp 0
 	stubs_cmp 1
 	stubs_cmp 2
 	stubs_cmp 3
 function_end emul_stubs_cmp
 
-	.balign	16
-function emul_stubs_cvt
+stub_table emul_stubs_cvt 16
 	stub_cvt 0xf3, 0x2a, 0xc0
 	stub_cvt 0xf3, 0x2c, 0xc1
 	stub_cvt 0xf3, 0x2d, 0xc1
@@ -153,8 +149,7 @@ function emul_stubs_cvt
 function_end emul_stubs_cvt
 
 /* ROUNDPS, ROUNDPD, ROUNDSS, ROUNDSD xmm0, xmm1, by the lower half of the immediate. */
-	.balign	16
-function emul_stubs_round
+stub_table emul_stubs_round 16
 	.irp	op, 8, 9, 10, 11
 	.set	mode, 0
 	.rept	16
@@ -166,16 +161,14 @@ function emul_stubs_round
 	.endr
 function_end emul_stubs_round
 
-	.balign	16
-function emul_stubs_pclmul
+stub_table emul_stubs_pclmul 16
 	stub_prefix 1
 	.byte	0x0f, 0x3a, 0x44, 0xc1, 0
 	leave_stub
 function_end emul_stubs_pclmul
 
 /* AESKEYGENASSIST with 0, AESIMC, AESENC, AESENCLAST, AESDEC, AESDECLAST */
-	.balign	16
-function emul_stubs_aes
+stub_table emul_stubs_aes 16
 	stub_prefix 1
 	.byte	0x0f, 0x3a, 0xdf, 0xc1, 0
 	leave_stub
@@ -190,8 +183,7 @@ function_end emul_stubs_aes
  * CVTPI2PS, CVTPI2PD; CVTTPS2PI, CVTTPD2PI, CVTPS2PI, CVTPD2PI: the MMX register is in
  * memory, where RBX points to.
  */
-	.balign	32
-function emul_stubs_cvt_mmx
+stub_table emul_stubs_cvt_mmx 32
 	.irp	byte, 0x90, 0x66
 	.balign	32
 	endbr64
@@ -213,8 +205,7 @@ function emul_stubs_cvt_mmx
 function_end emul_stubs_cvt_mmx
 
 /* 3DNow!, by the immediate: those of mmx.c */
-	.balign	16
-function emul_stubs_3dnow
+stub_table emul_stubs_3dnow 16
 	.irp	op, 0x0c, 0x0d, 0x1c, 0x1d, 0x8a, 0x8e, 0x90, 0x94, 0x96, 0x97, 0x9a, 0x9e, \
 		    0xa0, 0xa4, 0xa6, 0xa7, 0xaa, 0xae, 0xb0, 0xb4, 0xb6, 0xb7, 0xbb, 0xbf
 	stub_prefix 0
@@ -224,8 +215,7 @@ function emul_stubs_3dnow
 function_end emul_stubs_3dnow
 
 /* DPPS, DPPD: all products, all results */
-	.balign	16
-function emul_stubs_dot
+stub_table emul_stubs_dot 16
 	stub_prefix 1
 	.byte	0x0f, 0x3a, 0x40, 0xc1, 0xff
 	leave_stub
@@ -238,8 +228,7 @@ function_end emul_stubs_dot
  * SHA1NEXTE, SHA1MSG1, SHA1MSG2, SHA256RNDS2, SHA256MSG1, SHA256MSG2, and SHA1RNDS4 by
  * immediate.  SHA256RNDS2 works on xmm1 and xmm2, and xmm0.
  */
-	.balign	16
-function emul_stubs_sha
+stub_table emul_stubs_sha 16
 	.irp	op, 0xc8, 0xc9, 0xca
 	stub_prefix 0
 	.byte	0x0f, 0x38, \op, 0xc1
@@ -262,8 +251,7 @@ function emul_stubs_sha
 function_end emul_stubs_sha
 
 /* GF2P8MULB, GF2P8AFFINEQB, GF2P8AFFINEINVQB, the last two with 0 */
-	.balign	16
-function emul_stubs_galois
+stub_table emul_stubs_galois 16
 	stub_prefix 1
 	.byte	0x0f, 0x38, 0xcf, 0xc1
 	leave_stub

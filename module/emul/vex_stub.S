@@ -112,8 +112,7 @@ function_end emul_vex_run
 	leave_stub
 .endm
 
-	.balign	16
-function emul_stubs_vex_3a
+stub_table emul_stubs_vex_3a 16
 	stub_vex_3a 0x71, 0x40, 0xc2, 0xff
 	stub_vex_3a 0x75, 0x40, 0xc2, 0xff
 	stub_vex_3a 0x71, 0x41, 0xc2, 0x33
@@ -121,8 +120,7 @@ function emul_stubs_vex_3a
 	stub_vex_3a 0x7d, 0x1d, 0xd0, 0x04
 function_end emul_stubs_vex_3a
 
-	.balign	16
-function emul_stubs_vex_0f
+stub_table emul_stubs_vex_0f 16
 	stubs_vex_0f 0, 0
 	stubs_vex_0f 0, 1
 	stubs_vex_0f 1, 0
@@ -133,16 +131,14 @@ function emul_stubs_vex_0f
 	stubs_vex_0f 3, 1
 function_end emul_stubs_vex_0f
 
-	.balign	16
-function emul_stubs_vex_38
+stub_table emul_stubs_vex_38 16
 	stubs_vex_38 0, 0
 	stubs_vex_38 0, 1
 	stubs_vex_38 1, 0
 	stubs_vex_38 1, 1
 function_end emul_stubs_vex_38
 
-	.balign	16
-function emul_stubs_vex_cmp
+stub_table emul_stubs_vex_cmp 16
 	stubs_vex_cmp 0, 0
 	stubs_vex_cmp 0, 1
 	stubs_vex_cmp 1, 0

@@ -50,8 +50,7 @@ function_end emul_x87_run
 	leave_stub
 .endm
 
-	.balign	16
-function emul_x87_stubs_reg
+stub_table emul_x87_stubs_reg 16
 	.set	opcode, 0xd8
 	.rept	8
 	.set	modrm, 0xc0
@@ -63,8 +62,7 @@ function emul_x87_stubs_reg
 	.endr
 function_end emul_x87_stubs_reg
 
-	.balign	16
-function emul_x87_stubs_mem
+stub_table emul_x87_stubs_mem 16
 	.set	opcode, 0xd8
 	.rept	8
 	.set	modrm, 0

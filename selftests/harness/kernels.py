@@ -288,11 +288,15 @@ def build(series, warnings=None):
         # BTF takes a pahole as new as the kernel, and no test reads it.
         status, text = run_make(["make", "-j2", "-C", kdir, f"M={target}",
                                  "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"], log)
+    found = [line for line in text.splitlines()
+             if re.search(r"\bwarning:|\bWARNING:", line)
+             and "vmlinux is missing" not in line and "compiler differs" not in line]
     if warnings is not None:
-        warnings += [line for line in text.splitlines()
-                     if re.search(r"\bwarning:|\bWARNING:", line)
-                     and "vmlinux is missing" not in line
-                     and "compiler differs" not in line]
+        warnings += found
+    if found:
+        # make would not say it again: the next build begins anew
+        for path in glob.glob(os.path.join(target, "**/*.o"), recursive=True):
+            os.unlink(path)
     if status:
         errors = [line for line in text.splitlines() if "rror" in line or "***" in line]
         raise RuntimeError(f"building for {series}: see {log}\n"

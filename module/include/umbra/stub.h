@@ -3,7 +3,9 @@
  * DOC: assembly of freestanding parts
  *
  * How a function begins, returns and calls: the kernel has its own ways, which
- * depend on the mitigations that it was built with; a hosted build has none.
+ * depend on the mitigations that it was built with; a hosted build has none.  A
+ * table of stubs is reached by its address plus an index: it begins where its
+ * alignment says, without the padding that the kernel puts before a function.
  */
 #ifndef UMBRA_STUB_H
 #define UMBRA_STUB_H
@@ -17,6 +19,11 @@
 
 .macro function name
 	SYM_FUNC_START(\name)
+.endm
+
+.macro stub_table name align
+	.balign	\align
+	SYM_START(\name, SYM_L_GLOBAL, SYM_A_NONE)
 .endm
 
 .macro function_end name
@@ -34,6 +41,11 @@
 .macro function name
 	.globl	\name
 	.set	\name, .
+.endm
+
+.macro stub_table name align
+	.balign	\align
+	function \name
 .endm
 
 .macro function_end name
