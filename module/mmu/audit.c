@@ -153,6 +153,7 @@ static void audit_key(struct audit *a, const struct umbra_sp *sp)
 	check(a, 1, times == 1 && !sp->invalid);
 	check(a, 9, !sp->role.direct == !!sp->gptes);
 	check(a, 10, !sp->unsync || (sp->role.level == 1 && !sp->role.direct));
+	check(a, 10, sp->unsync || !sp->restless);
 	check(a, 13, !sp->code || !sp->unsync);
 	check(a, 10, sp->unsync == !list_empty(&sp->unsync_link));
 	check(a, 4, umbra_host_owner(sp->spt) == sp);
@@ -226,7 +227,7 @@ unsigned int umbra_mmu_audit(struct umbra_mmu *mmu)
 {
 	struct audit a = { .mmu = mmu };
 	unsigned long pages = 0, indirect = 0;
-	unsigned long unsync = 0;
+	unsigned long unsync = 0, restless = 0;
 	struct umbra_sp *sp;
 
 	spin_lock(&mmu->lock);
@@ -234,6 +235,7 @@ unsigned int umbra_mmu_audit(struct umbra_mmu *mmu)
 		pages++;
 		indirect += !sp->role.direct;
 		unsync += sp->unsync;
+		restless += sp->restless;
 		audit_key(&a, sp);
 		audit_entries(&a, sp);
 		umbra_chain_for_each(&sp->parents, audit_parent, &a);
@@ -241,7 +243,7 @@ unsigned int umbra_mmu_audit(struct umbra_mmu *mmu)
 	audit_slots(&a);
 	audit_code(&a);
 	check(&a, 8, pages <= mmu->nr_pages && indirect == mmu->indirect);
-	check(&a, 10, unsync == mmu->nr_unsync);
+	check(&a, 10, unsync == mmu->nr_unsync && restless == mmu->nr_restless);
 	spin_unlock(&mmu->lock);
 	return a.broken;
 }

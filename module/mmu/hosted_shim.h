@@ -49,6 +49,12 @@ static inline void list_move(struct list_head *item, struct list_head *head)
 	list_add(item, head);
 }
 
+static inline void list_move_tail(struct list_head *item, struct list_head *head)
+{
+	list_del_init(item);
+	list_add_tail(item, head);
+}
+
 static inline int list_empty(const struct list_head *head)
 {
 	return head->next == head;

@@ -55,6 +55,7 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 	INIT_LIST_HEAD(&mmu->ctxs);
 	INIT_LIST_HEAD(&mmu->pages);
 	INIT_LIST_HEAD(&mmu->unsync);
+	INIT_LIST_HEAD(&mmu->restless);
 	INIT_LIST_HEAD(&mmu->spares);
 	INIT_LIST_HEAD(&mmu->slots);
 	mmu->hash = umbra_host_alloc_array(1u << UMBRA_HASH_BITS, sizeof(*mmu->hash));

@@ -76,7 +76,11 @@ struct umbra_chain_block {
  * @writes: guest writes to the table since it was last used for a fill
  * @used: a fault went through it since reclaim last looked
  * @unsync: the guest writes to its table unnoticed, see sync.c; level 1 only
- * @unsync_link: in mmu->unsync while @unsync
+ * @unsync_link: in mmu->unsync or mmu->restless while @unsync
+ * @restless: unsync for long, in mmu->restless, see sync.c
+ * @outs: how often it got out of step, up to a limit
+ * @quiet: @restless: flushes since an entry was found changed
+ * @looked: a group of entries to begin with: one was there last time
  * @code: on the way to translated code, see code.c; never unsync again
  * @invalid: out of the hash; never to be used for anything new.  Read without
  *	the lock by umbra_mmu_load(), see there
@@ -96,6 +100,9 @@ struct umbra_sp {
 	u8 writes;
 	bool used;
 	bool unsync;
+	bool restless;
+	u8 outs, quiet;
+	u16 looked;
 	bool code;
 	bool invalid;
 };
@@ -170,8 +177,10 @@ struct umbra_pools {
  * @root_seq: grows when a page is zapped that some context holds as a root; read without
  *	the lock
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
- * @unsync: shadow pages that are unsync
- * @nr_unsync: how many; 0 is read without the lock, see umbra_sync_all()
+ * @unsync: shadow pages that are unsync, but for those in
+ * @restless: those that stay so, see sync.c
+ * @nr_restless: how many
+ * @nr_unsync: how many in both; 0 is read without the lock, see umbra_sync_all()
  * @code: frames with translated code, by gfn
  * @nr_code: how many; 0 makes umbra_mmu_wrote() cheap
  * @slots: struct umbra_mmu_slot of every slot that is or may become visible
@@ -207,7 +216,8 @@ struct umbra_mmu {
 	unsigned int nr_spare_blocks;
 	u64 root_seq;
 	unsigned long indirect;
-	struct list_head unsync;
+	struct list_head unsync, restless;
+	unsigned int nr_restless;
 	unsigned long nr_unsync;
 	struct hlist_head *code;
 	unsigned long nr_code;
@@ -496,6 +506,7 @@ bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn);
 void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp);
 void umbra_sync_page(struct umbra_mmu *mmu, struct umbra_sp *sp);
 void umbra_sync_all(struct umbra_mmu *mmu);
+bool umbra_sync_all_now(struct umbra_mmu *mmu);
 void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva);
 bool umbra_sync_gva_now(struct umbra_mmu_ctx *ctx, gva_t gva);
 

@@ -370,7 +370,7 @@ static bool all_known(struct umbra_mmu_ctx *ctx)
  *
  * Context: the vCPU's thread, no MMU lock held; interrupts may be off.
  * Return: false: somebody has the lock, tables are out of step, or a root has to be made;
- * nothing was done.
+ * nothing was done but that some tables may be in step.
  */
 bool umbra_mmu_switch_now(struct umbra_mmu_ctx *ctx, u64 cr3)
 {
@@ -379,11 +379,10 @@ bool umbra_mmu_switch_now(struct umbra_mmu_ctx *ctx, u64 cr3)
 	enum umbra_view view;
 	bool known;
 
-	if (ctx->env.mode != UMBRA_MODE_LONG || READ_ONCE(mmu->nr_unsync) ||
-	    !spin_trylock(&mmu->lock))
+	if (ctx->env.mode != UMBRA_MODE_LONG || !spin_trylock(&mmu->lock))
 		return false;
 	umbra_ctx_set_space(ctx, cr3);
-	known = all_known(ctx);
+	known = umbra_sync_all_now(mmu) && all_known(ctx);
 	if (known)
 		switch_known(ctx);
 	else

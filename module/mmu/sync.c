@@ -31,12 +31,27 @@
 /* Pages synchronized at a stretch, with one flush. */
 #define BATCH	64
 
+/*
+ * DOC: restless tables
+ *
+ * The table by which a kernel patches its text is written before nearly every flush, and has one
+ * or two entries.  To protect it costs a flush of all TLBs here and a fault at the next write.  A
+ * small table that got out of step again and again is left so: a flush by the guest compares its
+ * few entries, and the frame stays writable, as with INVLPG.  When flushes find it unchanged for
+ * long it is synchronized as others are, and when it has grown.
+ */
+#define RESTLESS	4	/* so often out of step */
+#define MAX_RESTLESS	8	/* tables at a time: each is looked at by each flush */
+#define QUIET		16	/* flushes without a change */
+
 /* Bits of a guest entry that mean nothing here: PWT, PCD, G and the guest's own. */
 #define IGNORED	(PTE_PWT | PTE_PCD | PTE_G | GENMASK_ULL(11, 9))
 
 static void set_unsync(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
 	sp->unsync = true;
+	if (sp->outs < RESTLESS)
+		sp->outs++;
 	list_add_tail(&sp->unsync_link, &mmu->unsync);
 	WRITE_ONCE(mmu->nr_unsync, mmu->nr_unsync + 1);
 	mmu->stats.unsync++;
@@ -54,6 +69,8 @@ void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp)
 	if (!sp->unsync)
 		return;
 	sp->unsync = false;
+	mmu->nr_restless -= sp->restless;
+	sp->restless = false;
 	list_del_init(&sp->unsync_link);
 	WRITE_ONCE(mmu->nr_unsync, mmu->nr_unsync - 1);
 }
@@ -142,6 +159,7 @@ static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 	was = sp->gptes[index];
 	if (!((was ^ gpte) & ~IGNORED))
 		return;
+	sp->quiet = 0;
 	/*
 	 * A leaf without U from a user entry is what a supervisor wrote under
 	 * CR0.WP = 0: its permissions follow other rules.
@@ -212,19 +230,23 @@ static unsigned int sync_group(struct umbra_mmu *mmu, struct umbra_sp *sp, unsig
 	return n;
 }
 
-/* The frame is write-protected, all TLBs know. */
+/* All entries get in step; the page itself only if the frame is write-protected and all TLBs know. */
 static void sync_entries(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
 	struct umbra_mmu_slot *slot = umbra_rmap_slot(mmu, sp->gfn);
-	unsigned int i, left = sp->present;
+	unsigned int i, first = sp->looked, left = sp->present;
 	hva_t table = 0;
 
 	if (slot)
 		table = slot->hva + ((sp->gfn - slot->base_gfn) << UMBRA_PAGE_SHIFT);
-	for (i = 0; i < UMBRA_SPT_ENTRIES && left; i += UMBRA_GROUP)
-		if (!group_is_absent(&sp->spt[i]))
-			left -= sync_group(mmu, sp, i, table);
-	umbra_sync_forget(mmu, sp);
+	for (i = 0; i < UMBRA_SPT_ENTRIES && left; i += UMBRA_GROUP) {
+		unsigned int at = (first + i) % UMBRA_SPT_ENTRIES;
+
+		if (group_is_absent(&sp->spt[at]))
+			continue;
+		left -= sync_group(mmu, sp, at, table);
+		sp->looked = at;
+	}
 }
 
 /*
@@ -258,6 +280,45 @@ void umbra_sync_page(struct umbra_mmu *mmu, struct umbra_sp *sp)
 		return;
 	umbra_flush_stale(mmu, umbra_rmap_write_protect(mmu, sp->gfn));
 	sync_entries(mmu, sp);
+	umbra_sync_forget(mmu, sp);
+}
+
+static bool may_be_restless(const struct umbra_mmu *mmu, const struct umbra_sp *sp)
+{
+	return sp->outs >= RESTLESS && sp->present <= UMBRA_GROUP &&
+	       mmu->nr_restless < MAX_RESTLESS;
+}
+
+static void make_restless(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	sp->restless = true;
+	sp->quiet = 0;
+	mmu->nr_restless++;
+	list_move_tail(&sp->unsync_link, &mmu->restless);
+	sync_entries(mmu, sp);
+}
+
+/* It is one of the others again. */
+static void calm(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	sp->restless = false;
+	sp->outs = 0;
+	mmu->nr_restless--;
+	list_move_tail(&sp->unsync_link, &mmu->unsync);
+}
+
+static void sync_restless(struct umbra_mmu *mmu)
+{
+	struct umbra_sp *sp, *tmp;
+
+	list_for_each_entry_safe(sp, tmp, &mmu->restless, unsync_link) {
+		if (sp->present > UMBRA_GROUP || sp->quiet >= QUIET) {
+			calm(mmu, sp);
+			continue;
+		}
+		sp->quiet++;
+		sync_entries(mmu, sp);
+	}
 }
 
 static void sync_batch(struct umbra_mmu *mmu)
@@ -266,10 +327,13 @@ static void sync_batch(struct umbra_mmu *mmu)
 	bool protected = false;
 	unsigned int n = 0;
 
-	list_for_each_entry(sp, &mmu->unsync, unsync_link) {
+	list_for_each_entry_safe(sp, tmp, &mmu->unsync, unsync_link) {
 		if (n++ == BATCH)
 			break;
-		protected |= umbra_rmap_write_protect(mmu, sp->gfn);
+		if (may_be_restless(mmu, sp))
+			make_restless(mmu, sp);
+		else
+			protected |= umbra_rmap_write_protect(mmu, sp->gfn);
 	}
 	umbra_flush_stale(mmu, protected);
 	n = 0;
@@ -277,6 +341,7 @@ static void sync_batch(struct umbra_mmu *mmu)
 		if (n++ == BATCH)
 			break;
 		sync_entries(mmu, sp);
+		umbra_sync_forget(mmu, sp);
 	}
 }
 
@@ -297,12 +362,38 @@ void umbra_sync_all(struct umbra_mmu *mmu)
 	if (!READ_ONCE(mmu->nr_unsync))
 		return;
 	spin_lock(&mmu->lock);
-	for (batches = mmu->nr_unsync / BATCH + 1; batches && mmu->nr_unsync; batches--) {
+	sync_restless(mmu);
+	for (batches = mmu->nr_unsync / BATCH + 1; batches && !list_empty(&mmu->unsync);
+	     batches--) {
 		sync_batch(mmu);
 		if (batches > 1)
 			cond_resched_lock(&mmu->lock);
 	}
 	spin_unlock(&mmu->lock);
+}
+
+/**
+ * umbra_sync_all_now() - umbra_sync_all() where nothing may be waited for
+ * @mmu: the VM's
+ *
+ * What is left out of step when it fails is for umbra_sync_all().
+ *
+ * Context: MMU lock held; interrupts may be off.
+ * Return: false: tables have to be write-protected, and other processors told.
+ */
+bool umbra_sync_all_now(struct umbra_mmu *mmu)
+{
+	struct umbra_sp *sp, *tmp;
+
+	if (!mmu->nr_unsync)
+		return true;
+	sync_restless(mmu);
+	list_for_each_entry_safe(sp, tmp, &mmu->unsync, unsync_link) {
+		if (!may_be_restless(mmu, sp))
+			return false;
+		make_restless(mmu, sp);
+	}
+	return true;
 }
 
 /* The leaf table that translates @gva in one view, or NULL.  MMU lock held. */

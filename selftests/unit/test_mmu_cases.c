@@ -95,6 +95,49 @@ static bool flush_is_heard(void)
 	return !failure;
 }
 
+/* The guest writes an entry of the table, by its mapping of it, flushes, and uses the entry. */
+static void restless_round(struct vcpu *v, int i)
+{
+	if (frame_for(v, 0x1000, true) != 3)
+		FAIL("the table is not writable");
+	put_entry(3, 0, (u64)(20 + i % 3) << 12 | PTE_ALL);
+	umbra_mmu_flush(v->ctx, true);
+	if (frame_for(v, 0, false) != 20 + i % 3)
+		FAIL("stale after flush %d", i);
+}
+
+/* What gets out of step all the time is left so, flushes are heard all the same, and it ends. */
+static bool restless_is_heard(void)
+{
+	struct vcpu *v = &vcpus[0];
+	int i;
+
+	unsync_start(v);
+	for (i = 0; i < 60; i++) {
+		restless_round(v, i);
+		check_all();
+	}
+	if (fake.mmu->stats.unsync > 10)
+		FAIL("out of step %llu times", fake.mmu->stats.unsync);
+	for (i = 0; i < 60; i++)
+		umbra_mmu_flush(v->ctx, true);
+	if (fake.mmu->nr_unsync)
+		FAIL("never at rest");
+	for (i = 60; i < 70; i++)
+		restless_round(v, i);
+	/* No longer small. */
+	for (i = 2; i < 14; i++) {
+		put_entry(3, i, 30ull << 12 | PTE_ALL);
+		frame_for(v, (u64)i << 12, false);
+	}
+	umbra_mmu_flush(v->ctx, true);
+	if (fake.mmu->nr_unsync)
+		FAIL("a table of many entries is not at rest");
+	check_all();
+	stop();
+	return !failure;
+}
+
 /* An address that was never translated needs no flush. */
 static bool new_link_is_in_step(void)
 {
@@ -704,8 +747,9 @@ static bool faults_survive(void)
 
 int main(void)
 {
-	ktap_plan(22);
+	ktap_plan(23);
 	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
+	ktap_ok(restless_is_heard(), "out of step: all the time");
 	ktap_ok(invlpg_gives_back(), "out of step: INVLPG gives permissions back");
 	ktap_ok(flush_is_heard(), "out of step: flush");
 	ktap_ok(new_link_is_in_step(), "out of step: new link");
