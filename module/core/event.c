@@ -93,14 +93,37 @@ static void set_exception(struct umbra_vcpu *vcpu, const struct umbra_fault *fau
 		umbra_regs_mut(vcpu, UMBRA_REGS_GPR)->rflags |= X86_EFLAGS_RF;
 }
 
+/* Get (@set < 0) or set NMI blocking. */
+static bool nmi_masked(struct umbra_vcpu *vcpu, int set)
+{
+	if (!umbra_soft_events(vcpu))
+		return vcpu->vm->engine->nmi_masked(vcpu, set);
+	if (set >= 0)
+		vcpu->nmi_masked = set;
+	return vcpu->nmi_masked;
+}
+
+/*
+ * What was on its way is lost to the fault that its delivery met: a software interrupt comes
+ * again, because RIP still points at it; an interrupt or an NMI, which the
+ * processor has acknowledged and keeps nowhere, does not (SDM Vol. 3C 31.7.1.1:
+ * the VMM reflects the fault, and nothing else).  NMIs are blocked since their delivery
+ * began (27.3.1 there), up to the IRET of the fault's handler.
+ */
+static void lose_event(struct umbra_vcpu *vcpu)
+{
+	if (vcpu->event.kind == UMBRA_EVENT_NMI)
+		nmi_masked(vcpu, 1);
+	vcpu->event.kind = UMBRA_EVENT_NONE;
+}
+
 /**
  * umbra_queue_fault() - raise an exception in the guest
  * @vcpu: the vCPU
  * @fault: what
  *
- * Merges with an exception that is being delivered; a software interrupt whose
- * delivery faulted is dropped, because RIP still points at it; an external
- * interrupt or NMI stays and follows.
+ * Merges with an exception that is being delivered; any other event whose
+ * delivery met @fault is lost.
  *
  * Context: vCPU thread.
  */
@@ -129,8 +152,8 @@ void umbra_queue_fault(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
 			return;
 		}
 	}
-	if (vcpu->event.kind == UMBRA_EVENT_EXCEPTION || vcpu->event.kind == UMBRA_EVENT_SOFT)
-		vcpu->event.kind = UMBRA_EVENT_NONE;
+	if (!first)
+		lose_event(vcpu);
 	set_exception(vcpu, fault);
 }
 
@@ -208,16 +231,6 @@ static u32 can_take(struct umbra_vcpu *vcpu)
 	return vcpu->vm->engine->can_take(vcpu);
 }
 
-/* Get (@set < 0) or set NMI blocking. */
-static bool nmi_masked(struct umbra_vcpu *vcpu, int set)
-{
-	if (!umbra_soft_events(vcpu))
-		return vcpu->vm->engine->nmi_masked(vcpu, set);
-	if (set >= 0)
-		vcpu->nmi_masked = set;
-	return vcpu->nmi_masked;
-}
-
 static struct umbra_event take_exception(struct umbra_vcpu *vcpu)
 {
 	struct umbra_event event = vcpu->exception;
@@ -259,10 +272,7 @@ static struct umbra_event take_event(struct umbra_vcpu *vcpu)
 	u32 can = umbra_debug_blocks_irq(vcpu) ? 0 : can_take(vcpu);
 	struct umbra_event event = vcpu->event;
 
-	/*
-	 * An exception during the delivery of an interrupt goes first; the
-	 * interrupt was acknowledged and follows it.
-	 */
+	/* Both only where userspace has said so (KVM_SET_VCPU_EVENTS, KVM_SET_GUEST_DEBUG). */
 	if (vcpu->exception.kind)
 		return take_exception(vcpu);
 	if (event.kind) {
@@ -358,7 +368,7 @@ void umbra_event_take_back(struct umbra_vcpu *vcpu)
 	vcpu->vm->engine->cancel_event(vcpu, &event);
 	if (!event.kind)
 		return;
-	/* An acknowledged interrupt may be waiting behind this exception. */
+	/* An interrupt may be waiting behind this exception, see take_event(). */
 	if (vcpu->event.kind && event.kind == UMBRA_EVENT_EXCEPTION)
 		vcpu->exception = event;
 	else

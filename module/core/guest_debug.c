@@ -75,13 +75,17 @@ static void set_intercepts(struct umbra_vcpu *vcpu)
 static int inject(struct umbra_vcpu *vcpu, u32 control)
 {
 	struct umbra_fault bp = { .vector = BP_VECTOR, .soft = true };
+	struct umbra_event waits = vcpu->event;
 
 	if (vcpu->exception.kind)
 		return -EBUSY;
+	/* Its delivery has not met this exception, which goes first. */
+	vcpu->event.kind = UMBRA_EVENT_NONE;
 	if (control & KVM_GUESTDBG_INJECT_DB)
 		umbra_queue_db(vcpu, 0);
 	else
 		umbra_queue_fault(vcpu, &bp);
+	vcpu->event = waits;
 	return 0;
 }
 

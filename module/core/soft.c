@@ -69,6 +69,8 @@ static void fault_on_the_way(struct umbra_vcpu *vcpu, const struct umbra_event *
 	/* In its place: umbra_queue_fault() merges the two. */
 	if (event->kind == UMBRA_EVENT_EXCEPTION)
 		vcpu->exception = *event;
+	else
+		vcpu->event = *event;
 	umbra_queue_fault(vcpu, &vcpu->emul.fault);
 }
 

@@ -137,6 +137,39 @@ static int interrupt(struct ku_vcpu *vcpu, unsigned int vector)
 	return ioctl(vcpu->fd, KVM_INTERRUPT, &irq) ? -errno : 0;
 }
 
+/*
+ * An interrupt or an NMI whose delivery faults is gone: the processor has it nowhere any more (SDM
+ * Vol. 3C 31.7.1.1 tells a monitor to reflect the fault only).  NMIs stay blocked up to an IRET.
+ */
+static void test_lost(bool nmi)
+{
+	const char *why = "KVM delivers it after the fault";
+	struct traps t = traps_new();
+	struct kvm_vcpu_events ev;
+	struct kvm_regs regs;
+	struct trap_frame f;
+
+	/* The stack is not there; #PF has another. */
+	ku_gate(t.vm, 14, TRAPS + 16 * 14, 1, 0);
+	traps_code(&t, halt, halt_end);
+	regs = ku_get_regs(t.vcpu);
+	regs.rsp = 0x50000000;
+	regs.rflags |= IF;
+	ku_set_regs(t.vcpu, &regs);
+	if (nmi)
+		ioctl(t.vcpu->fd, KVM_NMI, 0ul);
+	else
+		interrupt(t.vcpu, 0x45);
+	ktap_ok(traps_run(&t, &f) == 14 && f.rip == KU_CODE && f.rsp == 0x50000000,
+		"%s without a stack is #PF", nmi ? "an NMI" : "an interrupt");
+	ioctl(t.vcpu->fd, KVM_GET_VCPU_EVENTS, &ev);
+	traps_ok_here(&t, !ev.nmi.injected && !ev.nmi.pending && !ev.interrupt.injected,
+		      "nothing is left of it", why);
+	traps_ok_here(&t, ev.nmi.masked == nmi, "but the blocking of NMIs", why);
+	traps_ok_here(&t, traps_run(&t, NULL) == 14, "the handler goes on", why);
+	traps_free(&t);
+}
+
 static void test_interrupt(void)
 {
 	struct traps t = traps_new();
@@ -212,11 +245,13 @@ static void test_set_events(void)
 
 int main(void)
 {
-	ktap_plan(7 + 1 + 3 + 6 + 6 + 3 + 5);
+	ktap_plan(7 + 1 + 3 + 6 + 2 * 4 + 6 + 3 + 5);
 	test_vectors();
 	test_cr2();
 	test_double();
 	test_nmi();
+	test_lost(true);
+	test_lost(false);
 	test_interrupt();
 	test_window();
 	test_set_events();
