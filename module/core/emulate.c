@@ -657,7 +657,10 @@ static int deliver_fault(struct umbra_vcpu *vcpu)
 	/* The single-step trap after a committed instruction (emulate.c of emul). */
 	if (f->vector == DB_VECTOR && (f->addr & DR_STEP) && umbra_debug_stepping(vcpu))
 		return umbra_debug_exit(vcpu, DB_VECTOR, DR_STEP);
-	umbra_queue_fault(vcpu, f);
+	if (f->soft)
+		umbra_queue_trap(vcpu, f, vcpu->emul.insn_len);
+	else
+		umbra_queue_fault(vcpu, f);
 	return 1;
 }
 

@@ -141,6 +141,9 @@ void umbra_queue_fault(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
 		enum fault_class second = classify(fault->vector);
 		struct umbra_fault df = { .vector = DF_VECTOR, .has_error = true };
 
+		/* INT3 whose delivery faults has not been executed (SDM Vol. 3A 6.5). */
+		if (first->moved)
+			umbra_regs_mut(vcpu, UMBRA_REGS_GPR)->rip -= first->moved;
 		first->kind = UMBRA_EVENT_NONE;
 		if (class == CLASS_DOUBLE && second != CLASS_BENIGN) {
 			umbra_request(vcpu, UMBRA_REQ_SHUTDOWN);
@@ -155,6 +158,12 @@ void umbra_queue_fault(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
 	if (!first)
 		lose_event(vcpu);
 	set_exception(vcpu, fault);
+}
+
+void umbra_queue_trap(struct umbra_vcpu *vcpu, const struct umbra_fault *trap, unsigned int len)
+{
+	umbra_queue_fault(vcpu, trap);
+	vcpu->exception.moved = len;
 }
 
 void umbra_queue_gp(struct umbra_vcpu *vcpu)

@@ -53,6 +53,14 @@ void umbra_event_clear(struct umbra_vcpu *vcpu);
  */
 void umbra_queue_gp(struct umbra_vcpu *vcpu);
 
+/**
+ * umbra_queue_trap() - queue the exception of an INT1, INT3 or INTO
+ * @vcpu: the vCPU; RIP is behind the instruction
+ * @trap: the exception
+ * @len: the instruction's length in bytes, by which RIP goes back if the delivery faults
+ */
+void umbra_queue_trap(struct umbra_vcpu *vcpu, const struct umbra_fault *trap, unsigned int len);
+
 /* Queue a #DB with the DR6 bits in @dr6. */
 void umbra_queue_db(struct umbra_vcpu *vcpu, u64 dr6);
 

@@ -102,6 +102,23 @@ static void test_double(void)
 	traps_free(&t);
 }
 
+/* A fault on the way to INT3's handler is that of the INT3: nothing was executed (SDM Vol. 3A 6.5). */
+static void test_trap_faults(void)
+{
+	struct traps t = traps_new();
+	struct kvm_regs regs;
+	struct trap_frame f;
+
+	ku_gate(t.vm, 14, TRAPS + 16 * 14, 1, 0);
+	traps_code(&t, bp, bp_end);
+	regs = ku_get_regs(t.vcpu);
+	regs.rsp = 0x50000000;
+	ku_set_regs(t.vcpu, &regs);
+	traps_ok_here(&t, traps_run(&t, &f) == 14 && f.rip == KU_CODE && f.rsp == 0x50000000,
+		      "INT3 without a stack: #PF at it", "KVM without next-RIP save is behind it");
+	traps_free(&t);
+}
+
 static void test_nmi(void)
 {
 	struct traps t = traps_new();
@@ -245,10 +262,11 @@ static void test_set_events(void)
 
 int main(void)
 {
-	ktap_plan(7 + 1 + 3 + 6 + 2 * 4 + 6 + 3 + 5);
+	ktap_plan(7 + 1 + 3 + 1 + 6 + 2 * 4 + 6 + 3 + 5);
 	test_vectors();
 	test_cr2();
 	test_double();
+	test_trap_faults();
 	test_nmi();
 	test_lost(true);
 	test_lost(false);

@@ -120,6 +120,7 @@ enum umbra_event_kind {
  * @vector: 0..255
  * @has_error: push @error_code
  * @insn_len: SOFT: length of the INT instruction, 0 when RIP already moved
+ * @moved: EXCEPTION of INT1, INT3, INTO: how far RIP moved already; core's own
  * @error_code: error code
  */
 struct umbra_event {
@@ -127,6 +128,7 @@ struct umbra_event {
 	u8 vector;
 	bool has_error;
 	u8 insn_len;
+	u8 moved;
 	u32 error_code;
 };
 
