@@ -70,10 +70,17 @@ class Flavour:
         bed.run(CLEAR, timeout=60)
 
     def ended(self, bed):
-        """All tests are through, the module is still there; problems as text."""
-        left = bed.run(SCAN, timeout=60).output.decode(errors="replace")
+        """All tests are through, the module is still there; what leaked, as text."""
+        left = self._leaks(bed)
         self.collect(bed)
-        return left.strip()
+        return left
+
+    def unloaded(self, bed):
+        """The module is gone, and with it all that only it knew of; what leaked, as text."""
+        return self._leaks(bed)
+
+    def _leaks(self, bed):
+        return bed.run(SCAN, timeout=60).output.decode(errors="replace").strip()
 
     def collect(self, bed):
         """gcov's counters, to a folder of this bed's own."""

@@ -11,6 +11,7 @@ import shlex
 
 import bedlib
 import dmesg
+import ktap
 
 
 def insmod_lines(specs):
@@ -23,6 +24,11 @@ def insmod_lines(specs):
         else:
             lines.append(f"modprobe {shlex.quote(name)} {params}".rstrip())
     return lines
+
+
+def leaks(found, when):
+    """The result for what kmemleak found."""
+    return ktap.FAIL if found else ktap.PASS, f"nothing leaked, {when}", found
 
 
 class LoadedBed:
@@ -85,3 +91,16 @@ class LoadedBed:
             return ""
         return "umbra.ko does not unload: " + \
             result.output.decode(errors="replace").strip()
+
+    def end(self, flavour=None):
+        """Unload; results for that and for the kernel log.
+
+        A flavour (debugrun.py) looks for leaks before and after.
+        """
+        results = [leaks(flavour.ended(self), "before the module goes")] if flavour else []
+        stuck = self.unload()
+        if flavour:
+            results.append(leaks(flavour.unloaded(self), "after it has gone"))
+        problems = [stuck] * bool(stuck) + self.reports[:80]
+        return results + [(ktap.FAIL if problems else ktap.PASS,
+                           "modules unload, kernel log is clean", "\n".join(problems))]
