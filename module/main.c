@@ -16,6 +16,7 @@
 #include "core/core_internal.h"
 #include "core/fpu_internal.h"
 #include "umbra/engine.h"
+#include "umbra/fail.h"
 #include "umbra/mmu.h"
 
 static char *engine = "auto";
@@ -74,6 +75,7 @@ static int __init umbra_init(void)
 	if (err)
 		goto free_mmu;
 	umbra_debugfs_init();
+	umbra_fail_init();
 	err = umbra_device_init(kvm_node);
 	if (err)
 		goto free_debugfs;
@@ -81,6 +83,7 @@ static int __init umbra_init(void)
 	return 0;
 
 free_debugfs:
+	umbra_fail_exit();
 	umbra_debugfs_exit();
 	umbra_irqfd_exit();
 free_mmu:
@@ -93,6 +96,7 @@ free_kick:
 static void __exit umbra_exit(void)
 {
 	umbra_device_exit();
+	umbra_fail_exit();
 	umbra_debugfs_exit();
 	umbra_irqfd_exit();
 	umbra_mmu_exit();

@@ -15,6 +15,7 @@
 #include <asm/cpufeature.h>
 
 #include "umbra/compat.h"
+#include "umbra/fail.h"
 #include "umbra/mmu.h"
 #include "core_internal.h"
 
@@ -34,7 +35,7 @@ static void __user *read_address(struct umbra_vm *vm, gpa_t gpa)
 {
 	struct umbra_memslot *slot;
 
-	if (WARN_ON_ONCE(current->mm != vm->mm))
+	if (WARN_ON_ONCE(current->mm != vm->mm) || umbra_fail_lookup())
 		return (void __force __user *)ERR_PTR(-EFAULT);
 	slot = umbra_vm_slot(vm, gpa_to_gfn(gpa));
 	if (!slot)
@@ -44,7 +45,7 @@ static void __user *read_address(struct umbra_vm *vm, gpa_t gpa)
 
 static void __user *write_address(struct umbra_vm *vm, gpa_t gpa, struct umbra_memslot **slot)
 {
-	if (WARN_ON_ONCE(current->mm != vm->mm))
+	if (WARN_ON_ONCE(current->mm != vm->mm) || umbra_fail_lookup())
 		return (void __force __user *)ERR_PTR(-EFAULT);
 	*slot = umbra_vm_slot(vm, gpa_to_gfn(gpa));
 	if (!*slot)
@@ -287,7 +288,8 @@ static int cmpxchg16_user(void __user *p, const void *old, const void *new_val)
 	void *map;
 	bool done;
 
-	if (pin_user_pages_fast(address & PAGE_MASK, 1, FOLL_WRITE, &page) != 1)
+	if (umbra_fail_lookup() ||
+	    pin_user_pages_fast(address & PAGE_MASK, 1, FOLL_WRITE, &page) != 1)
 		return -EFAULT;
 	map = kmap_local_page(page);
 	done = cmpxchg16(map + offset_in_page(address), old, new_val);

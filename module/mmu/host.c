@@ -23,6 +23,7 @@
 #include <linux/vmalloc.h>
 
 #include "umbra/compat.h"
+#include "umbra/fail.h"
 #include "mmu_internal.h"
 
 static struct umbra_memslot *find_slot(struct umbra_mmu *mmu, gpa_t gpa)
@@ -42,6 +43,8 @@ static int read_user_pte(const void __user *from, unsigned int size, u64 *pte)
 	u32 narrow;
 	int ret;
 
+	if (umbra_fail_lookup())
+		return -EFAULT;
 	if (size == sizeof(u64))
 		return get_user(*pte, (const u64 __user *)from);
 	ret = get_user(narrow, (const u32 __user *)from);
@@ -113,6 +116,8 @@ int umbra_host_cmpxchg_pte(struct umbra_mmu *mmu, gpa_t gpa, unsigned int size, 
 		return -ENOENT;
 	if (slot->flags & KVM_MEM_READONLY)
 		return -EROFS;
+	if (umbra_fail_lookup())
+		return -EFAULT;
 	to = slot_user_address(slot, gpa);
 	ret = size == sizeof(u64) ? cmpxchg_user_64(to, old, new_val) :
 				    cmpxchg_user_32(to, old, new_val);
@@ -125,7 +130,7 @@ static int read_user_row(const u64 __user *from, u64 *row)
 {
 	unsigned int i;
 
-	if (!user_read_access_begin(from, UMBRA_ROW_SIZE))
+	if (umbra_fail_lookup() || !user_read_access_begin(from, UMBRA_ROW_SIZE))
 		return -EFAULT;
 	for (i = 0; i < UMBRA_ROW_SIZE / sizeof(u64); i++)
 		unsafe_get_user(row[i], from + i, failed);
@@ -164,6 +169,22 @@ static void found(struct umbra_host_page *out, struct page *page, bool writable)
 	out->writable = writable;
 }
 
+/* As many of @n pages from @hva on as are there and may be had without sleeping. */
+static int get_pages_now(unsigned long hva, int n, bool write, struct page **pages)
+{
+	if (umbra_fail_lookup())
+		return 0;
+	return get_user_pages_fast_only(hva, n, write ? FOLL_WRITE : 0, pages);
+}
+
+static int get_page_slow(unsigned long hva, bool write, struct page **page)
+{
+	if (umbra_fail_lookup())
+		return -EFAULT;
+	/* Not the fast form: it does not know FOLL_HWPOISON. */
+	return get_user_pages_unlocked(hva, 1, page, FOLL_HWPOISON | (write ? FOLL_WRITE : 0));
+}
+
 /**
  * umbra_host_get_page() - the caller's frame behind a guest frame
  * @slot: the slot that holds @gfn
@@ -182,16 +203,15 @@ int umbra_host_get_page(struct umbra_memslot *slot, gfn_t gfn, bool write, bool 
 	struct page *page;
 	int ret;
 
-	if ((write || try_write) && get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) == 1) {
+	if ((write || try_write) && get_pages_now(hva, 1, true, &page) == 1) {
 		found(out, page, true);
 		return 0;
 	}
-	if (!write && get_user_pages_fast_only(hva, 1, 0, &page) == 1) {
+	if (!write && get_pages_now(hva, 1, false, &page) == 1) {
 		found(out, page, false);
 		return 0;
 	}
-	/* Not the fast form: it does not know FOLL_HWPOISON. */
-	ret = get_user_pages_unlocked(hva, 1, &page, FOLL_HWPOISON | (write ? FOLL_WRITE : 0));
+	ret = get_page_slow(hva, write, &page);
 	if (ret == 1) {
 		found(out, page, write);
 		return 0;
@@ -216,8 +236,7 @@ unsigned int umbra_host_get_pages_now(struct umbra_memslot *slot, gfn_t gfn, uns
 	struct page *pages[UMBRA_PREFETCH];
 	int i, got;
 
-	got = get_user_pages_fast_only(umbra_memslot_hva(slot, gfn), n, write ? FOLL_WRITE : 0,
-				       pages);
+	got = get_pages_now(umbra_memslot_hva(slot, gfn), n, write, pages);
 	for (i = 0; i < got; i++)
 		found(&out[i], pages[i], write);
 	return got > 0 ? got : 0;

@@ -4,10 +4,11 @@
  *
  * A VM's whole life, again and again: in the n-th round the n-th thing that can
  * fail in our calls does so once, be it an allocation, a copy from or to the
- * caller, or the look-up of one of its pages that has no frame yet.  The call says
- * so or copes; the same call once more succeeds, and the VM ends as usual.  It is over with the
- * first round in which nothing was left to fail.  What a failure leaves behind,
- * kmemleak tells when all tests are through.
+ * caller, or a look-up in the caller's memory: of a frame, of a word of a guest
+ * table, of an address (umbra/fail.h).  The call says so or copes; the same call
+ * once more succeeds, and the VM ends as usual.  It is over with the first round in
+ * which nothing was left to fail.  Then kmemleak is asked whether that left anything
+ * behind; whether the kernel warned of something, the bed sees in its log.
  *
  * The kernel's fault injection does it (its fault-injection.rst) by "fail-nth",
  * armed for the length of one call.  A debug kernel has that (make check-debug).
@@ -25,6 +26,7 @@
 #include "ktap.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
+#define KMEMLEAK	DEBUGFS "kmemleak"
 
 /* The n-th round is the (n % WORKERS)-th process's. */
 #define WORKERS		2
@@ -42,7 +44,7 @@
  */
 KU_CODE64(guest,
 	  "mov %rbx, %rax\n"
-	  "mov $32, %ecx\n"
+	  "mov $8, %ecx\n"
 	  "1: mov %rax, (%rax)\n"
 	  "add $4096, %rax\n"
 	  "dec %ecx\n"
@@ -59,7 +61,7 @@ KU_CODE64(guest,
 	  "mov $0x217, %edx\n"
 	  "out %al, %dx\n"
 	  "mov %rbx, %rsi\n"
-	  "mov $16, %ecx\n"
+	  "mov $4, %ecx\n"
 	  "rep outsb\n"
 	  "mov %rax, (%r8)\n"
 	  "mov (%r8), %rax\n"
@@ -412,22 +414,75 @@ static bool live(unsigned int nth)
 	return faults.hit;
 }
 
+/* What can fail.  Each counts its failures down from here. */
+#define TIMES	1000000
+
+static const char *const kinds[] = {
+	"failslab", "fail_page_alloc", "fail_usercopy", "fail_umbra_lookup",
+};
+
+#define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
+
+static void set_kind(const char *kind, const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DEBUGFS "%s/%s", kind, name);
+	write_to(path, text);
+}
+
+/* How often this kind failed since set_up(). */
+static unsigned int failures(const char *kind)
+{
+	char path[128], text[16] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), DEBUGFS "%s/times", kind);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		ktap_bail("%s: %s", path, strerror(errno));
+	close(fd);
+	return TIMES - atoi(text);
+}
+
 /* All that sleeps may fail, down to single pages, silently. */
 static void set_up(void)
 {
-	static const char *const settings[][2] = {
-		{ DEBUGFS "failslab/ignore-gfp-wait", "N" },
-		{ DEBUGFS "failslab/verbose", "0" },
-		{ DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N" },
-		{ DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N" },
-		{ DEBUGFS "fail_page_alloc/min-order", "0" },
-		{ DEBUGFS "fail_page_alloc/verbose", "0" },
-		{ DEBUGFS "fail_usercopy/verbose", "0" },
-	};
+	char times[16];
 	unsigned int i;
 
-	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		write_to(settings[i][0], settings[i][1]);
+	snprintf(times, sizeof(times), "%u", TIMES);
+	for (i = 0; i < NR_KINDS; i++) {
+		set_kind(kinds[i], "verbose", "0");
+		set_kind(kinds[i], "times", times);
+	}
+	set_kind("failslab", "ignore-gfp-wait", "N");
+	set_kind("fail_page_alloc", "ignore-gfp-wait", "N");
+	set_kind("fail_page_alloc", "ignore-gfp-highmem", "N");
+	set_kind("fail_page_alloc", "min-order", "0");
+}
+
+/*
+ * The length of kmemleak's report.  It takes what is younger than 5 s for alive, and a
+ * pointer that moved during the first look is found by the second.
+ */
+static size_t leaks(void)
+{
+	char text[4096];
+	size_t sum = 0;
+	ssize_t got;
+	int fd;
+
+	sleep(6);
+	write_to(KMEMLEAK, "scan");
+	write_to(KMEMLEAK, "scan");
+	fd = open(KMEMLEAK, O_RDONLY);
+	if (fd < 0)
+		ktap_bail(KMEMLEAK ": %s", strerror(errno));
+	while ((got = read(fd, text, sizeof(text))) > 0)
+		sum += got;
+	close(fd);
+	return sum;
 }
 
 /* Round after round until nothing fails any more, from @n on. */
@@ -474,19 +529,30 @@ static void test(void)
 	munmap(all, KU_PAGE);
 	ktap_note("%u failures, %u told, %u coped with", sum.rounds - WORKERS, sum.told, sum.coped);
 	ktap_ok(!sum.hit && sum.rounds > WORKERS, "everything failed once");
+	for (i = 0; i < NR_KINDS; i++)
+		ktap_ok(failures(kinds[i]), "%s: %u times", kinds[i], failures(kinds[i]));
 	ktap_ok(!sum.odd, "the errno said so");
 	ktap_ok(!sum.broken, "the same once more worked");
 }
 
 int main(void)
 {
+	bool asks = !access(KMEMLEAK, F_OK);
+	size_t before = 0;
+
 	close(ku_open());
 	if (access("/proc/thread-self/fail-nth", F_OK) || access(DEBUGFS "fail_usercopy", F_OK))
 		ktap_skip_all("this kernel has no fault injection (make check-debug has)");
-	ktap_plan(5);
+	ktap_plan(6 + NR_KINDS);
 	set_up();
 	ktap_ok(!live(0) && !faults.broken, "without a failure everything works");
+	if (asks)
+		before = leaks();
 	test();
 	ktap_ok(!live(0) && !faults.broken, "afterwards everything works");
+	if (asks)
+		ktap_ok(leaks() == before, "nothing leaked");
+	else
+		ktap_skip("nothing leaked", "this kernel has no kmemleak");
 	ktap_exit();
 }
