@@ -230,7 +230,7 @@ unsigned int umbra_mmu_audit(struct umbra_mmu *mmu)
 	unsigned long unsync = 0, restless = 0;
 	struct umbra_sp *sp;
 
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	list_for_each_entry(sp, &mmu->pages, link) {
 		pages++;
 		indirect += !sp->role.direct;
@@ -244,6 +244,6 @@ unsigned int umbra_mmu_audit(struct umbra_mmu *mmu)
 	audit_code(&a);
 	check(&a, 8, pages <= mmu->nr_pages && indirect == mmu->indirect);
 	check(&a, 10, unsync == mmu->nr_unsync && restless == mmu->nr_restless);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 	return a.broken;
 }

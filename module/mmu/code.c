@@ -101,9 +101,9 @@ void umbra_code_touched(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 	smp_mb();
 	if (!READ_ONCE(mmu->nr_code))
 		return;
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	umbra_code_wrote(mmu, gpa, len);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**
@@ -112,10 +112,11 @@ void umbra_code_touched(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
  * @what: LEAF, MAPPINGS or TOP
  * @gfn: the frame, of a LEAF
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  */
 void umbra_code_unmapped(struct umbra_mmu *mmu, enum umbra_code_change what, gfn_t gfn)
 {
+	lockdep_assert_held_write(&mmu->lock);
 	if (!mmu->ops->code_unmapped)
 		return;
 	mmu->stats.code_unmapped++;
@@ -129,10 +130,11 @@ void umbra_code_unmapped(struct umbra_mmu *mmu, enum umbra_code_change what, gfn
  *
  * Brings it into step for good.
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  */
 void umbra_code_mark(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
+	lockdep_assert_held_write(&mmu->lock);
 	umbra_sync_page(mmu, sp);
 	sp->code = true;
 }
@@ -153,7 +155,8 @@ void umbra_code_mark_link(u64 *sptep)
 
 /*
  * Where a view's shadow tables lead, by tables in step, and by marks alone if @marked.  MMU
- * lock held.  Return: the leaf, or 0.
+ * lock held for reading: in a table in step an entry that is present maps what it maps.
+ * Return: the leaf, or 0.
  */
 static u64 follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bool marked,
 		  gfn_t *gfn)
@@ -165,7 +168,8 @@ static u64 follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bo
 	while (sp) {
 		level = sp->role.level;
 		index = umbra_spte_index(gva, level);
-		spte = READ_ONCE(sp->spt[index]);
+		/* Pairs with the exchange in umbra_leaf_set(): the guest's entry is there first. */
+		spte = smp_load_acquire(&sp->spt[index]);
 		if (!umbra_spte_present(spte) || umbra_page_is_hole(ctx->mmu, sp, index) ||
 		    sp->unsync || (marked && !(spte & SPTE_CODE)))
 			return 0;
@@ -195,11 +199,11 @@ bool umbra_mmu_code_stands(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
 	bool two = ctx->mmu->config.two_views, stands = false;
 	gfn_t now;
 
-	spin_lock(&ctx->mmu->lock);
+	read_lock(&ctx->mmu->lock);
 	if (ctx->env.mode == UMBRA_MODE_LONG)
 		stands = follow(ctx, two ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE, gva, true,
 				&now) && now == gfn;
-	spin_unlock(&ctx->mmu->lock);
+	read_unlock(&ctx->mmu->lock);
 	return stands;
 }
 
@@ -227,9 +231,9 @@ bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc
 	if (!ctx->mmu->config.two_views || ctx->env.mode != UMBRA_MODE_LONG ||
 	    (acc & UMBRA_ACC_PEEK))
 		return false;
-	spin_lock(&ctx->mmu->lock);
+	read_lock(&ctx->mmu->lock);
 	spte = follow(ctx, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL, gva, fetch && !user, &gfn);
-	spin_unlock(&ctx->mmu->lock);
+	read_unlock(&ctx->mmu->lock);
 	if ((spte & need) != need || (user && fetch && (spte & PTE_NX)))
 		return false;
 	*gpa = gfn_to_gpa(gfn) | (gva & ~UMBRA_PAGE_MASK);
@@ -269,9 +273,9 @@ int umbra_mmu_code_protect(struct umbra_mmu *mmu, gfn_t gfn)
 
 	if (!frame)
 		return -ENOMEM;
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	protect(mmu, gfn, &frame);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 	umbra_host_free(frame);
 	return 0;
 }
@@ -296,11 +300,11 @@ void umbra_mmu_code_release(struct umbra_mmu *mmu, gfn_t gfn)
 {
 	struct umbra_code_frame *frame;
 
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	frame = find_frame(mmu, gfn);
 	if (!WARN_ON_ONCE(!frame) && !--frame->count)
 		forget(mmu, frame);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**

@@ -44,14 +44,14 @@ static int enlist(struct umbra_mmu_ctx *ctx)
 	struct umbra_mmu *mmu = ctx->mmu;
 	unsigned int id;
 
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	for (id = 1; id <= UMBRA_MAX_OWNER && id_in_use(mmu, id); id++)
 		;
 	if (id <= UMBRA_MAX_OWNER) {
 		ctx->id = id;
 		list_add(&ctx->link, &mmu->ctxs);
 	}
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 	return ctx->id ? 0 : -ENOMEM;
 }
 
@@ -119,9 +119,9 @@ void umbra_mmu_ctx_destroy(struct umbra_mmu_ctx *ctx)
 		return;
 	umbra_root_put_all(ctx);
 	if (ctx->id) {
-		spin_lock(&ctx->mmu->lock);
+		write_lock(&ctx->mmu->lock);
 		list_del_init(&ctx->link);
-		spin_unlock(&ctx->mmu->lock);
+		write_unlock(&ctx->mmu->lock);
 	}
 	umbra_pools_drain(&ctx->pools);
 	for (view = 0; view < UMBRA_NR_VIEWS; view++) {

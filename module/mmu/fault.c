@@ -390,9 +390,9 @@ static enum umbra_verdict map_memory(struct umbra_mmu_ctx *ctx, struct fill *f,
 					  &f->page);
 	if (ret)
 		return host_error(info, ret);
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	verdict = fill_shadow(ctx, f);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 	umbra_host_put_page(&f->page, verdict == UMBRA_VERDICT_RETRY);
 	return verdict;
 }

@@ -498,9 +498,9 @@ static void notify_release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
 	struct umbra_mmu *mmu = from_notifier(notifier);
 
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	umbra_zap_all(mmu);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {

@@ -2,7 +2,7 @@
 /*
  * DOC: hosted shim of the shadow MMU
  *
- * Lists, a lock that only checks its own use, and atomic exchange, for the
+ * Lists, locks that only check their own use, and atomic exchange, for the
  * build of the shadow MMU as ordinary user code.  Never seen by the module.
  */
 #ifndef UMBRA_MMU_HOSTED_SHIM_H
@@ -131,7 +131,49 @@ static inline void spin_lock(spinlock_t *lock)
 	lock->held = 1;
 }
 
-static inline bool spin_trylock(spinlock_t *lock)
+static inline void spin_unlock(spinlock_t *lock)
+{
+	assert(lock->held);
+	lock->held = 0;
+}
+
+/* @held: 1: for writing, 2: for reading.  No test has two readers. */
+typedef struct {
+	int held;
+} rwlock_t;
+
+static inline void rwlock_init(rwlock_t *lock)
+{
+	lock->held = 0;
+}
+
+static inline void write_lock(rwlock_t *lock)
+{
+	assert(!lock->held);
+	lock->held = 1;
+}
+
+static inline void write_unlock(rwlock_t *lock)
+{
+	assert(lock->held == 1);
+	lock->held = 0;
+}
+
+static inline void read_lock(rwlock_t *lock)
+{
+	assert(!lock->held);
+	lock->held = 2;
+}
+
+static inline bool read_trylock(rwlock_t *lock)
+{
+	if (lock->held)
+		return false;
+	lock->held = 2;
+	return true;
+}
+
+static inline bool write_trylock(rwlock_t *lock)
 {
 	if (lock->held)
 		return false;
@@ -139,9 +181,9 @@ static inline bool spin_trylock(spinlock_t *lock)
 	return true;
 }
 
-static inline void spin_unlock(spinlock_t *lock)
+static inline void read_unlock(rwlock_t *lock)
 {
-	assert(lock->held);
+	assert(lock->held == 2);
 	lock->held = 0;
 }
 
@@ -176,8 +218,21 @@ typedef struct {
 #define atomic_long_dec(v)	((void)__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_RELAXED))
 #define atomic_long_read(v)	__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
 
-#define lockdep_assert_held(lock)	assert((lock)->held)
-#define cond_resched_lock(lock)		assert((lock)->held)
+typedef struct {
+	int counter;
+} atomic_t;
+
+#define atomic_inc(v)	((void)__atomic_add_fetch(&(v)->counter, 1, __ATOMIC_RELAXED))
+#define atomic_dec(v)	((void)__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_RELAXED))
+#define atomic_read(v)	__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
+
+#define lockdep_assert(cond)			assert(cond)
+#define lockdep_is_held(lock)			((lock)->held)
+#define lockdep_is_held_type(lock, read)	((lock)->held == 1 + (read))
+#define lockdep_assert_held(lock)		assert((lock)->held)
+#define lockdep_assert_held_write(lock)		assert((lock)->held == 1)
+#define lockdep_assert_held_read(lock)		assert((lock)->held == 2)
+#define cond_resched_rwlock_write(lock)		assert((lock)->held == 1)
 
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define cmpxchg64(p, o, n)						\

@@ -14,15 +14,20 @@
  * already allows, and nobody took away, stays; a TLB that missed a grant is
  * repaired by the fault itself.
  */
+static u64 merge(u64 old, u64 spte)
+{
+	if (!((old ^ spte) & (PTE_U | PTE_NX)) && (old & PTE_W))
+		spte |= old & (PTE_W | PTE_D | SPTE_HOST_W);
+	return spte | (old & (PTE_A | SPTE_CODE));
+}
+
 static void change_leaf(struct umbra_mmu *mmu, u64 *sptep, u64 spte)
 {
 	u64 old = READ_ONCE(*sptep);
 
-	if (!((old ^ spte) & (PTE_U | PTE_NX)) && (old & PTE_W))
-		spte |= old & (PTE_W | PTE_D | SPTE_HOST_W);
-	spte |= old & (PTE_A | SPTE_CODE);
+	spte = merge(old, spte);
 	if (old == spte) {
-		mmu->stats.pf_spurious++;
+		umbra_count(&mmu->stats.pf_spurious);
 		return;
 	}
 	umbra_spte_exchange(sptep, spte);
@@ -50,14 +55,41 @@ static bool add_leaf(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l, u64 
 	if (level > 1)
 		umbra_flush_stale(mmu, false);
 	if (l->sp->gptes)
-		l->sp->gptes[l->index] = l->gpte;
+		WRITE_ONCE(l->sp->gptes[l->index], l->gpte);
 	if (!umbra_rmap_add(&ctx->pools, l->slot->mmu, l->sp, l->index,
 			    umbra_level_gfn(l->gfn, level)))
 		return false;
-	mmu->stats.spte_large += level > 1;
+	if (level > 1)
+		mmu->stats.spte_large++;
 	l->sp->present++;
 	umbra_spte_exchange(&l->sp->spt[l->index], spte);
 	return true;
+}
+
+static u64 leaf_entry(const struct umbra_mmu *mmu, const struct umbra_leaf *l)
+{
+	unsigned int level = l->sp->role.level;
+	u64 spte = umbra_spte_make_leaf(mmu, l->access, level, umbra_level_hpa(l->hpa, level),
+					l->host_writable);
+
+	return l->code ? spte | SPTE_CODE : spte;
+}
+
+/**
+ * umbra_leaf_needs_flush() - would umbra_leaf_set() flush TLBs?
+ * @mmu: the VM's
+ * @l: the entry, of level 1, and what it shall be
+ *
+ * Context: MMU lock held, and for reading the table's.
+ * Return: true when it would, which takes the MMU lock for writing.
+ */
+bool umbra_leaf_needs_flush(const struct umbra_mmu *mmu, const struct umbra_leaf *l)
+{
+	u64 old = READ_ONCE(l->sp->spt[l->index]);
+
+	if (!umbra_spte_present(old))
+		return false;
+	return !maps_it(mmu, l, old) || umbra_spte_reduces(old, merge(old, leaf_entry(mmu, l)));
 }
 
 /**
@@ -65,29 +97,26 @@ static bool add_leaf(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l, u64 
  * @ctx: the vCPU's; its pools are filled
  * @l: the entry and what it shall be
  *
- * Context: MMU lock held; nothing forbids any of it any more.
+ * Context: MMU lock held; for reading: the entry is of level 1, its table's lock held, and
+ * umbra_leaf_needs_flush() said no.  Nothing forbids any of it any more.
  * Return: true when it does; false when the pools were empty (a bug).
  */
 bool umbra_leaf_set(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l)
 {
-	unsigned int level = l->sp->role.level;
 	u64 *sptep = &l->sp->spt[l->index];
 	struct umbra_mmu *mmu = ctx->mmu;
 	u64 old = READ_ONCE(*sptep);
-	u64 spte;
+	u64 spte = leaf_entry(mmu, l);
 
-	spte = umbra_spte_make_leaf(mmu, l->access, level, umbra_level_hpa(l->hpa, level),
-				    l->host_writable);
-	if (l->code)
-		spte |= SPTE_CODE;
+	umbra_assert_entries(mmu, l->sp);
 	if (umbra_spte_writable(spte))
 		mmu->ops->mark_dirty(mmu->vm, l->slot, l->gfn);
-	trace_umbra_spte_set(l->gfn, level, spte);
-	mmu->stats.spte_set++;
+	trace_umbra_spte_set(l->gfn, l->sp->role.level, spte);
+	umbra_count(&mmu->stats.spte_set);
 	if (umbra_spte_present(old)) {
 		if (maps_it(mmu, l, old)) {
 			if (l->sp->gptes)
-				l->sp->gptes[l->index] = l->gpte;
+				WRITE_ONCE(l->sp->gptes[l->index], l->gpte);
 			change_leaf(mmu, sptep, spte);
 			return true;
 		}

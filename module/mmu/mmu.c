@@ -51,7 +51,8 @@ struct umbra_mmu *umbra_mmu_create(void *vm, const struct umbra_mmu_ops *ops,
 	mmu->config = *config;
 	mmu->encryption_mask = umbra_host_encryption_mask();
 	mmu->max_pages = 1024;
-	spin_lock_init(&mmu->lock);
+	rwlock_init(&mmu->lock);
+	umbra_rmap_init(mmu);
 	INIT_LIST_HEAD(&mmu->ctxs);
 	INIT_LIST_HEAD(&mmu->pages);
 	INIT_LIST_HEAD(&mmu->unsync);
@@ -81,9 +82,9 @@ void umbra_mmu_stop(struct umbra_mmu *mmu)
 {
 	umbra_shrink_remove(mmu);
 	umbra_host_unwatch(mmu);
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	umbra_zap_all(mmu);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**

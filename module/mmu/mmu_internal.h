@@ -2,12 +2,19 @@
 /*
  * DOC: the shadow MMU's own structures
  *
- * Everything that changes is guarded by one spinlock, mmu->lock, unless a
- * field says otherwise.  Nothing that sleeps is done under it: memory is
- * taken from per-vCPU pools that are filled before, and guest memory is read
- * under it only without sleeping.  Finer locks can come later along two seams:
- * the hash of shadow pages (page.c) and the reverse map (rmap.c) are reached
- * through a handful of functions each.
+ * Everything that changes is guarded by one lock, mmu->lock, unless a field says
+ * otherwise.  Nothing that sleeps is done under it: memory is taken from
+ * per-vCPU pools that are filled before, and guest memory is read under it only
+ * without sleeping.
+ *
+ * It is a reader-writer lock.  Held for writing it guards all.  Held for
+ * reading it keeps the structure as it is: which shadow pages there are, how they are
+ * linked, which are unsync, which frames are protected, slots and invalidations.
+ * Most page faults change none of that, but one entry of one table of
+ * level 1.  They hold it for reading and that table's own lock, umbra_sp.lock;
+ * a frame's chain of 4 KiB entries is under one of umbra_mmu.rmap then.
+ * Address spaces have their own tables, so their faults pass side by side.
+ * Documentation/locking.rst has the table of what is under what.
  */
 #ifndef UMBRA_MMU_INTERNAL_H
 #define UMBRA_MMU_INTERNAL_H
@@ -23,6 +30,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/rwlock.h>
 #include <linux/spinlock.h>
 #else
 #include "hosted_shim.h"
@@ -35,6 +43,7 @@
 #define UMBRA_SPT_ENTRIES	512
 #define UMBRA_HASH_BITS		12
 #define UMBRA_CODE_BITS		9
+#define UMBRA_NR_RMAPS		64
 #define UMBRA_NR_ROOTS		16	/* address spaces that a vCPU keeps at hand, each view for itself */
 #define UMBRA_NR_LEGACY_ROOTS	4	/* page directories of a legacy address space */
 #define UMBRA_NEAR_BITS		3	/* roots that are found without a search, see root.c */
@@ -62,6 +71,18 @@ struct umbra_chain_block {
 };
 
 /**
+ * struct umbra_rmap - a part of the reverse map, of some frames
+ * @lock: guards their chains of 4 KiB entries and the following
+ * @spares: blocks for chains, see rmap.c
+ * @nr_spares: how many
+ */
+struct umbra_rmap {
+	spinlock_t lock;
+	unsigned int nr_spares;
+	struct umbra_chain_block *spares;
+};
+
+/**
  * struct umbra_sp - a shadow page
  * @hash: in mmu->hash while valid
  * @link: in mmu->pages while valid, then in the list of those to be freed
@@ -72,9 +93,11 @@ struct umbra_chain_block {
  * @parents: the entries that link this table
  * @present: how many entries are present
  * @roots: how many contexts hold it as a root
- * @active: how many of them translate by it now
+ * @active: how many of them translate by it now; changes also while the MMU lock is held
+ *	for reading
  * @writes: guest writes to the table since it was last used for a fill
  * @used: a fault went through it since reclaim last looked
+ * @lock: level 1: guards @spt, @gptes and @present while the MMU lock is held for reading
  * @unsync: the guest writes to its table unnoticed, see sync.c; level 1 only
  * @unsync_link: in mmu->unsync or mmu->restless while @unsync
  * @restless: unsync for long, in mmu->restless, see sync.c
@@ -96,7 +119,8 @@ struct umbra_sp {
 	u16 present;
 	struct list_head unsync_link;
 	u32 roots;
-	u32 active;
+	atomic_t active;
+	spinlock_t lock;
 	u8 writes;
 	bool used;
 	bool unsync;
@@ -164,7 +188,8 @@ struct umbra_pools {
  * @ctxs: every struct umbra_mmu_ctx
  * @all_link: in the list of all VMs, see shrink.c
  * @encryption_mask: set in the address of every entry; constant
- * @lock: guards all that follows and every shadow page
+ * @lock: guards all that follows and every shadow page, see above
+ * @rmap: by frame: what guards chains in umbra_mmu_slot.rmap while @lock is held for reading
  * @hash: shadow pages by gfn
  * @pages: valid shadow pages, the longest unused at the tail
  * @nr_pages: shadow pages that exist, also invalid ones
@@ -172,8 +197,6 @@ struct umbra_pools {
  * @wanted_pages: bound that userspace set, 0 none
  * @spares: memory of former shadow pages for new ones, see page.c
  * @nr_spares: how many
- * @spare_blocks: blocks of chains for new ones, see rmap.c
- * @nr_spare_blocks: how many
  * @root_seq: grows when a page is zapped that some context holds as a root; read without
  *	the lock
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
@@ -186,14 +209,14 @@ struct umbra_pools {
  * @slots: struct umbra_mmu_slot of every slot that is or may become visible
  * @total_slot_pages: sum of their lengths
  * @stale_tlb: some TLB may still hold a translation whose entry was dropped
- *	without a flush, see zap.c
+ *	without a flush, see zap.c; may be set while @lock is held for reading
  * @stale_large: the same of an entry of 2 MiB
  * @invalidate_count: host invalidations under way
  * @invalidate_seq: host invalidations completed
  * @invalidate_start: lowest address of those under way
  * @invalidate_end: behind the highest
  * @generation: grows when slots change
- * @stats: counters
+ * @stats: counters; those that readers of @lock count may lose some
  * @notifier: host.c
  * @mm: the caller's address space
  */
@@ -203,7 +226,8 @@ struct umbra_mmu {
 	struct umbra_mmu_config config;
 	struct list_head all_link;
 	u64 encryption_mask;
-	spinlock_t lock;
+	rwlock_t lock;
+	struct umbra_rmap rmap[UMBRA_NR_RMAPS];
 	struct list_head ctxs;
 	struct hlist_head *hash;
 	struct list_head pages;
@@ -212,8 +236,6 @@ struct umbra_mmu {
 	unsigned long wanted_pages;
 	struct list_head spares;
 	unsigned int nr_spares;
-	struct umbra_chain_block *spare_blocks;
-	unsigned int nr_spare_blocks;
 	u64 root_seq;
 	unsigned long indirect;
 	struct list_head unsync, restless;
@@ -265,7 +287,7 @@ struct umbra_top {
  * struct umbra_view_state - what a context has in one view
  * @role: umbra_role_base() of the paging state, with the owner
  * @active: the held root that the vCPU translates by in this view, or NULL.  Changes
- *	under the lock
+ *	under the lock, held for reading at least
  * @loaded: @active is that of the paging state
  * @seq: mmu->root_seq when @active was known not to be zapped
  * @hpa: while @loaded: address of the root
@@ -346,12 +368,14 @@ static inline bool umbra_view_exists(const struct umbra_mmu *mmu, enum umbra_vie
  * @index: the entry
  * @access: UMBRA_AX_* of it
  * @slot: memory behind it
+ * @row: the guest's entries of its group, if they have been read with the locks that are held
  */
 struct umbra_prefetch {
 	struct umbra_sp *sp;
 	unsigned int index;
 	unsigned int access;
 	struct umbra_memslot *slot;
+	const u64 *row;
 };
 
 /**
@@ -384,14 +408,32 @@ struct umbra_leaf {
 /* Entries of a guest table that are read together: a row, or half a row of a 32-bit table. */
 #define UMBRA_GROUP		8
 
+/*
+ * May entries of a table be changed?  All of them while the MMU lock is held for writing; for
+ * reading, those of a table of level 1 whose lock is held.
+ */
+static inline void umbra_assert_entries(const struct umbra_mmu *mmu, const struct umbra_sp *sp)
+{
+	lockdep_assert(lockdep_is_held_type(&mmu->lock, 0) ||
+		       (lockdep_is_held_type(&mmu->lock, 1) && lockdep_is_held(&sp->lock)));
+}
+
+/* Count what readers of the MMU lock count; one that is lost is no harm. */
+static inline void umbra_count(u64 *counter)
+{
+	WRITE_ONCE(*counter, READ_ONCE(*counter) + 1);
+}
+
 /* pool.c */
 int umbra_pools_fill(struct umbra_pools *pools);
 void umbra_pools_drain(struct umbra_pools *pools);
 void *umbra_pool_take(struct umbra_pool *pool);
 
 /* rmap.c */
-bool umbra_chain_add(struct umbra_pools *pools, struct umbra_chain *chain, u64 *sptep);
-bool umbra_chain_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 *sptep);
+void umbra_rmap_init(struct umbra_mmu *mmu);
+bool umbra_chain_add(struct umbra_pools *pools, struct umbra_rmap *rmap,
+		     struct umbra_chain *chain, u64 *sptep);
+bool umbra_chain_remove(struct umbra_rmap *rmap, struct umbra_chain *chain, u64 *sptep);
 void umbra_chain_free_spares(struct umbra_mmu *mmu);
 u64 *umbra_chain_first(const struct umbra_chain *chain);
 void umbra_chain_for_each(const struct umbra_chain *chain,
@@ -404,8 +446,8 @@ void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_rmap_zap(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page);
 unsigned int umbra_rmap_large_index(const struct umbra_mmu_slot *slot, gfn_t gfn);
-u64 *umbra_rmap_first(const struct umbra_mmu_slot *slot, gfn_t gfn);
-bool umbra_rmap_young(struct umbra_mmu_slot *slot, u64 page, bool clear);
+u64 umbra_rmap_peek(struct umbra_mmu *mmu, const struct umbra_mmu_slot *slot, gfn_t gfn);
+bool umbra_rmap_young(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page, bool clear);
 
 /* page.c */
 struct umbra_sp *umbra_page_find(struct umbra_mmu *mmu, gfn_t gfn, union umbra_role role);
@@ -420,6 +462,12 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp);
 void umbra_page_free_spares(struct umbra_mmu *mmu);
 struct hlist_head *umbra_page_bucket(struct umbra_mmu *mmu, gfn_t gfn);
+
+/* Where links, which only change with the MMU lock held for writing, have their blocks from. */
+static inline struct umbra_rmap *umbra_rmap_of_links(struct umbra_mmu *mmu)
+{
+	return &mmu->rmap[0];
+}
 
 /* Does an entry belong to the engine (umbra_mmu_ctx_set_hole())?  MMU lock held. */
 static inline bool umbra_page_is_hole(const struct umbra_mmu *mmu, const struct umbra_sp *sp,
@@ -465,6 +513,7 @@ void umbra_shrink_to_limit(void);
 void umbra_fault_describe(struct umbra_fault *fault, gva_t gva, u32 error_code);
 
 /* leaf.c */
+bool umbra_leaf_needs_flush(const struct umbra_mmu *mmu, const struct umbra_leaf *l);
 bool umbra_leaf_set(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l);
 
 /* quick.c */

@@ -31,7 +31,7 @@
  */
 void umbra_invalidate_begin(struct umbra_mmu *mmu, hva_t start, hva_t end, bool may_block)
 {
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	if (!mmu->invalidate_count++) {
 		mmu->invalidate_start = start;
 		mmu->invalidate_end = end;
@@ -42,11 +42,11 @@ void umbra_invalidate_begin(struct umbra_mmu *mmu, hva_t start, hva_t end, bool 
 	start = umbra_zap_hva_chunk(mmu, start, end);
 	while (start < end) {
 		if (may_block)
-			cond_resched_lock(&mmu->lock);
+			cond_resched_rwlock_write(&mmu->lock);
 		start = umbra_zap_hva_chunk(mmu, start, end);
 	}
 	umbra_flush_stale(mmu, false);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**
@@ -57,11 +57,11 @@ void umbra_invalidate_begin(struct umbra_mmu *mmu, hva_t start, hva_t end, bool 
  */
 void umbra_invalidate_end(struct umbra_mmu *mmu)
 {
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	WRITE_ONCE(mmu->invalidate_seq, mmu->invalidate_seq + 1);
 	WARN_ON_ONCE(!mmu->invalidate_count);
 	mmu->invalidate_count--;
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**
@@ -130,13 +130,13 @@ bool umbra_invalidate_young(struct umbra_mmu *mmu, hva_t start, hva_t end, bool 
 	bool young = false;
 	hva_t hva, stop;
 
-	spin_lock(&mmu->lock);
+	read_lock(&mmu->lock);
 	list_for_each_entry(slot, &mmu->slots, link) {
 		stop = min(end, slot->hva + (slot->npages << UMBRA_PAGE_SHIFT));
 		for (hva = max(start, slot->hva); hva < stop; hva += UMBRA_PAGE_SIZE)
-			young |= umbra_rmap_young(slot, (hva - slot->hva) >> UMBRA_PAGE_SHIFT,
-						  clear);
+			young |= umbra_rmap_young(mmu, slot,
+						  (hva - slot->hva) >> UMBRA_PAGE_SHIFT, clear);
 	}
-	spin_unlock(&mmu->lock);
+	read_unlock(&mmu->lock);
 	return young;
 }

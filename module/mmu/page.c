@@ -141,7 +141,7 @@ static void free_page_memory(struct umbra_sp *sp)
  * umbra_page_free_spares() - give back what is kept for new shadow pages
  * @mmu: the VM's
  *
- * Context: MMU lock held, or nobody else sees the MMU.
+ * Context: MMU lock held for writing, or nobody else sees the MMU.
  */
 void umbra_page_free_spares(struct umbra_mmu *mmu)
 {
@@ -171,6 +171,7 @@ static void begin_page(struct umbra_sp *sp, gfn_t gfn, union umbra_role role)
 {
 	sp->gfn = gfn;
 	sp->role = role;
+	spin_lock_init(&sp->lock);
 	INIT_LIST_HEAD(&sp->unsync_link);
 	umbra_host_set_owner(sp->spt, sp);
 }
@@ -211,7 +212,7 @@ static struct umbra_sp *new_page(struct umbra_mmu *mmu, struct umbra_pools *pool
  * write-protected first, and every TLB knows it on return.  Whatever is put
  * into the new page has to be read from the guest's table after this call.
  *
- * Context: MMU lock held; umbra_zap_make_room() was called.
+ * Context: MMU lock held for writing; umbra_zap_make_room() was called.
  * Return: the shadow page, or NULL when the pools were empty (a bug).
  */
 struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools, gfn_t gfn,
@@ -219,6 +220,7 @@ struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools
 {
 	struct umbra_sp *sp = umbra_page_find(mmu, gfn, role);
 
+	lockdep_assert_held_write(&mmu->lock);
 	if (sp) {
 		/* To be linked where no TLB flush by the guest is due. */
 		umbra_sync_page(mmu, sp);
@@ -254,7 +256,7 @@ struct umbra_sp *umbra_page_get(struct umbra_mmu *mmu, struct umbra_pools *pools
  * No TLB may have translations of two sizes for an address: processors with the
  * erratum behind CVE-2018-12207 end in a machine check.
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  * Return: false when the pool was empty (a bug).
  */
 bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct umbra_sp *parent,
@@ -262,7 +264,8 @@ bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct um
 {
 	u64 *sptep = &parent->spt[index];
 
-	if (!umbra_chain_add(pools, &child->parents, sptep))
+	lockdep_assert_held_write(&mmu->lock);
+	if (!umbra_chain_add(pools, umbra_rmap_of_links(mmu), &child->parents, sptep))
 		return false;
 	if (mmu->stale_large)
 		umbra_flush_remote(mmu);
@@ -281,13 +284,15 @@ bool umbra_page_link(struct umbra_mmu *mmu, struct umbra_pools *pools, struct um
  * in the hash.  The engine's entry stays where it is: a vCPU may be about to
  * leave the guest through it.
  *
- * Context: MMU lock held; TLBs are the caller's.
+ * Context: MMU lock held; for reading: a leaf of level 1 without a mark, its table's lock is
+ * held.  TLBs are the caller's.
  */
 void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index)
 {
 	u64 *sptep = &sp->spt[index];
 	u64 old = READ_ONCE(*sptep);
 
+	umbra_assert_entries(mmu, sp);
 	if (!umbra_spte_present(old) || umbra_page_is_hole(mmu, sp, index))
 		return;
 	if (umbra_spte_leaf(old)) {
@@ -301,7 +306,8 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 		struct umbra_sp *child;
 
 		child = umbra_spte_child(mmu, old);
-		WARN_ON_ONCE(!umbra_chain_remove(mmu, &child->parents, sptep));
+		WARN_ON_ONCE(!umbra_chain_remove(umbra_rmap_of_links(mmu), &child->parents,
+						 sptep));
 		/* Level 4 is told of otherwise, see code.c. */
 		if (child->code && sp->role.level < 4)
 			umbra_code_unmapped(mmu, UMBRA_CODE_MAPPINGS, 0);
@@ -315,10 +321,11 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
  * @mmu: the VM's
  * @sp: invalid, empty, without parents and roots; no TLB knows it
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  */
 void umbra_page_free(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
+	lockdep_assert_held_write(&mmu->lock);
 	WARN_ON_ONCE(sp->present || sp->roots || sp->parents.val || !sp->invalid);
 	mmu->nr_pages--;
 	umbra_shrink_freed();

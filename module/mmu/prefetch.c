@@ -104,7 +104,7 @@ static bool prefetch_entry(struct umbra_mmu_ctx *ctx, const struct umbra_prefetc
 		return true;
 	if (!umbra_host_get_pages_now(p->slot, gfn, 1, access & UMBRA_AX_W, &page))
 		return true;
-	p->sp->gptes[index] = gpte;
+	WRITE_ONCE(p->sp->gptes[index], gpte);
 	mapped = install(ctx, p, index, gfn, access, &page);
 	umbra_host_put_page(&page, mapped);
 	return mapped;
@@ -120,17 +120,28 @@ static hva_t table_address(struct umbra_mmu *mmu, const struct umbra_prefetch *p
 	return slot ? umbra_memslot_hva(slot, p->sp->gfn) : 0;
 }
 
+static bool read_group(struct umbra_mmu *mmu, const struct umbra_prefetch *p, unsigned int first,
+		       u64 *gpte)
+{
+	hva_t table = table_address(mmu, p);
+
+	return table && !umbra_sync_read(mmu, p->sp, table, first, gpte);
+}
+
 static void prefetch_indirect(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p)
 {
 	unsigned int first = p->index & ~(UMBRA_GROUP - 1), i;
-	hva_t table = table_address(ctx->mmu, p);
+	const u64 *row = p->row;
 	u64 gpte[UMBRA_GROUP];
 
-	if (!table || umbra_sync_read(ctx->mmu, p->sp, table, first, gpte))
-		return;
+	if (!row) {
+		if (!read_group(ctx->mmu, p, first, gpte))
+			return;
+		row = gpte;
+	}
 	for (i = 0; i < UMBRA_GROUP; i++)
 		if (!umbra_spte_present(p->sp->spt[first + i]) &&
-		    !prefetch_entry(ctx, p, first + i, gpte[i]))
+		    !prefetch_entry(ctx, p, first + i, row[i]))
 			return;
 }
 
@@ -139,11 +150,12 @@ static void prefetch_indirect(struct umbra_mmu_ctx *ctx, const struct umbra_pref
  * @ctx: the vCPU's
  * @p: the entry
  *
- * Context: MMU lock held since the fault found everything unchanged; SRCU read
- * side of the slots held.
+ * Context: MMU lock held since the fault found everything unchanged, for reading with the
+ * table's; SRCU read side of the slots held.
  */
 void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p)
 {
+	umbra_assert_entries(ctx->mmu, p->sp);
 	if (ctx->mmu->invalidate_count)
 		return;
 	if (p->sp->role.direct)

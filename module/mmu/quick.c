@@ -16,7 +16,12 @@
  * Whatever is not simple is left to the steps of fault.c, and nothing was changed
  * then: other modes than 4-level tables, direct tables, bits to be set in the
  * guest's entry, slots with flags, tables and translated code, frames that the host has
- * to be asked for, CR0.WP = 0 writes.
+ * to be asked for, CR0.WP = 0 writes, entries that TLBs have to forget.
+ *
+ * What is left changes one entry and what belongs to it, so that the MMU lock is held for
+ * reading, and of the tables only the lock of the one at the bottom.  The guest's entry is
+ * read under that: whoever executes INVLPG for it (sync.c) comes before the read, or finds
+ * what was made of it.
  */
 #include <linux/kvm.h>
 
@@ -28,13 +33,15 @@
  * @gva: linear address
  * @acc: UMBRA_ACC_*
  * @path: the shadow pages on the way down, by level
- * @gpte: the guest's entry of level 1
+ * @row: the guest's entries of level 1 around it
+ * @gpte: its own
  * @leaf: the entry to be set
  */
 struct quick {
 	gva_t gva;
 	unsigned int acc;
 	struct umbra_sp *path[UMBRA_MAX_LEVEL + 1];
+	u64 row[UMBRA_GROUP];
 	u64 gpte;
 	struct umbra_leaf leaf;
 };
@@ -75,8 +82,22 @@ static bool find_table(struct umbra_mmu_ctx *ctx, struct quick *q)
 		return false;
 	q->leaf.sp = sp;
 	q->leaf.index = umbra_spte_index(q->gva, 1);
-	return !umbra_host_read_pte(mmu, gfn_to_gpa(sp->gfn) + q->leaf.index * sizeof(u64),
-				    sizeof(u64), true, &q->gpte);
+	return true;
+}
+
+/* Its neighbours will be asked for as well, and cost next to nothing here. */
+static bool read_entry(struct umbra_mmu *mmu, struct quick *q)
+{
+	const struct umbra_sp *sp = q->leaf.sp;
+	unsigned int index = q->leaf.index;
+	const struct umbra_memslot *slot;
+
+	slot = umbra_memslots_find(mmu->ops->slots(mmu->vm), sp->gfn);
+	if (!slot || umbra_sync_read(mmu, sp, umbra_memslot_hva(slot, sp->gfn),
+				     index & ~(UMBRA_GROUP - 1), q->row))
+		return false;
+	q->gpte = q->row[index % UMBRA_GROUP];
+	return true;
 }
 
 static enum umbra_verdict guest_fault(const struct umbra_mmu_ctx *ctx, const struct quick *q,
@@ -106,12 +127,10 @@ static unsigned int permitted(const struct quick *q)
 /* What another entry of level 1 maps the frame by. */
 static bool find_mapped(struct umbra_mmu *mmu, struct umbra_leaf *l, bool write)
 {
-	u64 *sptep = umbra_rmap_first(l->slot->mmu, l->gfn);
-	u64 spte;
+	u64 spte = umbra_rmap_peek(mmu, l->slot->mmu, l->gfn);
 
-	if (!sptep)
+	if (!umbra_spte_present(spte))
 		return false;
-	spte = READ_ONCE(*sptep);
 	l->hpa = umbra_spte_hpa(mmu, spte);
 	l->host_writable = spte & SPTE_HOST_W;
 	return l->host_writable || !write;
@@ -139,19 +158,24 @@ static void used(struct quick *q)
 {
 	unsigned int level;
 
+	/* Upper tables are other vCPUs' too: no stores that change nothing. */
 	for (level = 1; level <= UMBRA_MAX_LEVEL; level++) {
-		q->path[level]->used = true;
-		q->path[level]->writes = 0;
+		if (!READ_ONCE(q->path[level]->used))
+			WRITE_ONCE(q->path[level]->used, true);
+		if (READ_ONCE(q->path[level]->writes))
+			WRITE_ONCE(q->path[level]->writes, 0);
 	}
 }
 
-static void neighbours(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l)
+static void neighbours(struct umbra_mmu_ctx *ctx, const struct quick *q)
 {
+	const struct umbra_leaf *l = &q->leaf;
 	struct umbra_prefetch p = {
 		.sp = l->sp,
 		.index = l->index,
 		.access = l->access,
 		.slot = l->slot,
+		.row = q->row,
 	};
 
 	umbra_prefetch(ctx, &p);
@@ -164,7 +188,7 @@ static bool map_it(struct umbra_mmu_ctx *ctx, struct quick *q)
 	struct umbra_mmu *mmu = ctx->mmu;
 	struct umbra_leaf *l = &q->leaf;
 	struct umbra_host_page page;
-	bool done;
+	bool simple, done = false;
 
 	l->gpte = q->gpte;
 	l->access = umbra_spte_guest_access(l->sp, q->gpte);
@@ -178,20 +202,23 @@ static bool map_it(struct umbra_mmu_ctx *ctx, struct quick *q)
 	asked = !find_mapped(mmu, l, write);
 	if (asked && !ask_host(mmu, l, write, &page))
 		return false;
-	used(q);
-	done = umbra_leaf_set(ctx, l);
+	simple = !umbra_leaf_needs_flush(mmu, l);
+	if (simple) {
+		used(q);
+		done = umbra_leaf_set(ctx, l);
+	}
 	if (asked)
 		umbra_host_put_page(&page, done);
 	if (done)
-		neighbours(ctx, l);
-	return true;
+		neighbours(ctx, q);
+	return simple;
 }
 
-/* MMU lock held.  Return: false: not simple. */
+/* The table's lock is held.  Return: false: not simple. */
 static bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault_info *info,
 		  enum umbra_verdict *verdict)
 {
-	if (!find_table(ctx, q))
+	if (!read_entry(ctx->mmu, q))
 		return false;
 	if (!(q->gpte & PTE_P)) {
 		*verdict = guest_fault(ctx, q, 0, info);
@@ -226,13 +253,22 @@ static bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault
 bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
 		       struct umbra_fault_info *info, enum umbra_verdict *verdict)
 {
-	struct quick q = { .gva = gva, .acc = acc };
-	bool done;
+	struct umbra_mmu *mmu = ctx->mmu;
+	bool done = false;
+	struct quick q;
 
 	if (ctx->env.mode != UMBRA_MODE_LONG || umbra_pools_fill(&ctx->pools))
 		return false;
-	spin_lock(&ctx->mmu->lock);
-	done = judge(ctx, &q, info, verdict);
-	spin_unlock(&ctx->mmu->lock);
+	/* The rest is set on the way; it is too much to be cleared for each fault. */
+	q.gva = gva;
+	q.acc = acc;
+	q.leaf.code = false;
+	read_lock(&mmu->lock);
+	if (find_table(ctx, &q)) {
+		spin_lock(&q.leaf.sp->lock);
+		done = judge(ctx, &q, info, verdict);
+		spin_unlock(&q.leaf.sp->lock);
+	}
+	read_unlock(&mmu->lock);
 	return done;
 }

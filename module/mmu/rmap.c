@@ -11,12 +11,36 @@
  * Entries of 2 MiB are in chains of their own, one for each such frame; whoever
  * asks after a frame of 4 KiB looks at both.
  *
- * A frame's chain is in its slot.  During a change of slots two of them may
+ * A frame's chain is in its slot.  Chains of 4 KiB entries change while the MMU lock is
+ * only held for reading: then each is under one of a few locks, found by the frame.  Everything
+ * else here, links too, belongs to who holds the MMU lock for writing, and nobody else is
+ * there then.
+ *
+ * During a change of slots two of them may
  * cover a frame for a moment; an entry is in the chain of the slot that the
  * fault saw, so looking backwards tries both.
  */
 #include "mmu_internal.h"
 #include "spte.h"
+
+/**
+ * umbra_rmap_init() - the locks of the reverse map
+ * @mmu: a new VM's
+ *
+ * Context: any.
+ */
+void umbra_rmap_init(struct umbra_mmu *mmu)
+{
+	unsigned int i;
+
+	for (i = 0; i < UMBRA_NR_RMAPS; i++)
+		spin_lock_init(&mmu->rmap[i].lock);
+}
+
+static struct umbra_rmap *rmap_of(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	return &mmu->rmap[gfn % UMBRA_NR_RMAPS];
+}
 
 static struct umbra_chain_block *chain_blocks(const struct umbra_chain *chain)
 {
@@ -27,54 +51,62 @@ static struct umbra_chain_block *chain_blocks(const struct umbra_chain *chain)
  * Blocks that chains have let go of are kept: guests map and unmap a page by turns that
  * their own supervisor maps as well.
  */
-#define SPARE_BLOCKS	256
+#define SPARE_BLOCKS	(256 / UMBRA_NR_RMAPS)
 
-static struct umbra_chain_block *take_block(struct umbra_pools *pools)
+static struct umbra_chain_block *take_block(struct umbra_pools *pools, struct umbra_rmap *rmap)
 {
-	struct umbra_mmu *mmu = pools->mmu;
-	struct umbra_chain_block *block = mmu->spare_blocks;
+	struct umbra_chain_block *block = rmap->spares;
 
 	if (!block)
 		return umbra_pool_take(&pools->block);
-	mmu->spare_blocks = block->next;
-	mmu->nr_spare_blocks--;
+	rmap->spares = block->next;
+	rmap->nr_spares--;
 	return block;
 }
 
-static void put_block(struct umbra_mmu *mmu, struct umbra_chain_block *block)
+static void put_block(struct umbra_rmap *rmap, struct umbra_chain_block *block)
 {
-	if (mmu->nr_spare_blocks == SPARE_BLOCKS) {
+	if (rmap->nr_spares == SPARE_BLOCKS) {
 		umbra_host_free(block);
 		return;
 	}
-	block->next = mmu->spare_blocks;
-	mmu->spare_blocks = block;
-	mmu->nr_spare_blocks++;
+	block->next = rmap->spares;
+	rmap->spares = block;
+	rmap->nr_spares++;
+}
+
+static void free_spares(struct umbra_rmap *rmap)
+{
+	struct umbra_chain_block *block;
+
+	while ((block = rmap->spares)) {
+		rmap->spares = block->next;
+		umbra_host_free(block);
+	}
+	rmap->nr_spares = 0;
 }
 
 /**
  * umbra_chain_free_spares() - give back the blocks that are kept
  * @mmu: the VM's
  *
- * Context: MMU lock held, or nobody else sees the MMU.
+ * Context: MMU lock held for writing, or nobody else sees the MMU.
  */
 void umbra_chain_free_spares(struct umbra_mmu *mmu)
 {
-	struct umbra_chain_block *block;
+	unsigned int i;
 
-	while ((block = mmu->spare_blocks)) {
-		mmu->spare_blocks = block->next;
-		umbra_host_free(block);
-	}
-	mmu->nr_spare_blocks = 0;
+	for (i = 0; i < UMBRA_NR_RMAPS; i++)
+		free_spares(&mmu->rmap[i]);
 }
 
-static bool chain_push(struct umbra_pools *pools, struct umbra_chain *chain, u64 *sptep)
+static bool chain_push(struct umbra_pools *pools, struct umbra_rmap *rmap,
+		       struct umbra_chain *chain, u64 *sptep)
 {
 	struct umbra_chain_block *first = chain_blocks(chain);
 
 	if (!first || first->n == UMBRA_CHAIN_BLOCK) {
-		struct umbra_chain_block *block = take_block(pools);
+		struct umbra_chain_block *block = take_block(pools, rmap);
 
 		if (!block)
 			return false;
@@ -90,13 +122,15 @@ static bool chain_push(struct umbra_pools *pools, struct umbra_chain *chain, u64
 /**
  * umbra_chain_add() - add a member
  * @pools: gives at most one block
+ * @rmap: has some first
  * @chain: the chain
  * @sptep: not a member yet
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing, or that of @rmap.
  * Return: false when the pool was empty; nothing is changed then.
  */
-bool umbra_chain_add(struct umbra_pools *pools, struct umbra_chain *chain, u64 *sptep)
+bool umbra_chain_add(struct umbra_pools *pools, struct umbra_rmap *rmap,
+		     struct umbra_chain *chain, u64 *sptep)
 {
 	u64 *only;
 
@@ -107,16 +141,16 @@ bool umbra_chain_add(struct umbra_pools *pools, struct umbra_chain *chain, u64 *
 	if (!(chain->val & 1)) {
 		only = (u64 *)chain->val;
 		chain->val = 0;
-		if (!chain_push(pools, chain, only)) {
+		if (!chain_push(pools, rmap, chain, only)) {
 			chain->val = (unsigned long)only;
 			return false;
 		}
 	}
-	return chain_push(pools, chain, sptep);
+	return chain_push(pools, rmap, chain, sptep);
 }
 
 /* The last member of the first block fills the hole. */
-static void block_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 **hole)
+static void block_remove(struct umbra_rmap *rmap, struct umbra_chain *chain, u64 **hole)
 {
 	struct umbra_chain_block *first = chain_blocks(chain);
 
@@ -124,19 +158,19 @@ static void block_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 *
 	if (first->n)
 		return;
 	chain->val = first->next ? (unsigned long)first->next | 1 : 0;
-	put_block(mmu, first);
+	put_block(rmap, first);
 }
 
 /**
  * umbra_chain_remove() - remove a member
- * @mmu: the VM's
+ * @rmap: gets blocks that become free
  * @chain: the chain
  * @sptep: the member
  *
- * Context: MMU lock held.
+ * Context: as umbra_chain_add().
  * Return: false when it was no member.
  */
-bool umbra_chain_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 *sptep)
+bool umbra_chain_remove(struct umbra_rmap *rmap, struct umbra_chain *chain, u64 *sptep)
 {
 	struct umbra_chain_block *block;
 	unsigned int i;
@@ -151,7 +185,7 @@ bool umbra_chain_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 *s
 		for (i = 0; i < block->n; i++) {
 			if (block->sptep[i] != sptep)
 				continue;
-			block_remove(mmu, chain, &block->sptep[i]);
+			block_remove(rmap, chain, &block->sptep[i]);
 			return true;
 		}
 	}
@@ -162,7 +196,7 @@ bool umbra_chain_remove(struct umbra_mmu *mmu, struct umbra_chain *chain, u64 *s
  * umbra_chain_first() - some member, for loops that empty a chain
  * @chain: the chain
  *
- * Context: MMU lock held.
+ * Context: as umbra_chain_add().
  * Return: a member or NULL.
  */
 u64 *umbra_chain_first(const struct umbra_chain *chain)
@@ -178,7 +212,7 @@ u64 *umbra_chain_first(const struct umbra_chain *chain)
  * @visit: called for each
  * @arg: passed to @visit
  *
- * Context: MMU lock held.
+ * Context: as umbra_chain_add().
  */
 void umbra_chain_for_each(const struct umbra_chain *chain,
 			  void (*visit)(u64 *sptep, void *arg), void *arg)
@@ -198,14 +232,14 @@ void umbra_chain_for_each(const struct umbra_chain *chain,
  * @sp: shadow page
  * @index: entry
  *
- * Context: MMU lock held.
+ * Context: MMU lock held, the entry does not change.
  * Return: the first 4 KiB frame of it.
  */
 gfn_t umbra_sp_entry_gfn(const struct umbra_sp *sp, unsigned int index)
 {
 	/* The low bits of the address in a large page's entry are others (PAT). */
 	if (sp->gptes)
-		return gpa_to_gfn(sp->gptes[index] & PTE_ADDR) &
+		return gpa_to_gfn(READ_ONCE(sp->gptes[index]) & PTE_ADDR) &
 		       ~(umbra_level_pages(sp->role.level) - 1);
 	return sp->gfn + index * umbra_level_pages(sp->role.level);
 }
@@ -263,13 +297,20 @@ struct umbra_mmu_slot *umbra_rmap_slot(struct umbra_mmu *mmu, gfn_t gfn)
  * @index: entry in it
  * @gfn: the frame, the first of the entry's; umbra_sp.gptes already says so
  *
- * Context: MMU lock held.
+ * Context: MMU lock held; for reading: a table of level 1, whose lock is held.
  * Return: false when the pool was empty.
  */
 bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, struct umbra_sp *sp,
 		    unsigned int index, gfn_t gfn)
 {
-	return umbra_chain_add(pools, chain_of(slot, gfn, sp->role.level), &sp->spt[index]);
+	struct umbra_rmap *rmap = rmap_of(pools->mmu, gfn);
+	bool done;
+
+	umbra_assert_entries(pools->mmu, sp);
+	spin_lock(&rmap->lock);
+	done = umbra_chain_add(pools, rmap, chain_of(slot, gfn, sp->role.level), &sp->spt[index]);
+	spin_unlock(&rmap->lock);
+	return done;
 }
 
 /**
@@ -278,19 +319,27 @@ bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, stru
  * @sp: shadow page
  * @index: entry in it
  *
- * Context: MMU lock held.
+ * Context: as umbra_rmap_add().
  */
 void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index)
 {
 	gfn_t gfn = umbra_sp_entry_gfn(sp, index);
+	struct umbra_rmap *rmap = rmap_of(mmu, gfn);
 	struct umbra_mmu_slot *slot;
+	bool found = false;
 
+	umbra_assert_entries(mmu, sp);
+	spin_lock(&rmap->lock);
 	list_for_each_entry(slot, &mmu->slots, link) {
 		if (slot_has(slot, gfn) &&
-		    umbra_chain_remove(mmu, chain_of(slot, gfn, sp->role.level), &sp->spt[index]))
-			return;
+		    umbra_chain_remove(rmap, chain_of(slot, gfn, sp->role.level),
+				       &sp->spt[index])) {
+			found = true;
+			break;
+		}
 	}
-	WARN_ON_ONCE(1);
+	spin_unlock(&rmap->lock);
+	WARN_ON_ONCE(!found);
 }
 
 static void protect_entry(u64 *sptep, void *changed)
@@ -307,7 +356,7 @@ static void protect_entry(u64 *sptep, void *changed)
  * An entry of 2 MiB is read-only then for all of it, until the next write faults
  * and finds that it has to be split.
  *
- * Context: MMU lock held; the caller flushes.
+ * Context: MMU lock held for writing; the caller flushes.
  * Return: true when an entry changed.
  */
 bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn)
@@ -315,7 +364,7 @@ bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn)
 	struct umbra_mmu_slot *slot;
 	bool changed = false;
 
-	lockdep_assert_held(&mmu->lock);
+	lockdep_assert_held_write(&mmu->lock);
 	list_for_each_entry(slot, &mmu->slots, link) {
 		if (!slot_has(slot, gfn))
 			continue;
@@ -326,16 +375,29 @@ bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn)
 }
 
 /**
- * umbra_rmap_first() - some entry of 4 KiB that maps a frame
+ * umbra_rmap_peek() - what some entry of 4 KiB says that maps a frame
+ * @mmu: the VM's
  * @slot: the slot that holds @gfn
  * @gfn: the frame
  *
+ * A member of the chain is the frame's for as long as it is one, but may not be
+ * set yet: then there is nothing to be known.
+ *
  * Context: MMU lock held.
- * Return: the entry or NULL.
+ * Return: the entry; 0: none.
  */
-u64 *umbra_rmap_first(const struct umbra_mmu_slot *slot, gfn_t gfn)
+u64 umbra_rmap_peek(struct umbra_mmu *mmu, const struct umbra_mmu_slot *slot, gfn_t gfn)
 {
-	return umbra_chain_first(chain_of(slot, gfn, 1));
+	struct umbra_rmap *rmap = rmap_of(mmu, gfn);
+	u64 *sptep, spte = 0;
+
+	lockdep_assert_held(&mmu->lock);
+	spin_lock(&rmap->lock);
+	sptep = umbra_chain_first(chain_of(slot, gfn, 1));
+	if (sptep)
+		spte = READ_ONCE(*sptep);
+	spin_unlock(&rmap->lock);
+	return spte;
 }
 
 static bool zap_chain(struct umbra_mmu *mmu, struct umbra_chain *chain)
@@ -358,14 +420,16 @@ static bool zap_chain(struct umbra_mmu *mmu, struct umbra_chain *chain)
  * @slot: the slot
  * @page: relative to the slot
  *
- * Context: MMU lock held; the caller flushes.
+ * Context: MMU lock held for writing; the caller flushes.
  * Return: true when there was one.
  */
 bool umbra_rmap_zap(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page)
 {
 	gfn_t gfn = slot->base_gfn + page;
-	bool small = zap_chain(mmu, chain_of(slot, gfn, 1));
+	bool small;
 
+	lockdep_assert_held_write(&mmu->lock);
+	small = zap_chain(mmu, chain_of(slot, gfn, 1));
 	return zap_chain(mmu, chain_of(slot, gfn, 2)) || small;
 }
 
@@ -386,6 +450,7 @@ static void look_young(u64 *sptep, void *arg)
 
 /**
  * umbra_rmap_young() - was a page used lately?
+ * @mmu: the VM's
  * @slot: the slot
  * @page: relative to the slot
  * @clear: and forget it
@@ -393,11 +458,16 @@ static void look_young(u64 *sptep, void *arg)
  * Context: MMU lock held.
  * Return: true when some entry has its accessed bit set.
  */
-bool umbra_rmap_young(struct umbra_mmu_slot *slot, u64 page, bool clear)
+bool umbra_rmap_young(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page, bool clear)
 {
+	gfn_t gfn = slot->base_gfn + page;
+	struct umbra_rmap *rmap = rmap_of(mmu, gfn);
 	struct young y = { .clear = clear };
 
-	umbra_chain_for_each(chain_of(slot, slot->base_gfn + page, 1), look_young, &y);
-	umbra_chain_for_each(chain_of(slot, slot->base_gfn + page, 2), look_young, &y);
+	lockdep_assert_held(&mmu->lock);
+	spin_lock(&rmap->lock);
+	umbra_chain_for_each(chain_of(slot, gfn, 1), look_young, &y);
+	umbra_chain_for_each(chain_of(slot, gfn, 2), look_young, &y);
+	spin_unlock(&rmap->lock);
 	return y.young;
 }

@@ -108,7 +108,7 @@ static bool root_stands(const struct umbra_mmu_ctx *ctx, struct umbra_view_state
 	return true;
 }
 
-/* The engine's entry, if @sp has it.  MMU lock held. */
+/* The engine's entry, if @sp has it.  MMU lock held for writing. */
 static void set_hole(struct umbra_mmu *mmu, struct umbra_sp *sp, u64 entry)
 {
 	unsigned int hole = mmu->config.hole;
@@ -117,7 +117,7 @@ static void set_hole(struct umbra_mmu *mmu, struct umbra_sp *sp, u64 entry)
 		WRITE_ONCE(sp->spt[hole], entry);
 }
 
-/* Let go of the pages of a root.  MMU lock held. */
+/* Let go of the pages of a root.  MMU lock held for writing. */
 static void put_root(struct umbra_mmu *mmu, struct umbra_root *root)
 {
 	struct umbra_sp *sp;
@@ -133,7 +133,7 @@ static void put_root(struct umbra_mmu *mmu, struct umbra_root *root)
 	root->valid = false;
 }
 
-/* Get the pages of a root.  MMU lock held. */
+/* Get the pages of a root.  MMU lock held for writing. */
 static int get_root(struct umbra_mmu_ctx *ctx, const struct umbra_view_state *v,
 		    struct umbra_root *root)
 {
@@ -208,21 +208,21 @@ static struct umbra_root *find_root(struct umbra_mmu_ctx *ctx, enum umbra_view v
 	return NULL;
 }
 
-/* The context translates by @root from now on.  MMU lock held. */
+/* The context translates by @root from now on.  MMU lock held, maybe for reading. */
 static void activate(struct umbra_view_state *v, struct umbra_root *root)
 {
 	unsigned int i;
 
 	for (i = 0; i < UMBRA_NR_LEGACY_ROOTS; i++) {
 		if (v->active && v->active->sp[i])
-			v->active->sp[i]->active--;
+			atomic_dec(&v->active->sp[i]->active);
 		if (root && root->sp[i])
-			root->sp[i]->active++;
+			atomic_inc(&root->sp[i]->active);
 	}
 	v->active = root;
 }
 
-/* Replace what @root holds.  MMU lock held. */
+/* Replace what @root holds.  MMU lock held for writing. */
 static int make_root(struct umbra_mmu_ctx *ctx, struct umbra_view_state *v,
 		     struct umbra_root *root)
 {
@@ -324,7 +324,8 @@ static struct umbra_root *known_root(struct umbra_mmu_ctx *ctx, enum umbra_view 
 /*
  * All views change to the address space at once, as far as it is known.  The root of a
  * view in which it is not must not look used any more: writes to its table would be
- * emulated for as long as the guest stays in the other view.  MMU lock held.
+ * emulated for as long as the guest stays in the other view.  MMU lock held, for reading:
+ * pages are counted as active, nothing else of them changes.
  */
 static void switch_known(struct umbra_mmu_ctx *ctx)
 {
@@ -345,7 +346,7 @@ static void switch_known(struct umbra_mmu_ctx *ctx)
 		v->loaded = false;
 		if (!root)
 			continue;
-		mmu->stats.root_hit++;
+		umbra_count(&mmu->stats.root_hit);
 		show(ctx, v);
 	}
 }
@@ -359,6 +360,24 @@ static bool all_known(struct umbra_mmu_ctx *ctx)
 		if (umbra_view_exists(ctx->mmu, view) && !known_root(ctx, view))
 			return false;
 	return true;
+}
+
+/*
+ * Nothing is waited for.  With tables out of step alone, for they are brought into step; else
+ * beside others that only read.
+ */
+static bool lock_now(struct umbra_mmu *mmu, bool *alone)
+{
+	*alone = READ_ONCE(mmu->nr_unsync);
+	return *alone ? write_trylock(&mmu->lock) : read_trylock(&mmu->lock);
+}
+
+static void unlock_now(struct umbra_mmu *mmu, bool alone)
+{
+	if (alone)
+		write_unlock(&mmu->lock);
+	else
+		read_unlock(&mmu->lock);
 }
 
 /**
@@ -377,17 +396,18 @@ bool umbra_mmu_switch_now(struct umbra_mmu_ctx *ctx, u64 cr3)
 	struct umbra_mmu *mmu = ctx->mmu;
 	u64 old = ctx->paging.cr3;
 	enum umbra_view view;
-	bool known;
+	bool known, alone;
 
-	if (ctx->env.mode != UMBRA_MODE_LONG || !spin_trylock(&mmu->lock))
+	if (ctx->env.mode != UMBRA_MODE_LONG || !lock_now(mmu, &alone))
 		return false;
 	umbra_ctx_set_space(ctx, cr3);
-	known = umbra_sync_all_now(mmu) && all_known(ctx);
+	/* A table may have got out of step before the lock was taken. */
+	known = (alone || !mmu->nr_unsync) && umbra_sync_all_now(mmu) && all_known(ctx);
 	if (known)
 		switch_known(ctx);
 	else
 		umbra_ctx_set_space(ctx, old);
-	spin_unlock(&mmu->lock);
+	unlock_now(mmu, alone);
 	if (!known)
 		return false;
 	umbra_device_forget(ctx);
@@ -420,7 +440,7 @@ static int make_missing(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 	ret = umbra_pools_fill(&ctx->pools);
 	if (ret)
 		return ret;
-	spin_lock(&ctx->mmu->lock);
+	write_lock(&ctx->mmu->lock);
 	root = oldest(ctx, view);
 	ret = make_root(ctx, v, root);
 	if (!ret) {
@@ -428,7 +448,7 @@ static int make_missing(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 		*near_root(ctx, view) = root;
 		show(ctx, v);
 	}
-	spin_unlock(&ctx->mmu->lock);
+	write_unlock(&ctx->mmu->lock);
 	return ret;
 }
 
@@ -442,9 +462,9 @@ static noinline int reload(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {
 	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
 		return -EINVAL;
-	spin_lock(&ctx->mmu->lock);
+	read_lock(&ctx->mmu->lock);
 	switch_known(ctx);
-	spin_unlock(&ctx->mmu->lock);
+	read_unlock(&ctx->mmu->lock);
 	return ctx->views[view].loaded ? 0 : make_missing(ctx, view);
 }
 
@@ -557,14 +577,14 @@ void umbra_mmu_ctx_set_hole(struct umbra_mmu_ctx *ctx, u64 kernel_entry, u64 use
 	struct umbra_root *root;
 	unsigned int i;
 
-	spin_lock(&ctx->mmu->lock);
+	write_lock(&ctx->mmu->lock);
 	ctx->views[UMBRA_VIEW_KERNEL].hole = kernel_entry;
 	ctx->views[UMBRA_VIEW_USER].hole = user_entry;
 	for (root = ctx->root; root < ctx->root + UMBRA_NR_ROOTS; root++)
 		for (i = 0; i < UMBRA_NR_LEGACY_ROOTS; i++)
 			if (root->sp[i])
 				set_hole(ctx->mmu, root->sp[i], ctx->views[root->role.view].hole);
-	spin_unlock(&ctx->mmu->lock);
+	write_unlock(&ctx->mmu->lock);
 }
 
 /**
@@ -577,12 +597,12 @@ void umbra_root_put_all(struct umbra_mmu_ctx *ctx)
 {
 	unsigned int i;
 
-	spin_lock(&ctx->mmu->lock);
+	write_lock(&ctx->mmu->lock);
 	for (i = 0; i < UMBRA_NR_VIEWS; i++) {
 		activate(&ctx->views[i], NULL);
 		ctx->views[i].loaded = false;
 	}
 	for (i = 0; i < UMBRA_NR_ROOTS; i++)
 		put_root(ctx->mmu, &ctx->root[i]);
-	spin_unlock(&ctx->mmu->lock);
+	write_unlock(&ctx->mmu->lock);
 }

@@ -85,10 +85,10 @@ static unsigned long shrink_all(unsigned long want)
 	while (vms-- && done < want) {
 		mmu = list_last_entry(&all_mmus, struct umbra_mmu, all_link);
 		list_move(&mmu->all_link, &all_mmus);
-		spin_lock(&mmu->lock);
+		write_lock(&mmu->lock);
 		done += umbra_zap_some(mmu, want - done);
 		umbra_page_free_spares(mmu);
-		spin_unlock(&mmu->lock);
+		write_unlock(&mmu->lock);
 	}
 	return done;
 }

@@ -31,10 +31,10 @@ static void recount(struct umbra_mmu *mmu)
  */
 void umbra_mmu_set_limit(struct umbra_mmu *mmu, unsigned long pages)
 {
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	mmu->wanted_pages = pages;
 	recount(mmu);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**
@@ -83,11 +83,11 @@ int umbra_mmu_slot_init(struct umbra_mmu *mmu, struct umbra_memslot *slot)
 		return -ENOMEM;
 	}
 
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	list_add(&mine->link, &mmu->slots);
 	mmu->total_slot_pages += mine->npages;
 	recount(mmu);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 	slot->mmu = mine;
 	return 0;
 }
@@ -101,7 +101,7 @@ static void sweep(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot)
 		if (umbra_rmap_zap(mmu, slot, page))
 			mmu->stale_tlb = true;
 		if (!(page & 1023))
-			cond_resched_lock(&mmu->lock);
+			cond_resched_rwlock_write(&mmu->lock);
 	}
 	umbra_flush_stale(mmu, false);
 }
@@ -120,13 +120,13 @@ void umbra_mmu_slot_free(struct umbra_mmu *mmu, struct umbra_memslot *slot)
 
 	if (!mine)
 		return;
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	mine->gone = true;
 	sweep(mmu, mine);
 	list_del_init(&mine->link);
 	mmu->total_slot_pages -= mine->npages;
 	recount(mmu);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 	free_slot(mine);
 	slot->mmu = NULL;
 }
@@ -143,12 +143,12 @@ void umbra_mmu_slot_free(struct umbra_mmu *mmu, struct umbra_memslot *slot)
  */
 void umbra_mmu_slot_gone(struct umbra_mmu *mmu, struct umbra_memslot *slot)
 {
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	slot->mmu->gone = true;
 	mmu->generation++;
 	umbra_zap_all(mmu);
 	sweep(mmu, slot->mmu);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**
@@ -160,9 +160,9 @@ void umbra_mmu_slot_gone(struct umbra_mmu *mmu, struct umbra_memslot *slot)
  */
 void umbra_mmu_slot_new(struct umbra_mmu *mmu, struct umbra_memslot *slot)
 {
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	mmu->generation++;
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**
@@ -181,11 +181,11 @@ bool umbra_mmu_write_protect(struct umbra_mmu *mmu, struct umbra_memslot *slot, 
 	bool changed;
 	u64 page;
 
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	changed = mmu->stale_tlb;
 	for (page = first; mask && page < slot->npages; page++, mask >>= 1)
 		if (mask & 1)
 			changed |= umbra_rmap_write_protect(mmu, slot->base_gfn + page);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 	return changed;
 }

@@ -49,6 +49,7 @@
 
 static void set_unsync(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
+	lockdep_assert_held_write(&mmu->lock);
 	sp->unsync = true;
 	if (sp->outs < RESTLESS)
 		sp->outs++;
@@ -62,10 +63,11 @@ static void set_unsync(struct umbra_mmu *mmu, struct umbra_sp *sp)
  * @mmu: the VM's
  * @sp: shadow page, maybe unsync
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  */
 void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
+	lockdep_assert_held_write(&mmu->lock);
 	if (!sp->unsync)
 		return;
 	sp->unsync = false;
@@ -80,7 +82,7 @@ void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp)
  * @mmu: the VM's
  * @gfn: the table's frame
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  * Return: true when all shadow pages of @gfn are unsync now; false when one of
  * them is of an upper level or leads to translated code, and nothing was changed.
  */
@@ -141,12 +143,12 @@ static void adjust_leaf(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int
 		spte &= ~PTE_U;
 	if (!(access & UMBRA_AX_X))
 		spte |= PTE_NX;
-	sp->gptes[index] = gpte;
+	WRITE_ONCE(sp->gptes[index], gpte);
 	if (spte == old)
 		return;
 	umbra_spte_exchange(sptep, spte);
 	if (umbra_spte_reduces(old, spte))
-		mmu->stale_tlb = true;
+		WRITE_ONCE(mmu->stale_tlb, true);
 }
 
 static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index, u64 gpte,
@@ -169,7 +171,7 @@ static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 		return;
 	}
 	umbra_page_drop_entry(mmu, sp, index);
-	mmu->stale_tlb = true;
+	WRITE_ONCE(mmu->stale_tlb, true);
 }
 
 /* Absent entries are 0. */
@@ -199,7 +201,7 @@ static int read_narrow(struct umbra_mmu *mmu, hva_t hva, u64 *gpte)
  * @first: first entry of @sp, aligned to UMBRA_GROUP
  * @gpte: result: UMBRA_GROUP entries
  *
- * Context: MMU lock held.
+ * Context: MMU lock held, for reading with the table's.
  * Return: 0 or -EFAULT: they are not there right now.
  */
 int umbra_sync_read(struct umbra_mmu *mmu, const struct umbra_sp *sp, hva_t table,
@@ -251,7 +253,8 @@ static void sync_entries(struct umbra_mmu *mmu, struct umbra_sp *sp)
 
 /*
  * One entry only; the frame stays writable, the guest will flush again when it writes
- * again.  It has just written this one, so it is likely to use what it gave.
+ * again.  It has just written this one, so it is likely to use what it gave.  The table's
+ * lock is held.
  */
 static void sync_one(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index)
 {
@@ -272,7 +275,7 @@ static void sync_one(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int in
  * @mmu: the VM's
  * @sp: shadow page, maybe unsync
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  */
 void umbra_sync_page(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
@@ -361,15 +364,15 @@ void umbra_sync_all(struct umbra_mmu *mmu)
 	/* Whoever has a page to be synchronized for this flush has counted it before it wrote. */
 	if (!READ_ONCE(mmu->nr_unsync))
 		return;
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	sync_restless(mmu);
 	for (batches = mmu->nr_unsync / BATCH + 1; batches && !list_empty(&mmu->unsync);
 	     batches--) {
 		sync_batch(mmu);
 		if (batches > 1)
-			cond_resched_lock(&mmu->lock);
+			cond_resched_rwlock_write(&mmu->lock);
 	}
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**
@@ -378,7 +381,7 @@ void umbra_sync_all(struct umbra_mmu *mmu)
  *
  * What is left out of step when it fails is for umbra_sync_all().
  *
- * Context: MMU lock held; interrupts may be off.
+ * Context: MMU lock held, for writing unless all is in step; interrupts may be off.
  * Return: false: tables have to be write-protected, and other processors told.
  */
 bool umbra_sync_all_now(struct umbra_mmu *mmu)
@@ -387,6 +390,7 @@ bool umbra_sync_all_now(struct umbra_mmu *mmu)
 
 	if (!mmu->nr_unsync)
 		return true;
+	lockdep_assert_held_write(&mmu->lock);
 	sync_restless(mmu);
 	list_for_each_entry_safe(sp, tmp, &mmu->unsync, unsync_link) {
 		if (!may_be_restless(mmu, sp))
@@ -412,7 +416,7 @@ static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view vi
 	return sp;
 }
 
-/* MMU lock held. */
+/* MMU lock held for reading: one entry of a table changes, and no TLB is flushed. */
 static void sync_views(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
@@ -423,8 +427,11 @@ static void sync_views(struct umbra_mmu_ctx *ctx, gva_t gva)
 		if (!umbra_view_exists(mmu, view))
 			continue;
 		sp = leaf_table(ctx, view, gva);
-		if (sp && sp->unsync)
-			sync_one(mmu, sp, umbra_spte_index(gva, 1));
+		if (!sp || !sp->unsync)
+			continue;
+		spin_lock(&sp->lock);
+		sync_one(mmu, sp, umbra_spte_index(gva, 1));
+		spin_unlock(&sp->lock);
 	}
 }
 
@@ -444,9 +451,9 @@ void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva)
 
 	if (!READ_ONCE(mmu->nr_unsync))
 		return;
-	spin_lock(&mmu->lock);
+	read_lock(&mmu->lock);
 	sync_views(ctx, gva);
-	spin_unlock(&mmu->lock);
+	read_unlock(&mmu->lock);
 }
 
 /**
@@ -457,7 +464,7 @@ void umbra_sync_gva(struct umbra_mmu_ctx *ctx, gva_t gva)
  * No TLB is flushed here, so no other processor has to answer.
  *
  * Context: SRCU read side of the slots held; no MMU lock held; interrupts may be off.
- * Return: false: somebody has the lock, nothing was done.
+ * Return: false: somebody has the lock for writing, nothing was done.
  */
 bool umbra_sync_gva_now(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
@@ -465,9 +472,9 @@ bool umbra_sync_gva_now(struct umbra_mmu_ctx *ctx, gva_t gva)
 
 	if (!READ_ONCE(mmu->nr_unsync))
 		return true;
-	if (!spin_trylock(&mmu->lock))
+	if (!read_trylock(&mmu->lock))
 		return false;
 	sync_views(ctx, gva);
-	spin_unlock(&mmu->lock);
+	read_unlock(&mmu->lock);
 	return true;
 }

@@ -85,7 +85,7 @@ static bool is_current_root(struct umbra_mmu *mmu, gfn_t gfn)
 	struct umbra_sp *sp;
 
 	hlist_for_each_entry(sp, umbra_page_bucket(mmu, gfn), hash)
-		if (sp->gfn == gfn && sp->role.level == 4 && sp->active)
+		if (sp->gfn == gfn && sp->role.level == 4 && atomic_read(&sp->active))
 			return true;
 	return false;
 }
@@ -93,9 +93,11 @@ static bool is_current_root(struct umbra_mmu *mmu, gfn_t gfn)
 /* One more write.  Return: how many there were since the last use. */
 static unsigned int count_write(struct umbra_sp *sp)
 {
-	if (!sp->active && sp->writes < FLOOD_CODE)
+	if (atomic_read(&sp->active))
+		return 0;
+	if (sp->writes < FLOOD_CODE)
 		sp->writes++;
-	return sp->active ? 0 : sp->writes;
+	return sp->writes;
 }
 
 /**
@@ -127,7 +129,7 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 	if (!READ_ONCE(mmu->indirect) && !READ_ONCE(mmu->nr_code))
 		return;
 
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	umbra_code_wrote(mmu, gpa, len);
 	if (is_current_root(mmu, gfn))
 		umbra_code_unmapped(mmu, UMBRA_CODE_TOP, 0);
@@ -141,7 +143,7 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 	}
 	if (writes >= (code ? FLOOD_CODE : FLOOD) && umbra_zap_gfn(mmu, gfn, false))
 		mmu->stats.flood++;
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 }
 
 /**
@@ -156,9 +158,9 @@ bool umbra_mmu_unprotect(struct umbra_mmu *mmu, gfn_t gfn)
 {
 	bool zapped, code;
 
-	spin_lock(&mmu->lock);
+	write_lock(&mmu->lock);
 	zapped = umbra_zap_gfn(mmu, gfn, false);
 	code = umbra_code_wrote(mmu, gfn_to_gpa(gfn), UMBRA_PAGE_SIZE);
-	spin_unlock(&mmu->lock);
+	write_unlock(&mmu->lock);
 	return zapped || code;
 }

@@ -26,11 +26,11 @@
  * umbra_flush_remote() - every vCPU drops all its translations
  * @mmu: the VM's
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  */
 void umbra_flush_remote(struct umbra_mmu *mmu)
 {
-	lockdep_assert_held(&mmu->lock);
+	lockdep_assert_held_write(&mmu->lock);
 	mmu->stale_tlb = false;
 	mmu->stale_large = false;
 	mmu->stats.remote_flush++;
@@ -42,7 +42,7 @@ void umbra_flush_remote(struct umbra_mmu *mmu)
  * @mmu: the VM's
  * @must: the caller changed an entry
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  */
 void umbra_flush_stale(struct umbra_mmu *mmu, bool must)
 {
@@ -67,12 +67,13 @@ static void unlink_parents(struct umbra_mmu *mmu, struct umbra_sp *sp)
  * @sp: valid shadow page
  * @doomed: list for umbra_zap_commit()
  *
- * Context: MMU lock held until after umbra_zap_commit().
+ * Context: MMU lock held for writing until after umbra_zap_commit().
  */
 void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_head *doomed)
 {
 	unsigned int i;
 
+	lockdep_assert_held_write(&mmu->lock);
 	if (WARN_ON_ONCE(sp->invalid))
 		return;
 	trace_umbra_sp_zap(sp->gfn, sp->role.word);
@@ -84,7 +85,7 @@ void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_h
 	umbra_sync_forget(mmu, sp);
 	hlist_del_init(&sp->hash);
 	list_move(&sp->link, doomed);
-	if (sp->active && sp->role.level == 4)
+	if (atomic_read(&sp->active) && sp->role.level == 4)
 		umbra_code_unmapped(mmu, UMBRA_CODE_TOP, 0);
 	if (!sp->role.direct)
 		mmu->indirect--;
@@ -101,7 +102,7 @@ void umbra_zap_prepare(struct umbra_mmu *mmu, struct umbra_sp *sp, struct list_h
  *
  * Roots leave the list but are freed by their last holder.
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  */
 void umbra_zap_commit(struct umbra_mmu *mmu, struct list_head *doomed)
 {
@@ -111,7 +112,7 @@ void umbra_zap_commit(struct umbra_mmu *mmu, struct list_head *doomed)
 	if (list_empty(doomed))
 		return;
 	list_for_each_entry(sp, doomed, link)
-		if (sp->active)
+		if (atomic_read(&sp->active))
 			reload = true;
 	if (reload)
 		mmu->ops->reload_roots(mmu->vm);
@@ -131,7 +132,7 @@ void umbra_zap_commit(struct umbra_mmu *mmu, struct list_head *doomed)
  * are zapped as well; the loop is bounded by the pages that there are at the
  * start and the bound on those made.
  *
- * Context: MMU lock held; may drop and retake it.
+ * Context: MMU lock held for writing; may drop and retake it.
  */
 void umbra_zap_all(struct umbra_mmu *mmu)
 {
@@ -146,7 +147,7 @@ void umbra_zap_all(struct umbra_mmu *mmu)
 					  &doomed);
 		umbra_zap_commit(mmu, &doomed);
 		budget -= min_t(unsigned long, budget, batch);
-		cond_resched_lock(&mmu->lock);
+		cond_resched_rwlock_write(&mmu->lock);
 	}
 }
 
@@ -158,7 +159,7 @@ void umbra_zap_all(struct umbra_mmu *mmu)
  *	the root that some vCPU translates by.  Roots that are only held for
  *	later do not count
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  * Return: true when the frame is not shadowed any more and was before.
  */
 bool umbra_zap_gfn(struct umbra_mmu *mmu, gfn_t gfn, bool only_orphans)
@@ -171,7 +172,8 @@ bool umbra_zap_gfn(struct umbra_mmu *mmu, gfn_t gfn, bool only_orphans)
 
 	if (only_orphans)
 		hlist_for_each_entry(sp, bucket, hash)
-			if (sp->gfn == gfn && !sp->role.direct && (sp->parents.val || sp->active))
+			if (sp->gfn == gfn && !sp->role.direct &&
+			    (sp->parents.val || atomic_read(&sp->active)))
 				return false;
 
 	INIT_LIST_HEAD(&doomed);
@@ -192,7 +194,7 @@ bool umbra_zap_gfn(struct umbra_mmu *mmu, gfn_t gfn, bool only_orphans)
  * Second chance: a page that a fault used since the last look goes to the head
  * of the list once.  Roots in use are spared.
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  * Return: how many were zapped.
  */
 unsigned long umbra_zap_some(struct umbra_mmu *mmu, unsigned long want)
@@ -205,7 +207,7 @@ unsigned long umbra_zap_some(struct umbra_mmu *mmu, unsigned long want)
 	while (done < want && looks-- && !list_empty(&mmu->pages)) {
 		struct umbra_sp *sp = list_last_entry(&mmu->pages, struct umbra_sp, link);
 
-		if (sp->active || sp->used) {
+		if (atomic_read(&sp->active) || sp->used) {
 			sp->used = false;
 			list_move(&sp->link, &mmu->pages);
 			continue;
@@ -224,7 +226,7 @@ unsigned long umbra_zap_some(struct umbra_mmu *mmu, unsigned long want)
  * umbra_zap_make_room() - keep the number of shadow pages within its bound
  * @mmu: the VM's
  *
- * Context: MMU lock held; the caller may make %ROOM pages after it.
+ * Context: MMU lock held for writing; the caller may make %ROOM pages after it.
  */
 void umbra_zap_make_room(struct umbra_mmu *mmu)
 {
@@ -281,7 +283,7 @@ static void zap_slot_part(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, hv
  * Does a bounded part of the work from @start on.  The caller may drop the
  * lock between parts, and calls umbra_flush_stale() after the last.
  *
- * Context: MMU lock held.
+ * Context: MMU lock held for writing.
  * Return: where the next part starts, or @end.
  */
 hva_t umbra_zap_hva_chunk(struct umbra_mmu *mmu, hva_t start, hva_t end)

@@ -398,9 +398,9 @@ static bool code_remapping_is_told(void)
 		FAIL("a table that was zapped");
 	check_all();
 	load(v, UMBRA_VIEW_KERNEL);
-	spin_lock(&fake.mmu->lock);
+	write_lock(&fake.mmu->lock);
 	umbra_page_drop_entry(fake.mmu, v->ctx->views[UMBRA_VIEW_KERNEL].active->sp[0], 0);
-	spin_unlock(&fake.mmu->lock);
+	write_unlock(&fake.mmu->lock);
 	if (code_told_unmapped())
 		FAIL("told without reason");
 	umbra_mmu_unprotect(fake.mmu, 0);
@@ -703,9 +703,9 @@ static bool creation_survives(bool five)
 static void drop_pools(void)
 {
 	umbra_pools_drain(&vcpus[0].ctx->pools);
-	spin_lock(&fake.mmu->lock);
+	write_lock(&fake.mmu->lock);
 	umbra_zap_all(fake.mmu);
-	spin_unlock(&fake.mmu->lock);
+	write_unlock(&fake.mmu->lock);
 }
 
 static bool faults_survive(void)

@@ -67,9 +67,9 @@ bool shadowed(gfn_t gfn)
 {
 	bool is;
 
-	spin_lock(&fake.mmu->lock);
+	write_lock(&fake.mmu->lock);
 	is = umbra_page_shadowed(fake.mmu, gfn) || umbra_code_frame(fake.mmu, gfn);
-	spin_unlock(&fake.mmu->lock);
+	write_unlock(&fake.mmu->lock);
 	return is;
 }
 
@@ -78,9 +78,9 @@ bool guarded(gfn_t gfn)
 {
 	bool is;
 
-	spin_lock(&fake.mmu->lock);
+	write_lock(&fake.mmu->lock);
 	is = umbra_page_protected(fake.mmu, gfn) || umbra_code_frame(fake.mmu, gfn);
-	spin_unlock(&fake.mmu->lock);
+	write_unlock(&fake.mmu->lock);
 	return is;
 }
 
