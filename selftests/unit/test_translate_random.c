@@ -10,6 +10,7 @@
  *   test_translate_random [PROGRAMS [SEED]]
  */
 #include "ktap.h"
+#include "tc_internal.h"
 #include "test_translate_env.h"
 #include "test_translate_gen.h"
 
@@ -27,7 +28,8 @@ struct memory {
 
 static struct memory start, native, translated;
 static struct guest *trace;
-static unsigned int traced, at, interrupts, resumed;
+static u64 code;
+static unsigned int traced, at, interrupts, resumed, dropped;
 static char what[200];
 static unsigned int shown;
 
@@ -113,7 +115,8 @@ static bool equal(const struct guest *a, const struct guest *b)
 
 /*
  * An event: the guest's registers are taken as they are said to be, the scratch
- * of the translation is lost, and the guest comes back by its RIP.
+ * of the translation is lost, and the guest comes back by its RIP.  Some of its code
+ * may have been written meanwhile, with what was there before.
  */
 static bool interrupt(struct run *run, const struct soft_where *w, struct guest *g)
 {
@@ -123,6 +126,8 @@ static bool interrupt(struct run *run, const struct soft_where *w, struct guest 
 		return false;
 	memset(vdata->spill, 0x5a, sizeof(vdata->spill));
 	vdata->rip = 0x5a5a5a5a;
+	if (!gen_below(4))
+		dropped += soft_tc_drop(tc, code + gen_below(GEN_CODE_SIZE), gen_below(128));
 	rip = soft_tc_resume(tc, g->rip);
 	resumed += rip != soft_tc_lookup(tc, g->rip);
 	g->rip = rip && gen_below(2) ? rip : env_place(run, g->rip);
@@ -167,6 +172,7 @@ static bool run_pair(u64 base, unsigned int offset, const struct guest *g, bool 
 			 .on_host_step = check_step };
 
 	what[0] = 0;
+	code = base;
 	traced = 0;
 	at = 0;
 	restore(base, &start);
@@ -177,6 +183,26 @@ static bool run_pair(u64 base, unsigned int offset, const struct guest *g, bool 
 	env_run(&t);
 	save(base, &translated);
 	return same(&n, &t);
+}
+
+/* No branch of a block waits for one that is there: it would exit each time. */
+static bool all_linked(void)
+{
+	const struct tc_block *b;
+	u32 i, j;
+
+	for (i = 0; i < tc->nr_blocks; i++) {
+		b = &tc->blocks[i];
+		if (b->flags & (TC_BLOCK_DROPPED | TC_BLOCK_THUNK))
+			continue;
+		for (j = b->chains; j < b->chains + b->nr_chains; j++)
+			if (tc->chains[j].to == TC_CUT || (tc->chains[j].to == TC_NONE &&
+			    tc_find(tc, tc->chains[j].target) != TC_NONE)) {
+				complain("not linked", tc->chains[j].target, b->rip);
+				return false;
+			}
+	}
+	return true;
 }
 
 static bool one(unsigned int seed, bool steps)
@@ -195,6 +221,7 @@ static bool one(unsigned int seed, bool steps)
 	       run_pair(base, offset, &g, false);
 	if (good && steps)
 		good = run_pair(base, offset, &g, true);
+	good = good && all_linked();
 	soft_tc_drop(tc, base, GEN_CODE_SIZE);
 	if (soft_tc_lookup(tc, base + offset)) {
 		complain("not dropped", base + offset, 0);
@@ -227,7 +254,8 @@ int main(int argc, char **argv)
 	ktap_plan(3);
 	ktap_ok(many(seed, n, false), "random programs");
 	ktap_ok(many(seed + n, n / 10, true), "random programs, step by step");
-	ktap_note("%u interrupts, %u inside a block", interrupts, resumed);
-	ktap_ok(interrupts && resumed, "interrupts in them");
+	ktap_note("%u interrupts, %u inside a block, %u blocks dropped", interrupts, resumed,
+		  dropped);
+	ktap_ok(interrupts && resumed && dropped, "interrupts in them");
 	ktap_exit();
 }

@@ -11,8 +11,8 @@
  *                                the first insn the prologue for indirect branches
  *   data VA BYTES                behind the exit to the monitor: the number of the block
  *   exit VA CODE                 behind all: where the block is left
- *   link VA RIP STATE            a direct branch; linked: it jumps to the
- *                                other block itself, else it exits
+ *   link VA RIP STATE            a direct branch, and its exit; linked: it jumps to the
+ *                                other block itself, or that one is there, else it exits
  *
  * The guest's code is as it is now.  If that is not what was translated, the
  * block is dropped before it runs again.

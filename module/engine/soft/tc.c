@@ -349,12 +349,12 @@ void tc_commit(struct soft_tc *tc, u32 end)
  * tc_has_room() - is there room for one more block
  * @tc: the cache
  *
- * Return: yes: of any shape, with its two pages.
+ * Return: yes: of any shape, with its two pages, and for what a trace ends with.
  */
 bool tc_has_room(const struct soft_tc *tc)
 {
-	return tc->c.size - tc->used >= TC_BLOCK_BYTES &&
-	       tc->nr_blocks < tc->max_blocks &&
+	return tc->c.size - tc->used >= TC_TRACE_BYTES &&
+	       tc->max_blocks - tc->nr_blocks >= 3 &&
 	       tc->max_chains - tc->nr_chains >= TC_BLOCK_CHAINS &&
 	       tc->max_marks - tc->nr_marks >= TC_BLOCK_MARKS &&
 	       tc->max_pages - tc->nr_pages >= 2;
@@ -378,7 +378,7 @@ static struct tc_page *get_page(struct soft_tc *tc, u64 gfn)
  * @tc: the cache
  * @index: the block
  *
- * All branches that wait for it are linked to it.
+ * All branches that wait for it are linked to it.  A copy is found by its page alone.
  */
 void tc_add_block(struct soft_tc *tc, u32 index)
 {
@@ -386,8 +386,6 @@ void tc_add_block(struct soft_tc *tc, u32 index)
 	u32 *head = &tc->hash[tc_rip_hash(b->rip) & tc->hash_mask];
 	struct tc_page *page;
 
-	b->hash_next = *head;
-	*head = index;
 	page = get_page(tc, first_gfn(b));
 	b->page_next[0] = page->blocks;
 	page->blocks = index;
@@ -397,6 +395,10 @@ void tc_add_block(struct soft_tc *tc, u32 index)
 		b->page_next[1] = page->blocks;
 		page->blocks = index;
 	}
+	if (b->flags & TC_BLOCK_COPY)
+		return;
+	b->hash_next = *head;
+	*head = index;
 	tc_link_waiting(tc, index);
 	if (b->flags & TC_BLOCK_PROLOGUE)
 		tc_slot_add(tc, index);
@@ -436,11 +438,13 @@ static void drop_block(struct soft_tc *tc, u32 index)
 		tc->blocks[b->thunk].flags |= TC_BLOCK_DROPPED;
 	}
 	tc_slot_remove(tc, index);
-	unhash(tc, index);
 	unpage(tc, index, first_gfn(b));
 	if (last_gfn(b) != first_gfn(b))
 		unpage(tc, index, last_gfn(b));
 	b->flags |= TC_BLOCK_DROPPED;
+	if (b->flags & TC_BLOCK_COPY)
+		return;
+	unhash(tc, index);
 	tc->stats.blocks--;
 	tc->stats.drops++;
 }
@@ -459,8 +463,8 @@ static unsigned int drop_page(struct soft_tc *tc, struct tc_page *page, u64 gva,
 		next = *page_link(b, gfn);
 		if (b->rip > last || b->rip + b->guest_len - 1 < gva)
 			continue;
+		n += !(b->flags & TC_BLOCK_COPY);
 		drop_block(tc, i);
-		n++;
 	}
 	return n;
 }

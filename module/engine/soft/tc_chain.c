@@ -8,6 +8,7 @@
  *
  *   jump:       exit F4 .. .. .. ..      linked  E9 rel32      (the same bytes)
  *   Jcc:        0F 8x rel32 to the exit  linked  0F 8x rel32 to the block
+ *   glued:      the block itself, whose first bytes become an exit when it is dropped
  */
 #include "tc_internal.h"
 
@@ -71,6 +72,25 @@ void tc_chain_wait(struct soft_tc *tc, u32 chain)
 }
 
 /**
+ * tc_chain_glue() - a new chain leads to the block behind it without a jump
+ * @tc: the cache
+ * @chain: index; its exit would be where the block begins
+ * @block: index; one that is being made
+ */
+void tc_chain_glue(struct soft_tc *tc, u32 chain, u32 block)
+{
+	tc->chains[chain].to = block;
+	list_put(tc, chain);
+	tc->blocks[block].glue = chain;
+}
+
+/* Its exit is not there: a block is in its place. */
+static bool is_glued(const struct soft_tc *tc, u32 chain)
+{
+	return tc->blocks[tc->chains[chain].to].glue == chain;
+}
+
+/**
  * tc_chain_cut() - let a chain exit for good
  * @tc: the cache
  * @chain: index
@@ -82,7 +102,10 @@ void tc_chain_cut(struct soft_tc *tc, u32 chain)
 	if (!in_list(c))
 		return;
 	list_take(tc, chain);
-	point(tc, c, c->stub);
+	if (c->to != TC_NONE && is_glued(tc, chain))
+		tc->blocks[c->to].glue = TC_NONE;
+	else
+		point(tc, c, c->stub);
 	c->to = TC_CUT;
 }
 
@@ -96,7 +119,7 @@ void tc_chain_link(struct soft_tc *tc, u32 chain, u32 block)
 {
 	struct tc_chain *c = &tc->chains[chain];
 
-	if (!in_list(c) || c->to == block)
+	if (!in_list(c) || c->to == block || (c->to != TC_NONE && is_glued(tc, chain)))
 		return;
 	list_take(tc, chain);
 	c->to = block;

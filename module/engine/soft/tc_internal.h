@@ -33,8 +33,12 @@
 #define TC_BLOCK_CHAINS	(TC_BLOCK_INSNS + 4)
 #define TC_BLOCK_MARKS	2560
 
-/* A block, the eight bytes that it begins in, and what is written behind an instruction. */
-#define TC_SCRATCH_BYTES (TC_BLOCK_BYTES + 32)
+/* What blocks that lead to each other take at most, and of that the exits of their Jcc. */
+#define TC_TRACE_BYTES	(2 * TC_BLOCK_BYTES)
+#define TC_TRACE_EXITS	1024
+
+/* They, the eight bytes that they begin in, and what is written behind an instruction. */
+#define TC_SCRATCH_BYTES (TC_TRACE_BYTES + 32)
 
 /* Blocks in a slot of targets[]; the oldest goes when there are more. */
 #define TC_SLOT_MAX	8
@@ -51,12 +55,15 @@
 #define TC_PROLOGUE_LONG_JMP	45
 
 #define TC_BLOCK_DROPPED	BIT(0)
-#define TC_BLOCK_THUNK		BIT(1)	/* a prologue alone, for another block */
+#define TC_BLOCK_THUNK		BIT(1)	/* a prologue alone, or the exits of a trace */
 #define TC_BLOCK_PROLOGUE	BIT(2)	/* starts with a prologue */
 #define TC_BLOCK_LONG		BIT(3)	/* with that for any RIP */
 #define TC_BLOCK_SLOT		BIT(4)	/* in the list of its slot of targets[] */
 #define TC_BLOCK_CALLOUT	BIT(5)	/* ends with SOFT_CALLOUT */
 #define TC_BLOCK_SPAN		BIT(6)	/* its prologue compares nothing: for its span's table */
+#define TC_BLOCK_GOES_ON	BIT(7)	/* its last chain is where it leads for sure */
+#define TC_BLOCK_PLAIN		BIT(8)	/* can be copied: nothing but @ret is relative */
+#define TC_BLOCK_COPY		BIT(9)	/* reached from the block in front of it alone */
 
 /**
  * struct tc_block - a translation
@@ -75,7 +82,10 @@
  * @page_next: next block of the page of @rip, and of the page after it
  * @slot_next: next block with a prologue in the slot of targets[]
  * @thunk: block with the prologue made later
+ * @glue: chain of the block in front of it that leads to this one without a jump
  * @flags: TC_BLOCK_* bits
+ * @body: bytes of code from @entry on without what leads on, and without exits
+ * @ret: a RET's operand in the hole, in bytes from @entry; 0: none
  * @op: enum soft_op of the exit
  * @arg: SOFT_ARG_* of it
  * @out_rip: its instruction, in bytes from @rip
@@ -98,7 +108,10 @@ struct tc_block {
 	u32 page_next[2];
 	u32 slot_next;
 	u32 thunk;
-	u8 flags;
+	u32 glue;
+	u16 flags;
+	u16 body;
+	u16 ret;
 	u8 op;
 	u16 arg;
 	u16 out_rip;
@@ -248,6 +261,7 @@ void tc_chain_link(struct soft_tc *tc, u32 chain, u32 block);
 bool tc_is_awaited(struct soft_tc *tc, u64 rip);
 void tc_link_waiting(struct soft_tc *tc, u32 block);
 void tc_unlink_all(struct soft_tc *tc, u32 block);
+void tc_chain_glue(struct soft_tc *tc, u32 chain, u32 block);
 
 /* tc_slot.c */
 u64 *tc_span_entry(struct soft_tc *tc, u64 rip);
@@ -255,7 +269,7 @@ void tc_slot_add(struct soft_tc *tc, u32 block);
 void tc_slot_remove(struct soft_tc *tc, u32 block);
 void tc_slot_clear(struct soft_tc *tc);
 
-/* translate.c */
+/* translate_trace.c */
 void tc_emit_common(struct soft_tc *tc);
 u32 tc_emit_thunk(struct soft_tc *tc, u32 block);
 

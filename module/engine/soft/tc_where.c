@@ -33,24 +33,35 @@ static void read_marks(struct soft_tc *tc, const struct tc_block *b, u32 off,
 	}
 }
 
+/*
+ * The chain whose exit is at offset @off of the block.  Where a dropped block began it is that of
+ * the block in front of it, whatever of its own has been there.
+ */
+static const struct tc_chain *chain_at(struct soft_tc *tc, const struct tc_block *b, u32 off)
+{
+	u32 i;
+
+	if (b->flags & TC_BLOCK_DROPPED && b->glue != TC_NONE && tc->chains[b->glue].stub == off)
+		return &tc->chains[b->glue];
+	for (i = b->chains; i < b->chains + b->nr_chains; i++)
+		if (tc->chains[i].stub == off)
+			return &tc->chains[i];
+	return NULL;
+}
+
 /* An exit to another block, or the jump that it became. */
 static bool read_chain(struct soft_tc *tc, const struct tc_block *b, u32 off,
 		       struct soft_where *w)
 {
-	const struct tc_chain *c;
-	u32 i;
+	const struct tc_chain *c = chain_at(tc, b, off);
 
-	for (i = b->chains; i < b->chains + b->nr_chains; i++) {
-		c = &tc->chains[i];
-		if (c->stub != off)
-			continue;
-		w->exit = tc->c.buf[off] == 0xf4 ? SOFT_CHAIN : SOFT_BOUNDARY;
-		w->rip = c->target;
-		w->target = c->target;
-		w->after_sti = c->to == TC_AFTER_STI;
-		return true;
-	}
-	return false;
+	if (!c)
+		return false;
+	w->exit = tc->c.buf[off] == 0xf4 ? SOFT_CHAIN : SOFT_BOUNDARY;
+	w->rip = c->target;
+	w->target = c->target;
+	w->after_sti = c->to == TC_AFTER_STI;
+	return true;
 }
 
 static void read_common(struct soft_tc *tc, u32 off, struct soft_where *w)

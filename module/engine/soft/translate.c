@@ -6,37 +6,12 @@
  * decode, classify, emit.  A block ends where the guest's control goes
  * elsewhere for sure, at an exit, at a page's end, or when it is long enough.
  * It goes on after a conditional branch: not taken, that costs nothing then.
- *
- * Where a block is sure to lead, and where its CALL will return to, is translated
- * with it, some blocks far: each would otherwise cost an exit to the monitor.
+ * What comes behind it is translate_trace.c.
  */
 #include "translate_internal.h"
 
 /* A block is not continued after a Jcc beyond this many instructions. */
 #define INSNS_WITH_JCC	40
-
-/* Guest code is fetched by so many bytes. */
-#define SOURCE_BYTES	128
-
-/* Blocks translated in one go, at most. */
-#define FOLLOW_MAX	12
-
-/**
- * struct source - guest code as it is fetched
- * @fetch: how
- * @ctx: for @fetch
- * @gva: address of buf[0]
- * @len: bytes there
- * @buf: a piece of one page, and of the next one if an instruction goes on there; what
- *	emit_code() reads behind it comes last
- */
-struct source {
-	soft_tc_fetch *fetch;
-	void *ctx;
-	u64 gva;
-	unsigned int len;
-	u8 buf[SOURCE_BYTES + SOURCE_PAD];
-};
 
 static unsigned int left_in_page(u64 gva)
 {
@@ -84,11 +59,15 @@ static unsigned int source_cross(struct source *s, u64 gva, unsigned int have)
 	return s->len;
 }
 
-/*
- * Decode the instruction at b->rip.  Return: 0; -EINVAL: it has to be
- * emulated; -ENODATA: it cannot be fetched, or not in this block.
+/**
+ * source_insn() - decode the instruction at b->rip
+ * @b: the block
+ * @s: guest code
+ *
+ * Return: 0; -EINVAL: it has to be emulated; -ENODATA: it cannot be fetched, or not in this
+ * block.
  */
-static int next_insn(struct tc_build *b, struct source *s)
+int source_insn(struct tc_build *b, struct source *s)
 {
 	unsigned int n = source_at(s, b->rip, &b->code);
 	int ret;
@@ -134,8 +113,9 @@ static bool emit_insn(struct tc_build *b)
 		emit_invlpg(b);
 		return true;
 	case TC_JMP:
-		b->follow[b->nr_follow++] = b->rip + b->in.len + b->in.imm;
-		emit_chain(b, b->follow[0], true);
+		/* The mark has the instruction; its code is what leads on, if anything does. */
+		b->goes_on = true;
+		b->next = b->rip + b->in.len + b->in.imm;
 		return true;
 	case TC_JCC:
 		emit_jcc(b);
@@ -174,17 +154,19 @@ static bool long_enough(const struct tc_build *b)
 			    INSNS_WITH_JCC : TC_BLOCK_INSNS - 1);
 }
 
-/* Instructions up to the end of the block; at least one. */
-static int emit_insns(struct tc_build *b, struct source *s)
+/**
+ * emit_insns() - translate instructions up to the end of the block
+ * @b: the block
+ * @s: guest code
+ * @first: what source_insn() said of the first one, which can be fetched
+ */
+void emit_insns(struct tc_build *b, struct source *s, int first)
 {
 	u64 page = b->rip >> UMBRA_PAGE_SHIFT;
+	int ret = first;
 	bool ends;
-	int ret;
 
-	while ((b->rip >> UMBRA_PAGE_SHIFT) == page && !long_enough(b)) {
-		ret = next_insn(b, s);
-		if (ret == -ENODATA)
-			break;
+	do {
 		if (ret) {
 			emit_mark_insn(b);
 			emit_callout(b, SOFT_OP_UNDECODED, 0);
@@ -195,187 +177,17 @@ static int emit_insns(struct tc_build *b, struct source *s)
 		b->insns++;
 		b->rip += b->in.len;
 		if (ends)
-			return 0;
-	}
-	if (!b->insns)
-		return -EFAULT;
-	b->follow[b->nr_follow++] = b->rip;
+			return;
+		if ((b->rip >> UMBRA_PAGE_SHIFT) != page || long_enough(b))
+			break;
+		ret = source_insn(b, s);
+	} while (ret != -ENODATA);
 	emit_mark(b, 0, 0);
-	emit_chain(b, b->rip, !b->after_sti);
-	return 0;
-}
-
-static void build_begin(struct tc_build *b, struct soft_tc *tc, u64 rip)
-{
-	struct tc_block *block = &tc->blocks[tc->nr_blocks];
-
-	memset(b, 0, sizeof(*b));
-	b->tc = tc;
-	b->block = tc->nr_blocks;
-	b->out = tc_code(tc, tc->used) - tc->used;
-	b->pos = tc->used;
-	b->run = tc->used;
-	b->rip = rip;
-	*block = (struct tc_block){
-		.rip = rip, .start = b->pos, .entry = b->pos,
-		.marks = tc->nr_marks, .chains = tc->nr_chains, .in = TC_NONE,
-		.slot_next = TC_NONE, .thunk = TC_NONE,
-	};
-}
-
-static void build_end(struct tc_build *b)
-{
-	struct soft_tc *tc = b->tc;
-	struct tc_block *block = &tc->blocks[b->block];
-
-	emit_mark_close(b);
-	block->end = b->pos;
-	block->nr_marks = tc->nr_marks - block->marks;
-	tc->nr_blocks++;
-}
-
-/* Undo what a block that has come to nothing took. */
-static void build_drop(struct tc_build *b)
-{
-	struct tc_block *block = &b->tc->blocks[b->block];
-
-	b->tc->nr_marks = block->marks;
-	b->tc->nr_chains = block->chains;
-}
-
-static void settle_chains(struct tc_build *b)
-{
-	struct soft_tc *tc = b->tc;
-	struct tc_block *block = &tc->blocks[b->block];
-	u32 i, to;
-
-	for (i = block->chains; i < block->chains + block->nr_chains; i++) {
-		if (tc->chains[i].to == TC_AFTER_STI)
-			continue;
-		tc_chain_wait(tc, i);
-		to = tc_find(tc, tc->chains[i].target);
-		if (to != TC_NONE)
-			tc_chain_link(tc, i, to);
+	if (b->after_sti) {
+		emit_follow(b, b->rip);
+		emit_chain(b, b->rip, false);
+		return;
 	}
-}
-
-static int translate_block(struct tc_build *b, struct source *s, struct soft_tc *tc,
-			   u64 rip)
-{
-	struct tc_block *block = &tc->blocks[tc->nr_blocks];
-	int ret;
-
-	if (!tc_has_room(tc))
-		return -ENOSPC;
-	build_begin(b, tc, rip);
-	if (tc_expected(tc, rip))
-		emit_prologue(b, block, false);
-	block->entry = b->pos;
-	ret = emit_insns(b, s);
-	if (ret) {
-		build_drop(b);
-		return ret;
-	}
-	emit_late_exits(b);
-	block->guest_len = b->rip - rip;
-	build_end(b);
-	settle_chains(b);
-	tc_add_block(tc, b->block);
-	tc_commit(tc, b->pos);
-	tc->stats.translations++;
-	tc->stats.insns += b->insns;
-	return 0;
-}
-
-/* Translate what comes after the block in @b; what cannot be fetched is left. */
-static void follow(struct tc_build *b, struct source *s, struct soft_tc *tc)
-{
-	u64 queue[FOLLOW_MAX];
-	unsigned int n = 0, i, done = 0;
-
-	for (;;) {
-		for (i = 0; i < b->nr_follow && n < FOLLOW_MAX; i++)
-			queue[n++] = b->follow[i];
-		b->nr_follow = 0;
-		if (done == n)
-			return;
-		if (tc_find(tc, queue[done]) == TC_NONE &&
-		    translate_block(b, s, tc, queue[done]) == -ENOSPC)
-			return;
-		done++;
-	}
-}
-
-/**
- * soft_tc_translate() - translate the block at a guest RIP
- * @tc: the cache
- * @rip: guest RIP
- * @fetch: reads guest code
- * @ctx: for @fetch
- * @va: address where the guest runs it
- *
- * May translate other blocks, too, which the guest will run after this one;
- * that @fetch fails for one of those is no failure.
- *
- * Return: 0; -EFAULT: the first instruction cannot be fetched; -ENOSPC: the
- * cache is full and wants a flush.
- */
-int soft_tc_translate(struct soft_tc *tc, u64 rip, soft_tc_fetch *fetch,
-		      void *ctx, u64 *va)
-{
-	struct source s = { .fetch = fetch, .ctx = ctx, .gva = rip };
-	struct tc_build b;
-	int ret;
-
-	*va = soft_tc_lookup(tc, rip);
-	if (*va)
-		return 0;
-	ret = translate_block(&b, &s, tc, rip);
-	if (ret)
-		return ret;
-	*va = tc_va(tc, tc->blocks[b.block].entry);
-	if (!tc->c.single)
-		follow(&b, &s, tc);
-	return 0;
-}
-
-/**
- * tc_emit_common() - emit the code that all blocks share
- * @tc: a cache without blocks
- *
- * That is where an indirect branch ends that finds no block.
- */
-void tc_emit_common(struct soft_tc *tc)
-{
-	struct tc_build b = { .tc = tc, .out = tc_code(tc, 0) };
-
-	tc->miss = b.pos;
-	emit_store(&b, UMBRA_RCX, VDATA(&b, rip));
-	emit_reload(&b, SOFT_SPILL_RCX);
-	tc->miss_hlt = b.pos;
-	emit_u8(&b, 0xf4);
-	tc_commit(tc, b.pos);
-	tc->fixed = (b.pos + 15) & ~15u;
-}
-
-/**
- * tc_emit_thunk() - emit a prologue for a block that has none
- * @tc: the cache, which has room
- * @block: index of the block
- *
- * Return: index of the record of the prologue.
- */
-u32 tc_emit_thunk(struct soft_tc *tc, u32 block)
-{
-	struct tc_build b;
-
-	build_begin(&b, tc, tc->blocks[block].rip);
-	tc->blocks[b.block].flags = TC_BLOCK_THUNK;
-	/* If it has one already, for its span, that is not what is missing. */
-	emit_prologue(&b, &tc->blocks[b.block], tc->blocks[block].flags & TC_BLOCK_PROLOGUE);
-	emit_u8(&b, 0xe9);
-	emit_u32(&b, tc->blocks[block].entry - (b.pos + 4));
-	build_end(&b);
-	tc_commit(tc, b.pos);
-	return b.block;
+	b->goes_on = true;
+	b->next = b->rip;
 }

@@ -18,6 +18,7 @@
 void emit_rip(struct tc_build *b, const void *op, unsigned int n, u8 reg, u64 va,
 	      unsigned int imm)
 {
+	b->fixups++;
 	emit_bytes(b, op, n);
 	emit_u8(b, (reg & 7) << 3 | 5);
 	emit_u32(b, va - tc_va(b->tc, b->pos + 4 + imm));
@@ -115,6 +116,19 @@ void emit_mark_close(struct tc_build *b)
 	at[1] = b->mark[1];
 	b->tc->nr_marks += 2;
 	b->run = b->pos;
+}
+
+/**
+ * emit_mark_nothing() - the instruction of the open mark takes no code
+ * @b: the block
+ */
+void emit_mark_nothing(struct tc_build *b)
+{
+	u8 *at = b->tc->marks + b->tc->nr_marks;
+
+	at[0] = b->mark[0];
+	at[1] = b->mark[1];
+	b->tc->nr_marks += 2;
 }
 
 /**

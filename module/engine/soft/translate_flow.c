@@ -32,7 +32,14 @@
 #define X86_HLT		0xf4
 #define X86_JMP		0xe9
 
-static struct tc_chain *new_chain(struct tc_build *b, u64 target)
+/**
+ * tc_new_chain() - a direct branch out of the block
+ * @b: the block
+ * @target: guest RIP
+ *
+ * Return: its record, which leads nowhere yet.
+ */
+struct tc_chain *tc_new_chain(struct tc_build *b, u64 target)
 {
 	struct tc_block *block = &b->tc->blocks[b->block];
 	struct tc_chain *c = &b->tc->chains[b->tc->nr_chains++];
@@ -50,7 +57,7 @@ static struct tc_chain *new_chain(struct tc_build *b, u64 target)
  */
 void emit_chain(struct tc_build *b, u64 target, bool link)
 {
-	struct tc_chain *c = new_chain(b, target);
+	struct tc_chain *c = tc_new_chain(b, target);
 
 	if (!link)
 		c->to = TC_AFTER_STI;
@@ -58,6 +65,17 @@ void emit_chain(struct tc_build *b, u64 target, bool link)
 	c->patch = b->pos + 1;
 	emit_u8(b, X86_HLT);
 	emit_u32(b, 0);
+}
+
+/**
+ * emit_follow() - note a guest RIP that is run next, almost for sure
+ * @b: the block
+ * @rip: guest RIP
+ */
+void emit_follow(struct tc_build *b, u64 rip)
+{
+	if (b->nr_follow < FOLLOW_MAX)
+		b->follow[b->nr_follow++] = rip;
 }
 
 static u64 next_rip(const struct tc_build *b)
@@ -71,7 +89,7 @@ static u64 next_rip(const struct tc_build *b)
  */
 void emit_jcc(struct tc_build *b)
 {
-	struct tc_chain *c = new_chain(b, next_rip(b) + b->in.imm);
+	struct tc_chain *c = tc_new_chain(b, next_rip(b) + b->in.imm);
 
 	emit_u8(b, 0x0f);
 	emit_u8(b, 0x80 | (b->in.opcode & 0xf));
@@ -80,17 +98,17 @@ void emit_jcc(struct tc_build *b)
 }
 
 /**
- * emit_late_exits() - emit the exits of the block's Jcc
- * @b: the block
+ * emit_late_exits() - emit the exits of Jcc
+ * @b: the block where they go
+ * @first: the first chain that may be a Jcc's
+ * @nr: how many chains
  */
-void emit_late_exits(struct tc_build *b)
+void emit_late_exits(struct tc_build *b, u32 first, u32 nr)
 {
-	struct tc_block *block = &b->tc->blocks[b->block];
-	struct tc_chain *c = &b->tc->chains[block->chains];
+	struct tc_chain *c = &b->tc->chains[first];
 	u32 i, rel;
 
-	emit_mark(b, 0, 0);
-	for (i = 0; i < block->nr_chains; i++, c++) {
+	for (i = 0; i < nr; i++, c++) {
 		if (c->stub)
 			continue;
 		c->stub = b->pos;
@@ -113,6 +131,8 @@ void emit_loop(struct tc_build *b)
 	emit_bytes(b, (u8 []){ b->in.opcode, 2 }, 2);
 	emit_mark(b, TC_MARK_MIDDLE, 0);
 	emit_bytes(b, (u8 []){ 0xeb, 5 }, 2);
+	/* Its exit is inside: the block cannot be copied. */
+	b->fixups++;
 	emit_mark(b, 0, 0);
 	emit_chain(b, next_rip(b) + b->in.imm, true);
 }
@@ -126,7 +146,7 @@ static void emit_push_return(struct tc_build *b)
 	u64 ret = next_rip(b);
 
 	tc_set_expected(b->tc, ret);
-	b->follow[b->nr_follow++] = ret;
+	emit_follow(b, ret);
 	if (tc_sext32(ret)) {
 		emit_u8(b, 0x68);
 		emit_u32(b, ret);
@@ -145,12 +165,10 @@ static void emit_push_return(struct tc_build *b)
  */
 void emit_call(struct tc_build *b)
 {
-	u64 target = next_rip(b) + b->in.imm;
-
-	b->follow[b->nr_follow++] = target;
 	emit_push_return(b);
 	emit_mark(b, 0, 0);
-	emit_chain(b, target, true);
+	b->goes_on = true;
+	b->next = next_rip(b) + b->in.imm;
 }
 
 /*
@@ -171,9 +189,12 @@ static void emit_dispatch(struct tc_build *b)
  */
 void emit_ret(struct tc_build *b)
 {
+	struct tc_block *block = &b->tc->blocks[b->block];
 	u16 bytes = b->in.opcode == 0xc2 ? b->in.imm : 0;
 
 	emit_spill(b, SOFT_SPILL_RCX);
+	/* The operand ends the instruction. */
+	block->ret = b->pos - 4 - block->entry;
 	emit_mark(b, 0, SPILL(RCX));
 	emit_u8(b, 0x59);
 	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));

@@ -15,13 +15,37 @@
 
 #define SPILL(r)	BIT(SOFT_SPILL_##r)
 
+/* Guest code is fetched by so many bytes. */
+#define SOURCE_BYTES	128
+
+/* Blocks translated in one go, at most. */
+#define FOLLOW_MAX	12
+
 /* Instructions are copied by so many bytes at a time: no less than the longest has. */
 #define SOURCE_PAD	16
+
+/**
+ * struct source - guest code as it is fetched
+ * @fetch: how
+ * @ctx: for @fetch
+ * @gva: address of buf[0]
+ * @len: bytes there
+ * @buf: a piece of one page, and of the next one if an instruction goes on there; what
+ *	emit_code() reads behind it comes last
+ */
+struct source {
+	soft_tc_fetch *fetch;
+	void *ctx;
+	u64 gva;
+	unsigned int len;
+	u8 buf[SOURCE_BYTES + SOURCE_PAD];
+};
 
 /**
  * struct tc_build - a block under construction
  * @tc: the cache
  * @block: index of its record
+ * @first: index of the first block of its trace
  * @out: where offset 0 of the cache would be, if all of it were in the making
  * @pos: offset in the cache where the next byte goes
  * @run: offset where the open mark's run began
@@ -31,7 +55,10 @@
  * @code: its bytes
  * @in: its shape
  * @insns: instructions translated
+ * @fixups: operands in the hole, which are relative to where the code is
  * @after_sti: the instruction before was STI
+ * @goes_on: behind the block is @next, by an exit, a jump, or nothing at all
+ * @next: guest RIP
  * @follow: guest RIPs that are run next, almost for sure
  * @nr_follow: how many
  */
@@ -39,6 +66,7 @@ struct tc_build {
 	struct soft_tc *tc;
 	u8 *out;
 	u32 block;
+	u32 first;
 	u32 pos;
 	u32 run;
 	u8 mark[2];
@@ -47,8 +75,11 @@ struct tc_build {
 	const u8 *code;
 	struct umbra_insn in;
 	unsigned int insns;
+	unsigned int fixups;
 	bool after_sti;
-	u64 follow[2];
+	bool goes_on;
+	u64 next;
+	u64 follow[FOLLOW_MAX];
 	unsigned int nr_follow;
 };
 
@@ -149,6 +180,10 @@ enum tc_action {
 	TC_IRET,
 };
 
+/* translate.c */
+int source_insn(struct tc_build *b, struct source *s);
+void emit_insns(struct tc_build *b, struct source *s, int first);
+
 /* translate_class.c */
 u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op);
 u16 tc_callout_arg(const struct umbra_insn *in, u8 op);
@@ -164,6 +199,7 @@ void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm);
 void emit_mark_insn(struct tc_build *b);
 void emit_mark(struct tc_build *b, u8 middle, u8 spilled);
 void emit_mark_close(struct tc_build *b);
+void emit_mark_nothing(struct tc_build *b);
 u64 tc_vdata(const struct tc_build *b, size_t off);
 
 #define VDATA(b, field)	tc_vdata(b, offsetof(struct soft_vdata, field))
@@ -176,6 +212,8 @@ void emit_lea_operand(struct tc_build *b, u8 reg);
 
 /* translate_flow.c */
 void emit_chain(struct tc_build *b, u64 target, bool link);
+void emit_follow(struct tc_build *b, u64 rip);
+struct tc_chain *tc_new_chain(struct tc_build *b, u64 target);
 void emit_jcc(struct tc_build *b);
 void emit_loop(struct tc_build *b);
 void emit_call(struct tc_build *b);
@@ -184,7 +222,7 @@ void emit_indirect(struct tc_build *b, bool call);
 void emit_callout(struct tc_build *b, u8 op, u16 arg);
 void emit_service_exit(struct tc_build *b, u8 op);
 void emit_prologue(struct tc_build *b, struct tc_block *block, bool compare);
-void emit_late_exits(struct tc_build *b);
+void emit_late_exits(struct tc_build *b, u32 first, u32 nr);
 
 /* translate_system.c */
 void emit_service(struct tc_build *b, u8 action);
