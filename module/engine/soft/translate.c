@@ -64,8 +64,8 @@ static unsigned int source_cross(struct source *s, u64 gva, unsigned int have)
  * @b: the block
  * @s: guest code
  *
- * Return: 0; -EINVAL: it has to be emulated; -ENODATA: it cannot be fetched, or not in this
- * block.
+ * Return: 0; 1: it is copied as it is, and nothing but its length is known; -EINVAL: it has to be
+ * emulated; -ENODATA: it cannot be fetched, or not in this block.
  */
 int source_insn(struct tc_build *b, struct source *s)
 {
@@ -74,6 +74,11 @@ int source_insn(struct tc_build *b, struct source *s)
 
 	if (!n)
 		return -ENODATA;
+	if (likely(n >= 15)) {
+		b->in.len = tc_quick_copy(b->code);
+		if (b->in.len)
+			return 1;
+	}
 	ret = umbra_insn_decode(&b->in, b->code, n);
 	if (ret == -ENODATA && n == left_in_page(b->rip) && !b->insns) {
 		n = source_cross(s, b->rip, n);
@@ -167,7 +172,11 @@ void emit_insns(struct tc_build *b, struct source *s, int first)
 	bool ends;
 
 	do {
-		if (ret) {
+		if (likely(ret > 0)) {
+			emit_mark_insn(b);
+			emit_code(b);
+			ends = false;
+		} else if (ret) {
 			emit_mark_insn(b);
 			emit_callout(b, SOFT_OP_UNDECODED, 0);
 			ends = true;

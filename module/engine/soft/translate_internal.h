@@ -184,6 +184,9 @@ enum tc_action {
 int source_insn(struct tc_build *b, struct source *s);
 void emit_insns(struct tc_build *b, struct source *s, int first);
 
+/* translate_quick.c */
+unsigned int tc_quick_copy(const u8 *code);
+
 /* translate_class.c */
 u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op);
 u16 tc_callout_arg(const struct umbra_insn *in, u8 op);

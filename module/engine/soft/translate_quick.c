@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: translator, instructions that are known at a glance
+ *
+ * Three of four instructions of a kernel are copied as they are, and all that has to be known of
+ * them is how long they are.  For the most frequent forms of those a look at three bytes
+ * tells; the decoder, which has to find out all about an instruction, takes some five times
+ * as long.  What is not certain here is the decoder's: prefixes but 65, 66 and REX, RIP-relative
+ * operands, whatever some maker or some feature makes undefined.
+ *
+ * SDM Vol. 2A, chapter 2; Vol. 2D, appendix A.
+ */
+#include "translate_internal.h"
+
+#define KNOWN	0x80	/* at all */
+#define MODRM	0x01
+#define IMM_8	0x02
+#define IMM_Z	0x04	/* two or four bytes, by the operand's size */
+#define IMM_V	0x08	/* that, or eight bytes */
+#define GROUP	0x10	/* ModRM.reg is in groups[] by the low bits of the opcode */
+#define MEMORY	0x20	/* no register form */
+#define NO_66	0x40	/* not with that prefix */
+
+#define K	KNOWN
+#define KM	(KNOWN | MODRM)
+#define KG	(KNOWN | MODRM | GROUP)
+
+/* Rows of ALU instructions: r/m with register both ways, accumulator with immediate. */
+#define ALU(row) \
+	[row ... (row) + 3] = KM, [(row) + 4] = K | IMM_8, [(row) + 5] = K | IMM_Z
+
+static const u8 one_byte[256] = {
+	ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30), ALU(0x38),
+	[0x50 ... 0x5f] = K,			/* PUSH, POP */
+	[0x63] = KM | NO_66,			/* MOVSXD */
+	[0x68] = K | IMM_Z | NO_66,		/* PUSH */
+	[0x69] = KM | IMM_Z,			/* IMUL */
+	[0x6a] = K | IMM_8 | NO_66,
+	[0x6b] = KM | IMM_8,
+	[0x80] = KM | IMM_8,			/* ALU with immediate */
+	[0x81] = KM | IMM_Z,
+	[0x83] = KM | IMM_8,
+	[0x84 ... 0x8b] = KM,			/* TEST, XCHG, MOV */
+	[0x8d] = KM | MEMORY,			/* LEA */
+	[0x90 ... 0x99] = K,			/* XCHG, CWDE, CDQ */
+	[0xa8] = K | IMM_8,			/* TEST */
+	[0xa9] = K | IMM_Z,
+	[0xb0 ... 0xb7] = K | IMM_8,		/* MOV */
+	[0xb8 ... 0xbf] = K | IMM_V,
+	[0xc0 ... 0xc1] = KG | IMM_8,		/* shifts */
+	[0xc6] = KG | IMM_8,			/* MOV */
+	[0xc7] = KG | IMM_Z,
+	[0xc9] = K | NO_66,			/* LEAVE */
+	[0xd0 ... 0xd3] = KG,			/* shifts */
+	[0xf6 ... 0xf7] = KG,			/* NOT, NEG, MUL, DIV */
+	[0xfe ... 0xff] = KG,			/* INC, DEC, PUSH */
+};
+
+static const u8 two_byte[256] = {
+	[0x1f] = KM,				/* NOP */
+	[0x40 ... 0x4f] = KM,			/* CMOVcc */
+	[0x90 ... 0x9f] = KM,			/* SETcc */
+	[0xa3] = KM,				/* BT, BTS */
+	[0xab] = KM,
+	[0xa4] = KM | IMM_8,			/* SHLD, SHRD */
+	[0xa5] = KM,
+	[0xac] = KM | IMM_8,
+	[0xad] = KM,
+	[0xaf] = KM,				/* IMUL */
+	[0xb0 ... 0xb1] = KM,			/* CMPXCHG */
+	[0xb3] = KM,				/* BTR */
+	[0xb6 ... 0xb7] = KM,			/* MOVZX */
+	[0xbb] = KM,				/* BTC */
+	[0xbe ... 0xbf] = KM,			/* MOVSX */
+	[0xc0 ... 0xc1] = KM,			/* XADD */
+};
+
+/* Which values of ModRM.reg: shifts but SAL, MOV alone, no TEST, no branches; by opcode % 16. */
+static const u8 groups[16] = {
+	[0x0 ... 0x3] = 0xbf,
+	[0x6] = 0xfc,
+	[0x7] = 0xfc,
+	[0xe] = 0x03,
+	[0xf] = 0x43,
+};
+
+static bool in_group(u8 opcode, u8 modrm)
+{
+	u8 known = groups[opcode & 15];
+
+	/* C6 and C7 share their columns with F6 and F7. */
+	if ((opcode & 0xfe) == 0xc6)
+		known = 0x01;
+	return known >> (modrm >> 3 & 7) & 1;
+}
+
+/* Bytes of the address behind ModRM; -1: relative to RIP. */
+static int address_len(const u8 *modrm)
+{
+	u8 mod = modrm[0] >> 6, rm = modrm[0] & 7;
+	int n = 0;
+
+	if (mod == 3)
+		return 0;
+	if (rm == 4) {
+		n = 1;
+		if (!mod && (modrm[1] & 7) == 5)
+			return 5;
+	} else if (!mod && rm == 5) {
+		return -1;
+	}
+	if (mod == 1)
+		return n + 1;
+	return mod ? n + 4 : n;
+}
+
+/**
+ * tc_quick_copy() - is it an instruction that is copied as it is
+ * @code: its first 15 bytes
+ *
+ * Return: its length; 0: the decoder has to say.
+ */
+unsigned int tc_quick_copy(const u8 *code)
+{
+	const u8 *at = code;
+	bool osz = false;
+	u8 rex = 0, op = *at++, row;
+	int n;
+
+	if (op == 0x65)
+		op = *at++;
+	if (op == 0x66) {
+		osz = true;
+		op = *at++;
+	}
+	if ((op & 0xf0) == 0x40) {
+		rex = op;
+		op = *at++;
+	}
+	if (op == 0x0f) {
+		op = *at++;
+		row = two_byte[op];
+	} else {
+		row = one_byte[op];
+	}
+	if (!row || (osz && row & NO_66))
+		return 0;
+	if (row & MODRM) {
+		if ((row & GROUP && !in_group(op, *at)) || (row & MEMORY && *at >= 0xc0))
+			return 0;
+		n = address_len(at);
+		if (n < 0)
+			return 0;
+		at += 1 + n;
+	}
+	if (row & IMM_8)
+		at += 1;
+	else if (row & IMM_V && rex & UMBRA_REX_W)
+		at += 8;
+	else if (row & (IMM_Z | IMM_V))
+		at += osz && !(rex & UMBRA_REX_W) ? 2 : 4;
+	return at - code;
+}
