@@ -33,7 +33,10 @@ int emul_op_xadd(struct umbra_emul *e, struct emul_insn *in)
 	return UMBRA_EMUL_OK;
 }
 
-/* Without LOCK a failing compare writes the old value back, as hardware does. */
+/*
+ * A failing compare writes the old value back: "the destination operand receives a write cycle without
+ * regard to the result" (SDM Vol. 2A, CMPXCHG), which a device sees.
+ */
 int emul_op_cmpxchg(struct umbra_emul *e, struct emul_insn *in)
 {
 	unsigned int size = in->dst.size;
@@ -44,7 +47,7 @@ int emul_op_cmpxchg(struct umbra_emul *e, struct emul_insn *in)
 		in->dst.val = in->src.val;
 		return UMBRA_EMUL_OK;
 	}
-	if (in->lock || in->mod == 3)
+	if (in->mod == 3)
 		in->no_store = true;
 	emul_gpr_set(e, UMBRA_RAX, size, in->dst.val);
 	return UMBRA_EMUL_OK;
@@ -81,7 +84,7 @@ int emul_op_cmpxchg8b(struct umbra_emul *e, struct emul_insn *in)
 	unsigned int half = in->rex & EMUL_REX_W ? 8 : 4, len = 2 * half;
 	u64 old[2] = { 0 }, cmp[2], val[2];
 	unsigned int tries;
-	bool swapped;
+	bool swapped, same = false;
 	gva_t gva;
 	int ret;
 
@@ -101,21 +104,19 @@ int emul_op_cmpxchg8b(struct umbra_emul *e, struct emul_insn *in)
 				UMBRA_ACC_RMW);
 		if (ret)
 			return ret;
-		if (old[0] != cmp[0] || old[1] != cmp[1])
-			break;
-		ret = store_pair(e, in, old, val, len, &swapped);
+		same = old[0] == cmp[0] && old[1] == cmp[1];
+		ret = store_pair(e, in, old, same ? val : old, len, &swapped);
 		if (ret)
 			return ret;
-		if (swapped) {
-			e->r.rflags |= X86_EFLAGS_ZF;
-			return UMBRA_EMUL_OK;
-		}
+		if (swapped)
+			break;
 	}
 	if (tries == 64)
 		return EMUL_RETRY;
 	e->r.rflags &= ~(u64)X86_EFLAGS_ZF;
-	load_acc(e, half, old);
-	if (!in->lock)
-		return emul_write(e, in->mem.seg, in->mem.ea, old, len);
+	if (same)
+		e->r.rflags |= X86_EFLAGS_ZF;
+	else
+		load_acc(e, half, old);
 	return UMBRA_EMUL_OK;
 }

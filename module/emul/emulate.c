@@ -333,7 +333,7 @@ static int store_results(struct umbra_emul *e, struct emul_insn *in)
  */
 static int run_locked(struct umbra_emul *e, struct emul_insn *in)
 {
-	u64 flags = e->r.rflags;
+	u64 flags = e->r.rflags, rax = e->r.gpr[UMBRA_RAX];
 	u64 src = in->src.val;
 	unsigned int i;
 	bool swapped;
@@ -358,6 +358,7 @@ static int run_locked(struct umbra_emul *e, struct emul_insn *in)
 			return UMBRA_EMUL_OK;
 		}
 		e->r.rflags = flags;
+		e->r.gpr[UMBRA_RAX] = rax;
 		in->src.val = src;
 	}
 	return EMUL_RETRY;

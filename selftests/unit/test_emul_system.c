@@ -770,8 +770,11 @@ static void locked(void)
 	v.regs.gpr[UMBRA_RAX] = 0x1000;
 	EXPECT(RUN(0x48, 0x87, 0x07) == UMBRA_EMUL_OK);	/* xchg */
 	EXPECT(get(DATA, 8) == 0x1000 && v.regs.gpr[UMBRA_RAX] == 0x23);
+	v.races = 2;
+	v.writes = 0;
 	EXPECT(RUN(0xf0, 0x48, 0x0f, 0xb1, 0x0f) == UMBRA_EMUL_OK);
-	EXPECT(v.regs.gpr[UMBRA_RAX] == 0x1000);	/* cmpxchg fails */
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 0x1002);	/* cmpxchg fails, and writes */
+	EXPECT(v.writes == 1 && get(DATA, 8) == 0x1002);
 	v.regs.gpr[UMBRA_RCX] = 7;
 	EXPECT(RUN(0xf0, 0x48, 0x0f, 0xb1, 0x0f) == UMBRA_EMUL_OK);
 	EXPECT(get(DATA, 8) == 7 && (v.regs.rflags & X86_EFLAGS_ZF));
@@ -797,8 +800,11 @@ static void cmpxchg16b(void)
 	v.regs.gpr[UMBRA_RCX] = 4;
 	EXPECT(RUN(0xf0, 0x48, 0x0f, 0xc7, 0x0f) == UMBRA_EMUL_OK);
 	EXPECT(get(DATA, 8) == 3 && get(DATA + 8, 8) == 4);
+	v.races = 1;
+	v.writes = 0;
 	EXPECT(RUN(0xf0, 0x48, 0x0f, 0xc7, 0x0f) == UMBRA_EMUL_OK);
-	EXPECT(v.regs.gpr[UMBRA_RAX] == 3 && v.regs.gpr[UMBRA_RDX] == 4);
+	EXPECT(v.regs.gpr[UMBRA_RAX] == 4 && v.regs.gpr[UMBRA_RDX] == 4);
+	EXPECT(v.writes == 1 && get(DATA, 8) == 4 && get(DATA + 8, 8) == 4);
 	EXPECT(!(v.regs.rflags & X86_EFLAGS_ZF));
 	v.regs.rip = CODE;
 	v.regs.gpr[UMBRA_RDI] = DATA + 8;
