@@ -280,9 +280,14 @@ void umbra_lapic_get(struct umbra_vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	struct umbra_lapic *lapic = vcpu->lapic;
 	u32 *regs = (u32 *)state->regs;
+	u32 count;
 
-	memcpy(state->regs, lapic->regs, sizeof(state->regs));
-	regs[APIC_TMCCT / 4] = umbra_lapic_timer_count(lapic);
+	/* A count that ends meanwhile is either still going on or in IRR, and not both. */
+	do {
+		count = umbra_lapic_timer_count(lapic);
+		memcpy(state->regs, lapic->regs, sizeof(state->regs));
+	} while (count && !umbra_lapic_timer_count(lapic));
+	regs[APIC_TMCCT / 4] = count;
 	regs[APIC_PROCPRI / 4] = umbra_lapic_ppr(lapic);
 	if (shifted_id(lapic))
 		regs[APIC_ID / 4] <<= 24;

@@ -37,16 +37,18 @@
  * @period: initial count in ns, 0 stopped; not in TSC-deadline mode
  * @target: when @hrtimer fires in count modes, ns of CLOCK_MONOTONIC
  * @deadline: IA32_TSC_DEADLINE, 0 not armed
+ * @fired: it has passed, and the vCPU has not run since
  * @cpu: where the vCPU last was when @hrtimer was moved after it
  *
  * The vCPU's thread writes while @hrtimer is cancelled; its callback writes
- * @target and @deadline.
+ * @target and @fired.
  */
 struct umbra_lapic_timer {
 	struct hrtimer hrtimer;
 	u64 period;
 	u64 target;
 	u64 deadline;
+	bool fired;
 	int cpu;
 };
 
@@ -109,6 +111,7 @@ void umbra_lapic_lvt0_changed(struct umbra_lapic *lapic);
 
 /* lapic_prio.c */
 bool umbra_lapic_request(struct umbra_lapic *lapic, u8 vector, bool level);
+bool umbra_lapic_requested(struct umbra_lapic *lapic, u8 vector);
 u8 umbra_lapic_ppr(const struct umbra_lapic *lapic);
 void umbra_lapic_eoi(struct umbra_lapic *lapic);
 void umbra_lapic_recount(struct umbra_lapic *lapic);

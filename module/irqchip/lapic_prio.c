@@ -64,6 +64,19 @@ bool umbra_lapic_request(struct umbra_lapic *lapic, u8 vector, bool level)
 }
 
 /**
+ * umbra_lapic_requested() - does an interrupt wait in IRR?
+ * @lapic: the APIC
+ * @vector: its vector
+ *
+ * Context: any; false is for good in the vCPU's thread only.
+ * Return: true when it does.
+ */
+bool umbra_lapic_requested(struct umbra_lapic *lapic, u8 vector)
+{
+	return test_bit(VECTOR_BIT(vector), vector_word(lapic, APIC_IRR, vector));
+}
+
+/**
  * umbra_lapic_recount() - IRR and ISR were replaced
  * @lapic: the APIC
  *

@@ -9,6 +9,11 @@
  *
  * The vCPU's thread cancels the hrtimer before it changes what the callback
  * uses, so the two need no lock.
+ *
+ * Userspace saves registers and the MSR one after the other, and the timer may go
+ * off in between.  An end that is not in the IRR it has seen must then be in what
+ * it sees next: the deadline stays until its interrupt was taken or the vCPU
+ * runs, the count is not 0 before the interrupt is in IRR (umbra_lapic_get()).
  */
 #include "lapic_internal.h"
 
@@ -76,9 +81,16 @@ static enum hrtimer_restart expire_deadline(struct umbra_lapic *lapic)
 		hrtimer_set_expires(&lapic->timer.hrtimer, ktime_add_ns(ktime_get(), left));
 		return HRTIMER_RESTART;
 	}
-	WRITE_ONCE(lapic->timer.deadline, 0);
 	umbra_lapic_local(lapic, APIC_LVTT);
+	/* After the bit in IRR: umbra_lapic_deadline(). */
+	smp_store_release(&lapic->timer.fired, true);
 	return HRTIMER_NORESTART;
+}
+
+static void set_deadline(struct umbra_lapic *lapic, u64 tsc)
+{
+	WRITE_ONCE(lapic->timer.fired, false);
+	WRITE_ONCE(lapic->timer.deadline, tsc);
 }
 
 static enum hrtimer_restart expire(struct hrtimer *hrtimer)
@@ -145,7 +157,8 @@ static s64 ns_left(const struct umbra_lapic *lapic)
  * umbra_lapic_timer_count() - current count register
  * @lapic: the APIC
  *
- * A periodic count begins anew at its end, however late the host's timer is.
+ * A periodic count begins anew at its end, however late the host's timer is; that
+ * of a one-shot is at its end when the interrupt is there.
  * Context: vCPU thread.
  * Return: the count; 0 when stopped, expired or in TSC-deadline mode.
  */
@@ -155,8 +168,10 @@ u32 umbra_lapic_timer_count(const struct umbra_lapic *lapic)
 	u64 over;
 
 	if (left <= 0) {
-		if (is_deadline(lapic) || !lapic->timer.period || !is_periodic(lapic))
+		if (is_deadline(lapic) || !lapic->timer.period)
 			return 0;
+		if (!is_periodic(lapic))
+			return hrtimer_active(&lapic->timer.hrtimer);
 		div64_u64_rem(-left, lapic->timer.period, &over);
 		left = lapic->timer.period - over;
 	}
@@ -184,7 +199,8 @@ void umbra_lapic_write_tdcr(struct umbra_lapic *lapic, u32 val)
 	count = left > 0 ? div_u64(left, divisor(lapic)) : 0;
 	lapic_set_reg(lapic, APIC_TDCR, val);
 	if (is_deadline(lapic)) {
-		umbra_lapic_set_deadline(lapic->vcpu, lapic->timer.deadline);
+		if (!lapic->timer.fired)
+			umbra_lapic_set_deadline(lapic->vcpu, lapic->timer.deadline);
 		return;
 	}
 	set_period(lapic);
@@ -220,7 +236,7 @@ void umbra_lapic_timer_stop(struct umbra_lapic *lapic)
 	hrtimer_cancel(&lapic->timer.hrtimer);
 	lapic_set_reg(lapic, APIC_TMICT, 0);
 	lapic->timer.period = 0;
-	lapic->timer.deadline = 0;
+	set_deadline(lapic, 0);
 }
 
 /**
@@ -237,7 +253,7 @@ void umbra_lapic_timer_restore(struct umbra_lapic *lapic, u32 current_count)
 
 	hrtimer_cancel(&lapic->timer.hrtimer);
 	lapic->timer.period = 0;
-	lapic->timer.deadline = 0;
+	set_deadline(lapic, 0);
 	if (is_deadline(lapic))
 		return;
 	set_period(lapic);
@@ -253,13 +269,21 @@ void umbra_lapic_timer_restore(struct umbra_lapic *lapic, u32 current_count)
  * umbra_lapic_deadline() - read IA32_TSC_DEADLINE
  * @vcpu: the vCPU
  *
- * Return: the guest TSC that is waited for, 0 when not armed.
+ * Context: vCPU thread.
+ * Return: the guest TSC that is waited for, or that has passed without the vCPU
+ * having run since while its interrupt waits in IRR; 0 when not armed.
  */
 u64 umbra_lapic_deadline(struct umbra_vcpu *vcpu)
 {
 	struct umbra_lapic *lapic = vcpu->lapic;
 
-	return is_deadline(lapic) ? READ_ONCE(lapic->timer.deadline) : 0;
+	if (!is_deadline(lapic))
+		return 0;
+	/* Pairs with expire_deadline(): then the bit in IRR was there. */
+	if (smp_load_acquire(&lapic->timer.fired) &&
+	    !umbra_lapic_requested(lapic, lapic_reg(lapic, APIC_LVTT) & 0xff))
+		return 0;
+	return READ_ONCE(lapic->timer.deadline);
 }
 
 /**
@@ -278,7 +302,7 @@ void umbra_lapic_set_deadline(struct umbra_vcpu *vcpu, u64 tsc)
 	if (!lapic_enabled(lapic) || !is_deadline(lapic))
 		return;
 	hrtimer_cancel(&lapic->timer.hrtimer);
-	lapic->timer.deadline = tsc;
+	set_deadline(lapic, tsc);
 	if (!tsc)
 		return;
 	left = deadline_ns(lapic, tsc);
@@ -302,6 +326,8 @@ void umbra_lapic_sync_timer(struct umbra_vcpu *vcpu)
 	struct umbra_lapic_timer *timer = &vcpu->lapic->timer;
 	int cpu = raw_smp_processor_id();
 
+	if (unlikely(READ_ONCE(timer->fired)))
+		set_deadline(vcpu->lapic, 0);
 	if (likely(timer->cpu == cpu))
 		return;
 	timer->cpu = cpu;
