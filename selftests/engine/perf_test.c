@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kvm_util.h"
+#include "user_loop.h"
 #include "ktap.h"
 
 #define PAGES		64		/* of the ring; a power of two */
@@ -28,49 +28,19 @@
 /* Guest code is at addresses where no program has any. */
 #define GUEST_END	0x100000u
 
-/* Until [0x7000] is set: user code by IRET, which comes back by #UD. */
-#define ENTRY		0x9000
-#define USER		0xa000
-
-KU_CODE64(kernel,
-	  "1: push $0x6b\n push $0x60000\n push $2\n push $0x73\n push $0xa000\n iretq\n");
-
 KU_CODE64(entry,
 	  "mov $20000, %ecx\n 1: pushf\n pop %rax\n dec %ecx\n jnz 1b\n"
-	  "mov $0x80000, %esp\n cmpb $0, 0x7000\n jne 2f\n"
-	  "push $0x6b\n push $0x60000\n push $2\n push $0x73\n push $0xa000\n iretq\n"
-	  "2: hlt\n");
+	  "mov $0x80000, %esp\n" UL_AGAIN);
 
 KU_CODE64(user, "mov $20000, %ecx\n 1: dec %ecx\n jnz 1b\n ud2\n");
-
-static struct ku_vm *vm;
-static struct ku_vcpu *vcpu;
-
-static void setup(void)
-{
-	vm = ku_vm_new(0);
-	vcpu = ku_vcpu_new(vm, 0);
-	ku_load(vm, kernel, kernel_end - kernel);
-	ku_load_at(vm, ENTRY, entry, entry_end - entry);
-	ku_load_at(vm, USER, user, user_end - user);
-	ku_vcpu_long(vcpu, KU_CODE);
-	ku_user_segments(vm);
-	ku_gate(vm, 6, ENTRY, 0, 0);
-	ku_vcpu_user_gdt(vcpu);
-}
 
 /* The thread of the vCPU. */
 static pid_t tid;
 
 static void *run(void *arg)
 {
-	int got;
-
 	__atomic_store_n(&tid, gettid(), __ATOMIC_RELEASE);
-	do
-		got = ku_run(arg);
-	while (got == -EINTR);
-	return got == KVM_EXIT_HLT ? arg : NULL;
+	return ul_run(arg);
 }
 
 /* The thread @pid on any CPU: its clock, its callers. */
@@ -150,12 +120,13 @@ int main(void)
 {
 	struct perf_event_mmap_page *ring;
 	struct seen seen = { 0, 0 };
+	struct ku_vcpu *vcpu;
 	pthread_t thread;
 	void *ended;
 	int fd, i;
 
 	ku_open();
-	setup();
+	vcpu = ul_new(entry, entry_end - entry, user, user_end - user);
 	pthread_create(&thread, NULL, run, vcpu);
 	while (!__atomic_load_n(&tid, __ATOMIC_ACQUIRE))
 		sched_yield();
@@ -170,7 +141,7 @@ int main(void)
 		usleep(50000);
 		read_ring(ring, &seen);
 	}
-	*(volatile char *)ku_ptr(vm, 0x7000) = 1;
+	ul_stop(vcpu);
 	pthread_join(thread, &ended);
 	ktap_ok(seen.samples >= ENOUGH, "%u samples", seen.samples);
 	ktap_ok(!seen.bad, "%u of them at no address of the host", seen.bad);
