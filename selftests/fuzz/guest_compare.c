@@ -52,6 +52,15 @@ static bool ended_in(const struct outcome *o, unsigned int vector)
 	return compare_has_ended(o, KVM_EXIT_HLT) && o->regs.rip == IMAGE_HANDLERS + vector + 1;
 }
 
+/* Both ended by the same exception of the same instruction. */
+static bool same_fault(const struct outcome *a, const struct outcome *b)
+{
+	unsigned int vector = a->regs.rip - 1 - IMAGE_HANDLERS;
+
+	return vector < 32 && ended_in(a, vector) && ended_in(b, vector) &&
+	       a->fault_ip == b->fault_ip;
+}
+
 static bool is_read(const struct seen_exit *e, uint32_t reason)
 {
 	return e->reason == reason && !e->write;
@@ -70,6 +79,18 @@ static const uint8_t *behind_prefixes(const struct outcome *o)
 	while (i < sizeof(o->culprit) - 2 && is_prefix(o->culprit[i]))
 		i++;
 	return o->culprit + i;
+}
+
+/* The last segment prefix of the culprit; 0: it has none. */
+static uint8_t segment_prefix(const struct outcome *o)
+{
+	const uint8_t *code = o->culprit, *end = behind_prefixes(o);
+	uint8_t found = 0;
+
+	for (; code < end; code++)
+		if ((*code & 0xe7) == 0x26 || (*code & 0xfe) == 0x64)
+			found = *code;
+	return found;
 }
 
 /*
@@ -139,11 +160,7 @@ static bool has_mmio(const struct outcome *o, uint64_t from, uint64_t to)
 
 static bool overrides_cs(const struct outcome *o)
 {
-	const uint8_t *code = o->culprit;
-
-	while (code < behind_prefixes(o) && *code != 0x2e)
-		code++;
-	return *code == 0x2e;
+	return segment_prefix(o) == 0x2e;
 }
 
 static bool is_sse(const uint8_t *code)
@@ -166,26 +183,27 @@ static bool is_x87(const uint8_t *code)
  */
 static bool is_sse_trouble(const struct outcome *a, const struct outcome *b)
 {
+	if (same_fault(a, b))
+		return false;
 	if (ended_in(b, 6) && (has_mmio(a, 0, ~0ull) || is_sse(behind_prefixes(b)) ||
 			       is_x87(behind_prefixes(b))))
 		return true;
-	return ended_in(a, 13) && is_sse(behind_prefixes(a)) &&
-	       (!ended_in(b, 13) || memcmp(a->culprit, b->culprit, sizeof(a->culprit)));
+	return (ended_in(a, 13) || compare_has_ended(a, KVM_EXIT_SHUTDOWN)) &&
+	       is_sse(behind_prefixes(a));
 }
 
 /*
- * MMX instructions that Umbra's emulator has not (errata.rst): conversions from and to SSE, MASKMOVQ, shifts and
- * shuffles by an immediate.  In user mode they are #UD.
+ * Conversions between MMX and SSE (CVTPI2PS, CVTTPS2PI, CVTPS2PI): #UD without CR4.OSFXSR (SDM Vol. 3A 23.25.3), which
+ * TCG looks at where no operand is MMX's.
  */
-static bool is_left_out(const struct outcome *a)
+static bool is_mmx_conversion(const struct outcome *a, const struct outcome *b)
 {
 	const uint8_t *code = behind_prefixes(a);
 
 	if ((code[0] & 0xf0) == 0x40)
 		code++;
-	return code[0] == 0x0f && (code[1] == 0x2a || code[1] == 0x2c || code[1] == 0x2d || code[1] == 0xf7 ||
-				   (code[1] >= 0x70 && code[1] < 0x74) || code[1] == 0xc4 ||
-				   code[1] == 0xc5);
+	return ended_in(a, 6) && !ended_in(b, 6) && !(a->sregs.cr4 & 0x200) && code[0] == 0x0f &&
+	       (code[1] == 0x2a || code[1] == 0x2c || code[1] == 0x2d);
 }
 
 static bool has_small_addresses(const struct outcome *o)
@@ -218,6 +236,19 @@ static bool ins_to_mmio(const struct outcome *o)
 static bool stepped_from_device(const struct outcome *o)
 {
 	return ended_in(o, 1) && o->debug.dr6 & 1 << 14 && o->exits > 1 && o->exit[o->exits - 2].write;
+}
+
+/*
+ * A single step of REP INS ends with one element (SDM Vol. 3B 17.3.1.4); stock KVM has read as many as
+ * the page takes by then.
+ */
+static bool stepped_ins(const struct outcome *a, const struct outcome *b)
+{
+	const struct seen_exit *last = &a->exit[a->exits - 2];
+
+	return ended_in(a, 1) && a->debug.dr6 & 1 << 14 && a->exits > 1 &&
+	       is_read(last, KVM_EXIT_IO) && b->exits > a->exits &&
+	       is_read(&b->exit[a->exits - 1], KVM_EXIT_IO) && b->exit[a->exits - 1].where == last->where;
 }
 
 static bool is_long(const struct outcome *o)
@@ -253,6 +284,94 @@ static bool is_near_trouble(const struct outcome *a, const struct outcome *b)
 	       (code[0] == 0xc2 || code[0] == 0xc3 || code[0] == 0xff);
 }
 
+/* Data to be read and written, up to the limit. */
+static bool is_plain_data(const struct kvm_segment *s)
+{
+	return !s->unusable && (s->type & 0xe) == 2;
+}
+
+/*
+ * A data segment that is null, read-only, execute-only or expands down, in code that is not of 64 bits: TCG looks
+ * at none of it when memory is accessed (SDM Vol. 3A 5.5: #GP).  The handler has the segments still.
+ */
+static bool is_segment_trouble(const struct outcome *a, const struct outcome *b)
+{
+	const struct kvm_sregs *sr = &a->sregs;
+	uint8_t prefix = segment_prefix(a);
+	const struct kvm_segment *used = prefix == 0x26 ? &sr->es : prefix == 0x64 ? &sr->fs :
+					 prefix == 0x65 ? &sr->gs : &sr->ds;
+	uint8_t op = *behind_prefixes(a);
+	bool string = (op & 0xf4) == 0xa4 || (op & 0xfe) == 0x6c;
+
+	if (!ended_in(a, 13) || a->fault_v86 || prefix == 0x36 ||
+	    (is_long(a) && (a->fault_cs / 8 == GDT_CODE64 || a->fault_cs / 8 == GDT_UCODE64)))
+		return false;
+	if (same_fault(a, b))
+		return false;
+	return !is_plain_data(used) || (string && !is_plain_data(&sr->es));
+}
+
+/* LTR of a null selector: #GP (SDM Vol. 2A), but TCG has no TSS then. */
+static bool is_null_tss(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = behind_prefixes(a);
+
+	if ((code[0] & 0xf0) == 0x40)
+		code++;
+	return ended_in(a, 13) && code[0] == 0x0f && code[1] == 0 && (code[2] >> 3 & 7) == 3 &&
+	       b->sregs.tr.selector < 4;
+}
+
+/*
+ * PUSHA whose stack ends in the middle: the first of its words is at the top (SDM Vol. 2B,
+ * PUSHA), to TCG at the bottom.
+ */
+static bool is_pusha(const struct outcome *a, const struct outcome *b)
+{
+	return ended_in(a, 14) && ended_in(b, 14) && *behind_prefixes(a) == 0x60 &&
+	       a->fault_ip == b->fault_ip && a->sregs.cr2 - b->sregs.cr2 < 32;
+}
+
+/*
+ * An exception injected by VMRUN whose delivery meets a contributory one: TCG delivers the second, for it
+ * does not know of the first.  #DF it is when the first is TCG's own, and on processors (SDM Vol. 3A 6.15).
+ */
+static bool is_single_fault(const struct outcome *a, const struct outcome *b)
+{
+	return ended_in(a, 8) && (ended_in(b, 10) || ended_in(b, 11) || ended_in(b, 12) ||
+				  ended_in(b, 13));
+}
+
+/* An interrupt or NMI whose delivery faulted is lost; stock KVM delivers it afterwards (errata.rst). */
+static bool is_lost_event(const struct outcome *a, const struct outcome *b)
+{
+	unsigned int vector = b->regs.rip - 1 - IMAGE_HANDLERS;
+
+	if (!a->event || a->events.interrupt.injected || a->events.nmi.injected ||
+	    a->events.nmi.pending)
+		return false;
+	if (!ended_in(a, 8) && !ended_in(a, 10) && !ended_in(a, 11) && !ended_in(a, 12) &&
+	    !ended_in(a, 13) && !ended_in(a, 14))
+		return false;
+	return b->events.interrupt.injected || b->events.nmi.injected || b->events.nmi.pending ||
+	       vector == 2 || (vector >= 32 && vector < 256);
+}
+
+/*
+ * Bit 63 of an entry is reserved while EFER.NXE is 0 (SDM Vol. 3A 4.5.5).  Stock KVM with npt=0 has one shadow for
+ * both values (kvm_init_shadow_mmu(): "efer_nx = true") and finds what another step has put there.
+ */
+static bool is_reserved_nx(const struct outcome *a)
+{
+	return ended_in(a, 14) && a->fault_error & 8 && !(a->sregs.efer & 0x800);
+}
+
+/* Virtual-8086 code beyond 64 KiB: #GP (SDM Vol. 3B 21.3.4); TCG does not look at limits. */
+static bool is_beyond_v86(const struct outcome *a)
+{
+	return ended_in(a, 13) && a->fault_v86 && a->fault_ip - 16 * a->fault_cs > 0xffff;
+}
+
 /* INT3 or INTO whose delivery faults: stock KVM is behind it, see forget_frame(). */
 static bool is_int_trouble(const struct outcome *a, const struct outcome *b)
 {
@@ -265,26 +384,28 @@ static bool is_incomparable(const struct outcome *a, const struct outcome *b)
 {
 	if (a->cut && b->cut)
 		return true;
-	if (is_sse_trouble(a, b))
+	/* Handlers of random bytes: they use undefined flags, and forget() finds no frames. */
+	if (a->moved && b->moved)
 		return true;
-	if (stepped_from_device(a))
+	if (is_sse_trouble(a, b) || is_mmx_conversion(a, b))
 		return true;
-	if (ended_in(a, 6) && !ended_in(b, 6) && is_left_out(a))
+	if (stepped_from_device(a) || stepped_ins(a, b))
 		return true;
 	/* INT1, in the middle of something: QEMU's TCG leaves it to a debugger. */
-	if (ended_in(a, 1) && a->culprit[0] == 0xf1)
+	if (ended_in(a, 1) && a->culprit[0] == 0xf1 && !ended_in(b, 1))
 		return true;
 	/* LOCK where it may not stand, in the middle of something: QEMU's TCG ignores it. */
-	if (ended_in(a, 6) && *behind_prefixes(a) == 0xf0)
+	if (ended_in(a, 6) && *behind_prefixes(a) == 0xf0 && !same_fault(a, b))
 		return true;
 	/* An access that goes on behind 4 GiB: "may or may not" fault (SDM Vol. 3A, 5.3). */
 	if (has_mmio(b, 0xfffffff0, 0xffffffff) ||
 	    ((ended_in(a, 12) || ended_in(a, 13)) && ended_in(b, 14) && b->sregs.cr2 - 0xfffffff0 < 16) ||
-	    (ended_in(a, 13) && !ended_in(b, 13) && has_small_addresses(a)))
+	    (ended_in(a, 13) && has_small_addresses(a) && !same_fault(a, b)))
 		return true;
 	/* So many reads of a port before its destination's fault that they were cut. */
 	if (b->cut && is_read(&b->exit[STEP_EXITS - 1], KVM_EXIT_IO) &&
-	    (ended_in(a, 13) || ended_in(a, 14)))
+	    (ended_in(a, 8) || ended_in(a, 12) || ended_in(a, 13) || ended_in(a, 14) ||
+	     compare_has_ended(a, KVM_EXIT_SHUTDOWN)))
 		return true;
 	if (ins_to_mmio(a))
 		return true;
@@ -292,7 +413,7 @@ static bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	if (compare_has_ended(a, KVM_EXIT_FAIL_ENTRY) && compare_has_ended(b, KVM_EXIT_FAIL_ENTRY))
 		return true;
 	/* A write to the code segment: TCG does not look what a segment is for. */
-	if (ended_in(a, 13) && overrides_cs(a))
+	if (ended_in(a, 13) && overrides_cs(a) && !same_fault(a, b))
 		return true;
 	/* An address on the stack that is not canonical: #GP to TCG, #SS to processors. */
 	if (ended_in(a, 12) && ended_in(b, 13))
@@ -300,10 +421,14 @@ static bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	/* 16-bit code that runs beyond 64 KiB: TCG begins again at 0. */
 	if (!a->sregs.cs.db && !a->sregs.cs.l && a->regs.rip > 0xffff)
 		return true;
-	if (is_far_trouble(a, b) || is_near_trouble(a, b) || is_int_trouble(a, b))
+	if (is_far_trouble(a, b) || is_near_trouble(a, b) || is_int_trouble(a, b) ||
+	    is_segment_trouble(a, b) || is_null_tss(a, b) || is_pusha(a, b) ||
+	    is_single_fault(a, b) || is_lost_event(a, b) || is_beyond_v86(a) ||
+	    is_reserved_nx(a))
 		return true;
 	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
-	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && is_long(a) && !is_canonical(a->regs.rsp))
+	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&
+	    is_long(a) && !is_canonical(a->regs.rsp))
 		return true;
 	/* A single step over HLT: stock KVM ends its run with HLT, and then has #DB pending. */
 	return compare_has_ended(b, KVM_EXIT_HLT) && b->regs.rflags & 0x100 &&
@@ -320,6 +445,9 @@ bool compare_segment(struct kvm_segment a, struct kvm_segment b, bool long_mode,
 	/* Of a null selector the base may stay, by the processor's maker. */
 	if (a.unusable)
 		return true;
+	/* Real and virtual-8086 mode: what state_make() sets has no limit, TCG's MOV leaves it so. */
+	if (a.base == 16u * a.selector && (a.limit | b.limit) == ~0u && (a.limit & b.limit) == 0xffff)
+		a.limit = b.limit;
 	/* KVM reports each segment as accessed, and G from the limit. */
 	a.type |= 1;
 	b.type |= 1;
@@ -412,9 +540,20 @@ static const char *compare_events(const struct outcome *a, const struct outcome 
 }
 
 /*
+ * An ADD at the end of a page, whose second half is in a device and may be read only: stock KVM's
+ * emulator has written the first half when it finds out.  Processors write all or nothing.
+ */
+static bool half_written(const struct outcome *b)
+{
+	return ended_in(b, 14) && b->exits > 1 && is_read(&b->exit[b->exits - 2], KVM_EXIT_MMIO) &&
+	       !(b->exit[b->exits - 2].where & 0xfff);
+}
+
+/*
  * What differs between Umbra (@a) and stock KVM, or NULL.  @ends: the machines cannot go on together.
  *
- * Of a page fault two things are open: whether the upper entries of the walk were accessed, and whether an
+ * Of a page fault, also one that became #DF, two things are open: whether the entries of the walk were accessed
+ * (SDM Vol. 3A 4.8; where a delivery meets one, stock KVM walks once more, as for a read), and whether an
  * ADD that could not even read was a write; it is one to stock KVM's emulator.
  */
 const char *compare(const struct outcome *a, const struct outcome *b, bool *ends)
@@ -445,7 +584,9 @@ const char *compare(const struct outcome *a, const struct outcome *b, bool *ends
 	if (!what && a->fault_write && !b->fault_write)
 		what = "error code";
 	if (!what && memcmp(a->page, b->page, sizeof(a->page))) {
-		if (ended_in(b, 14) && !memcmp(a->plain, b->plain, sizeof(a->plain)))
+		if ((ended_in(b, 14) || ended_in(b, 8)) && !memcmp(a->plain, b->plain, sizeof(a->plain)))
+			return NULL;
+		if (half_written(b))
 			return NULL;
 		what = "memory";
 	}

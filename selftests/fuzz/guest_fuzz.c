@@ -41,7 +41,7 @@ struct head {
 	struct cpu_model model;
 };
 
-static const char magic[8] = "guestfz1";
+static const char magic[8] = "guestfz2";
 
 /* A step's outcome in a file. */
 struct record {
@@ -134,6 +134,8 @@ static void tell(const char *what, const struct step *s)
 	if (head.memory) {
 		show_stack(machine.device, &mine.o, machine.mem);
 		show_stack("recorded", &theirs.o, their_memory);
+		show_walk(machine.device, &mine.o, machine.mem);
+		show_walk("recorded", &theirs.o, their_memory);
 		show_memory(machine.mem, their_memory);
 	}
 	total.differences++;
@@ -173,6 +175,7 @@ static bool do_step(uint64_t seed)
 	patience = !replay || theirs.o.endless ? PATIENCE_MS : LONG_PATIENCE_MS;
 	if (mine.set)
 		machine_run(&machine, &mine.o, &head.limits);
+	mine.o.event = s.nmi || s.interrupt >= 0;
 	total.steps++;
 	total.endless += mine.o.endless;
 	if (replay)
@@ -263,7 +266,7 @@ int main(int argc, char **argv)
 	int opt;
 
 	head.limits = (struct limits){ .user_answers = true, .x87 = true, .accessed = true,
-					 .write_faults = true };
+					 .write_faults = true, .osfxsr = true };
 	while ((opt = getopt(argc, argv, "s:n:t:fxmvw:r:")) != -1) {
 		if (opt == 's')
 			seed = strtoull(optarg, NULL, 0);

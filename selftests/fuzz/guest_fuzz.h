@@ -63,6 +63,7 @@
 #define HANDLER_CSTAR	0x210u
 #define HANDLER_SYSENTER 0x220u
 
+#define IMAGE_LANDING	64u	/* data at multiples of it begins with HLT */
 #define IMAGE_ROOTS	3	/* page tables of each kind */
 #define CODE_MAX	96	/* bytes of a step's code */
 #define STEP_EXITS	24	/* exits to userspace that a step may have */
@@ -91,6 +92,7 @@ struct limits {
 	bool x87;		/* x87 and MMX arithmetic may be missing */
 	bool accessed;		/* the accessed bits of page tables are compared */
 	bool write_faults;	/* a page fault says whether it was a write */
+	bool osfxsr;		/* without CR4.OSFXSR SSE is #UD */
 };
 
 struct rng {
@@ -134,8 +136,14 @@ struct outcome {
 	struct kvm_debugregs debug;
 	struct kvm_vcpu_events events;
 	uint64_t msr[16];
-	uint8_t culprit[16];	/* the code of the fault, or before the #DB, that was the end */
+	uint8_t culprit[16];	/* the code of the fault, or before the #DB, or at the shutdown, that was the end */
 	bool fault_write;	/* the page fault that was the end was a write */
+	bool event;		/* the step began with an interrupt or an NMI */
+	bool moved;		/* the page of handlers is another by now */
+	bool fault_v86;		/* of the frame that was the end: in virtual-8086 mode */
+	uint16_t fault_cs;	/* its CS */
+	uint16_t fault_error;	/* and error code, if there is one */
+	uint32_t fault_ip;	/* and its EIP, linear in virtual-8086 mode */
 	uint64_t page[IMAGE_SIZE / 4096];	/* sums of memory's pages */
 	uint64_t plain[IMAGE_SIZE / 4096];	/* the same without accessed bits of page tables */
 };
@@ -196,6 +204,7 @@ void show_step(const struct step *s);
 void show(const struct step *s, const char *name_a, const struct outcome *a,
 	  const char *name_b, const struct outcome *b);
 void show_stack(const char *name, const struct outcome *o, const uint8_t *mem);
+void show_walk(const char *name, const struct outcome *o, const uint8_t *mem);
 void show_memory(const uint8_t *a, const uint8_t *b);
 
 #endif

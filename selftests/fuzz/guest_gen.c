@@ -62,6 +62,7 @@ struct gen {
 	unsigned int osize, asize;
 	bool locked;		/* the instruction has LOCK */
 	bool user;		/* the code is, or may be by now, user code */
+	bool stepping;		/* RFLAGS.TF is, or may be by now, set */
 	uint64_t base;		/* of CS */
 };
 
@@ -128,6 +129,24 @@ static void put_modrm(struct gen *g, int reg, int want_mod)
 static void define_flags(struct gen *g)
 {
 	PUT(g, 0x38, 0xc0);
+}
+
+/* Flags for POPF and IRET. */
+static uint64_t random_flags(struct gen *g)
+{
+	struct rng *r = g->r;
+	uint64_t flags = rng_next(r) & 0xcd5;
+
+	if (chance(r, 30))
+		flags |= 1 << 9;
+	if (chance(r, 20))
+		flags |= below(r, 4) << 12;
+	if (chance(r, 5))
+		flags |= 1 << 8;
+	if (chance(r, 5))
+		flags |= rng_next(r) & 0x254000;
+	g->stepping |= flags >> 8 & 1;
+	return flags | 2;
 }
 
 static bool leaves_flags_one(unsigned int op)
@@ -299,7 +318,7 @@ static bool unwanted_two(struct gen *g, unsigned int op)
 	if (op == 0x34 || op == 0x35)
 		return !has_sysenter(g);
 	if (op == 7)
-		return !has_sysret(g);
+		return !has_sysret(g) || g->bits == 64;	/* see system_return() */
 	/* SLDT to VERW, SGDT to SMSW, LAR, LSL, CPUID: in user code of the soft engine the host answers. */
 	if (op <= 3 || op == 0xa2)
 		return g->user && !g->lim->user_answers;
@@ -383,6 +402,23 @@ static void prepare(struct gen *g, bool two, unsigned int op)
 		PUT(g, 0xf5, 0xf5);
 }
 
+/*
+ * RET, RETF and IRET in 16-bit code lead anywhere, also into descriptors and vectors, and those are instructions that
+ * use what others left undefined; far_return() has a good frame for them.
+ */
+static bool goes_astray(const struct gen *g, unsigned int op)
+{
+	return g->bits == 16 && ((op & 0xfe) == 0xc2 || (op & 0xfe) == 0xca || op == 0xcf);
+}
+
+/* INC to PUSH; 7 is #UD, but TCG reads the operand first.  No jumps where they go astray. */
+static int group_5(struct gen *g)
+{
+	static const uint8_t in_16[] = { 0, 1, 6 };
+
+	return g->bits == 16 ? in_16[below(g->r, 3)] : below(g->r, 7);
+}
+
 static bool is_shift(unsigned int op)
 {
 	return (op & 0xfe) == 0xc0 || (op & 0xfc) == 0xd0;
@@ -396,6 +432,8 @@ static void operands_one(struct gen *g, unsigned int op)
 		put_modrm(g, -1, 3);	/* ARPL: TCG writes, and makes dirty, what does not change */
 	else if (op == 0x8f)
 		put_modrm(g, 0, -1);	/* others are #UD or XOP, but POP to TCG */
+	else if (op == 0xff)
+		put_modrm(g, g->locked ? lockable(g, op) : group_5(g), -1);
 	else if ((op & 0xfe) == 0xc6)
 		put_group_11(g, op);
 	else if (is_shift(op))
@@ -427,7 +465,10 @@ static void any_instruction(struct gen *g)
 		return;
 	if (!two && (op & 0xf8) == 0xd8 && !g->lim->x87)
 		return;
-	if (!two && g->bits == 64 && (op & 0xf0) == 0x40)
+	if (!two && ((g->bits == 64 && (op & 0xf0) == 0x40) || goes_astray(g, op)))
+		return;
+	/* A single step comes before define_flags(). */
+	if (g->stepping && (two ? leaves_flags_two(op) : leaves_flags_one(op)))
 		return;
 	if (two && (op == 0x77 || op == 0xc3)) {
 		put_bare(g, op);
@@ -497,7 +538,7 @@ static void control_register(struct gen *g)
 	/* change one bit, or the page tables, and write it back */
 	if (cr == 3 && g->s->paging != PAGING_NONE && chance(g->r, 60))
 		mov_reg_imm(g, gpr, image_root(g->s->paging, below(g->r, IMAGE_ROOTS)));
-	else if (cr != 3 && g->bits != 16)
+	else if (cr != 3 && g->bits != 16 && !g->stepping)
 		PUT(g, 0x0f, 0xba, 0xf8 | gpr, below(g->r, cr == 4 ? 24 : 32));
 	define_flags(g);
 	if (cr == 8)
@@ -579,21 +620,6 @@ static void push_imm(struct gen *g, uint64_t val)
 	put(g, val, g->bits == 16 ? 2 : 4);
 }
 
-static uint64_t random_flags(struct rng *r)
-{
-	uint64_t flags = rng_next(r) & 0xcd5;
-
-	if (chance(r, 30))
-		flags |= 1 << 9;
-	if (chance(r, 20))
-		flags |= below(r, 4) << 12;
-	if (chance(r, 5))
-		flags |= 1 << 8;
-	if (chance(r, 5))
-		flags |= rng_next(r) & 0x254000;
-	return flags | 2;
-}
-
 /* Where the next instruction is, for a jump to it. */
 static uint64_t next_rip(const struct gen *g)
 {
@@ -626,12 +652,13 @@ static void far_return(struct gen *g)
 	unsigned int place, size = g->bits == 16 ? 2 : 4;
 	uint32_t target;
 
-	if (g->bits == 64 || (cs & 3) == 3) {
+	/* To rings 1 and 2, too, or SS may be null, which TCG takes on the way to 32-bit code (SDM Vol. 2A, IRET). */
+	if (g->bits == 64 || cs & 3) {
 		push_imm(g, data * 8 + (cs & 3));
 		push_imm(g, IMAGE_STACK + 0x1000 + below(g->r, 0x200) * 8);
 	}
 	if (iret)
-		push_imm(g, random_flags(g->r));
+		push_imm(g, random_flags(g));
 	push_imm(g, cs);
 	put(g, 0x68, 1);
 	place = g->s->code_len;
@@ -669,6 +696,11 @@ static void system_return(struct gen *g, unsigned int op)
 	unsigned int place;
 	uint32_t target;
 
+	/* Not what memory may have put there: of VIF, VIP, VM and RF TCG does the opposite (state_make()). */
+	if (op == 7 && g->bits == 64) {
+		PUT(g, 0x49, 0xbb);
+		put(g, random_flags(g) & ~0x1b0000ull, 8);
+	}
 	mov_reg_imm(g, op == 7 ? 1 : 2, 0);
 	place = g->s->code_len - (g->bits == 64 ? 8 : 4);
 	if (to64)
@@ -698,7 +730,7 @@ static void flags_instruction(struct gen *g)
 	unsigned int op = ops[below(g->r, sizeof(ops))];
 
 	if (op == 0x9d) {
-		push_imm(g, random_flags(g->r));
+		push_imm(g, random_flags(g));
 		if (chance(g->r, 20))
 			put(g, 0x66, 1);
 	}
@@ -752,8 +784,12 @@ static void loop(struct gen *g)
 static void indirect_jump(struct gen *g)
 {
 	unsigned int distance = below(g->r, 6), place;
-	/* Where data begins, which mostly is a HLT: what else is there may be an instruction that is left out. */
-	uint64_t target = image_pointer(g->r, g->s->mode, g->s->paging) & ~7ull;
+	/*
+	 * Where there is a HLT, mostly: what else is there may be an instruction that is left out, or
+	 * one that leaves flags undefined.  Offsets of 16 bits do not reach it.
+	 */
+	uint64_t target = image_pointer(g->r, g->s->mode, g->s->paging) & ~(IMAGE_LANDING - 1ull);
+	bool astray = g->bits != 16 && chance(g->r, 10);
 
 	mov_reg_imm(g, 3, target);
 	place = g->s->code_len - (g->bits == 64 ? 8 : 4);
@@ -761,7 +797,7 @@ static void indirect_jump(struct gen *g)
 	while (distance--)
 		put(g, 0x90, 1);
 	target = next_rip(g);
-	if (chance(g->r, 90))
+	if (!astray)
 		memcpy(g->s->code + place, &target, g->bits == 64 ? 8 : 4);
 }
 
@@ -776,7 +812,7 @@ static void (*const special[])(struct gen *g) = {
 void gen_code(struct rng *r, struct step *s, const struct limits *lim)
 {
 	struct gen g = { .r = r, .s = s, .lim = lim, .user = s->user,
-			 .base = s->sregs.cs.base };
+			 .stepping = s->regs.rflags >> 8 & 1, .base = s->sregs.cs.base };
 	unsigned int n = 1 + below(r, 8);
 
 	g.bits = s->mode == MODE_LONG ? 64 :

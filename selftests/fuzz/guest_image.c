@@ -244,6 +244,9 @@ void image_make(struct rng *r, uint8_t *mem)
 
 		if (chance(r, 40))
 			val = IMAGE_DATA + below(r, IMAGE_DATA_SIZE);
+		/* Where jumps lead that go astray (indirect_jump()). */
+		if (!(i & (IMAGE_LANDING - 1)))
+			val = 0xf4f4f4f4f4f4f4f4;
 		put64(mem, i, val);
 	}
 	make_gdt(r, mem);

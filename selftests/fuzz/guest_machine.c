@@ -378,9 +378,17 @@ static uint32_t forget_frame(struct machine *m, struct outcome *o, unsigned int 
 		flags[2] &= ~1;
 	if (rip)
 		memcpy(&was, rip, 4);
+	if (code && error && !word)
+		memcpy(&o->fault_error, code, 2);
+	if (rip && flags && !word) {
+		memcpy(&o->fault_cs, rip + (is_wide(o) ? 8 : 4), 2);
+		o->fault_v86 = flags[2] & 2;
+	}
 	/* In virtual-8086 mode CS is a number of paragraphs. */
 	if (rip && flags && flags[2] & 2)
 		was += 16 * (rip[4] + 0x100 * rip[5]);
+	if (!word)
+		o->fault_ip = was;
 	if (code && vector == 14) {
 		o->fault_write = lim->write_faults && !word && code[0] & 2;
 		code[0] &= ~2;
@@ -410,7 +418,11 @@ static void note_code(struct machine *m, struct outcome *o, unsigned int vector,
 static void forget(struct machine *m, struct outcome *o, const struct limits *lim)
 {
 	unsigned int vector = o->regs.rip - 1 - IMAGE_HANDLERS, word = 0, i;
+	unsigned int last = o->exits ? o->exit[o->exits - 1].reason : 0;
 
+	/* After a triple fault RIP is the first fault's. */
+	if (last == KVM_EXIT_SHUTDOWN)
+		note_code(m, o, 13, o->sregs.cs.base + o->regs.rip);
 	if (vector < 32 && !(o->sregs.cr0 & 1)) {
 		const uint8_t *frame = stack_word(m, o, 0);
 
@@ -454,6 +466,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 		ioctl(m->vcpu, KVM_RUN, 0ul);
 	}
 	collect(m, o);
+	o->moved = physical(m, &o->sregs, IMAGE_HANDLERS) != IMAGE_HANDLERS;
 	forget(m, o, lim);
 	sum_pages(m->mem, o, lim->accessed);
 }

@@ -108,6 +108,32 @@ void show_stack(const char *name, const struct outcome *o, const uint8_t *mem)
 	printf("\n");
 }
 
+/* The entries that lead to CR2, from the top. */
+void show_walk(const char *name, const struct outcome *o, const uint8_t *mem)
+{
+	bool wide = o->sregs.cr4 & 0x20, long_mode = o->sregs.efer & 0x400;
+	unsigned int bits = wide ? 9 : 10, level = long_mode ? 4 : wide ? 3 : 2;
+	uint64_t entry = o->sregs.cr3, at;
+
+	if (!(o->sregs.cr0 & 1u << 31))
+		return;
+	printf("#   %s: entries", name);
+	for (; level; level--) {
+		at = (entry & 0xffffffffff000) + (wide ? 8 : 4) *
+		     (o->sregs.cr2 >> (12 + bits * (level - 1)) & ((1u << bits) - 1));
+		if (level == 3 && !long_mode)
+			at = (entry & 0xffffffe0) + 8 * (o->sregs.cr2 >> 30 & 3);
+		if (at > IMAGE_SIZE - 8)
+			break;
+		entry = 0;
+		memcpy(&entry, mem + at, wide ? 8 : 4);
+		printf(" %llx", (unsigned long long)entry);
+		if (!(entry & 1) || (level == 2 && entry & 0x80))
+			break;
+	}
+	printf("\n");
+}
+
 static void show_number(const char *name, uint64_t before, uint64_t a, uint64_t b)
 {
 	if (a != b)
@@ -154,6 +180,9 @@ void show(const struct step *s, const char *name_a, const struct outcome *a,
 	show_number("mxcsr", s->fpu.mxcsr, a->fpu.mxcsr, b->fpu.mxcsr);
 	show_number("shadow", 0, a->events.interrupt.shadow, b->events.interrupt.shadow);
 	show_number("nmi", s->nmi, a->events.nmi.masked, b->events.nmi.masked);
+	show_number("waiting", s->interrupt, a->events.interrupt.injected | a->events.nmi.injected << 1 |
+		    a->events.nmi.pending << 8, b->events.interrupt.injected |
+		    b->events.nmi.injected << 1 | b->events.nmi.pending << 8);
 	for (i = 0; i < machine_msr_count; i++)
 		if (a->msr[i] != b->msr[i])
 			printf("#   msr %x: %llx %llx\n", machine_msrs[i],

@@ -85,24 +85,28 @@ static void choose_mode(struct rng *r, struct step *s, const uint8_t *mem)
 		s->user = true;
 }
 
-/* The segment that a descriptor of the image describes. */
+/*
+ * The segment that a descriptor of the image describes; code and data without a limit, also where a guest has
+ * overwritten it: TCG does not look at limits.
+ */
 static struct kvm_segment load(const uint8_t *mem, unsigned int index, unsigned int rpl)
 {
 	uint64_t d = image_descriptor(mem, index);
 	uint32_t limit = (d & 0xffff) | (d >> 32 & 0xf0000);
+	bool segment = d >> 44 & 1;
 
 	return (struct kvm_segment) {
 		.base = (d >> 16 & 0xffffff) | (d >> 32 & 0xff000000),
-		.limit = d >> 55 & 1 ? limit << 12 | 0xfff : limit,
+		.limit = segment ? ~0u : d >> 55 & 1 ? limit << 12 | 0xfff : limit,
 		.selector = 8 * index + rpl,
 		.type = d >> 40 & 15,
-		.s = d >> 44 & 1,
+		.s = segment,
 		.dpl = d >> 45 & 3,
 		.present = d >> 47 & 1,
 		.avl = d >> 52 & 1,
 		.l = d >> 53 & 1,
 		.db = d >> 54 & 1,
-		.g = d >> 55 & 1,
+		.g = segment || d >> 55 & 1,
 	};
 }
 
@@ -170,7 +174,7 @@ static void make_segments(struct rng *r, struct step *s, const uint8_t *mem)
 	sr->ldt = load(mem, GDT_LDT, 0);
 }
 
-static void make_control(struct rng *r, struct step *s)
+static void make_control(struct rng *r, struct step *s, const struct limits *lim)
 {
 	static const uint32_t cr4_bits[] = { CR4_TSD, CR4_DE, CR4_PSE, CR4_MCE, CR4_UMIP,
 					     CR4_FSGSBASE, CR4_OSFXSR, CR4_OSFXSR, CR4_OSXMMEXCPT };
@@ -186,6 +190,8 @@ static void make_control(struct rng *r, struct step *s)
 	for (i = 0; i < sizeof(cr4_bits) / 4; i++)
 		if (chance(r, 50))
 			sr->cr4 |= cr4_bits[i];
+	if (!lim->osfxsr)
+		sr->cr4 |= CR4_OSFXSR;
 	sr->efer = chance(r, 70) ? EFER_SCE : 0;
 	if (s->paging >= PAGING_PAE && chance(r, 70))
 		sr->efer |= EFER_NX;
@@ -243,7 +249,8 @@ static void make_registers(struct rng *r, struct step *s)
 	}
 	if (chance(r, 80))
 		s->regs.rcx &= 0x3f;
-	s->regs.r11 &= ~0x180000ull;	/* for SYSRET: TCG takes no VIF and VIP from it */
+	/* For SYSRET: TCG takes no VIF and VIP from it, but RF and VM (not so SDM Vol. 2B and APM Vol. 3). */
+	s->regs.r11 &= ~0x1b0000ull;
 	s->regs.rsp = IMAGE_STACK + 0x1000 + 0x1000 * s->user + 8 * below(r, 0x200);
 	if (s->mode < MODE_PROT32 || s->mode == MODE_COMPAT16)
 		s->regs.rsp &= 0xffff;
@@ -289,7 +296,7 @@ void state_make(struct rng *r, struct step *s, const uint8_t *mem, const struct 
 	memset(s, 0, sizeof(*s));
 	choose_mode(r, s, mem);
 	make_segments(r, s, mem);
-	make_control(r, s);
+	make_control(r, s, lim);
 	/* Real mode's code is above its CS, and mostly within 64 KiB anyhow. */
 	s->code_gpa = IMAGE_CODE + (below(r, IMAGE_CODE_SIZE - CODE_MAX) & ~7ull);
 	if (chance(r, 10))
