@@ -20,6 +20,7 @@
 #include "msr_internal.h"
 #include "soft_tlb_internal.h"
 #include "msr_user_internal.h"
+#include "umbra/soft.h"
 #include "umbra/trace.h"
 #include "work_internal.h"
 
@@ -417,6 +418,39 @@ static bool invlpg_now(struct umbra_vcpu *vcpu, u64 gva)
 	return true;
 }
 
+/*
+ * A page fault that is the shadow's or the guest's, and simple.  Return: go on; else @exit->reason
+ * tells whether something was done.
+ */
+static bool page_fault_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+{
+	bool ac = (vcpu->regs.rflags & X86_EFLAGS_AC) && vcpu->regs.cpl < 3, done;
+	u32 error_code = exit->fault.error_code;
+	u64 gva = exit->fault.addr;
+	struct umbra_fault_info info;
+	enum umbra_verdict verdict;
+	int idx;
+
+	/* What makes no progress is told by others. */
+	if (vcpu->exception.kind || vcpu->event.kind || vcpu->fault_repeat > FAULT_LIMIT / 2)
+		return false;
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	done = umbra_mmu_fault_now(vcpu->mmu, gva, error_code, ac, &info, &verdict);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	if (!done)
+		return false;
+	umbra_exit_note(vcpu, exit);
+	exit->reason = UMBRA_EXIT_NONE;
+	trace_umbra_guest_fault(gva, error_code, verdict, info.gpa);
+	if (verdict == UMBRA_VERDICT_RETRY) {
+		vcpu->stat.pf_retry++;
+		return !is_endless(vcpu, gva);
+	}
+	vcpu->stat.pf_guest++;
+	umbra_queue_fault(vcpu, &info.fault);
+	return umbra_fault_now(vcpu);
+}
+
 static bool do_now(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 {
 	if (exit->reason == UMBRA_EXIT_INVLPG)
@@ -428,17 +462,20 @@ static bool do_now(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 /*
  * DOC: an exit that needs no way out
  *
- * INVLPG and loads of CR3 are frequent, and what follows from them is mostly little and waits
- * for nobody: the engine asks for it between two entries, with interrupts off, the FPU and
- * all else of the guest still in the processor.  Whatever another thread wants comes as an
+ * INVLPG, loads of CR3 and page faults are frequent, and what follows from them is mostly little
+ * and waits for nobody: the engine asks for it between two entries, with interrupts off, the FPU
+ * and all else of the guest still in the processor.  Whatever another thread wants comes as an
  * interrupt, which the guest takes at the entry; what this thread has brought about
  * itself is a request, and looked at here.
  */
 bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
 	/* With PREEMPT_RT spinlocks sleep. */
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !exit->op.known || !may_go_on(vcpu) ||
-	    !do_now(vcpu, exit))
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !may_go_on(vcpu))
+		return false;
+	if (exit->reason == UMBRA_EXIT_PAGE_FAULT)
+		return page_fault_now(vcpu, exit) && likely(!READ_ONCE(vcpu->requests));
+	if (!exit->op.known || !do_now(vcpu, exit))
 		return false;
 	umbra_exit_note(vcpu, exit);
 	if (exit->reason == UMBRA_EXIT_CR)

@@ -13,6 +13,7 @@
 #include "event_internal.h"
 #include "exit_internal.h"
 #include "io_internal.h"
+#include "umbra/trace.h"
 #include "work_internal.h"
 
 u32 umbra_soft_can_take(const struct umbra_vcpu *vcpu)
@@ -83,6 +84,65 @@ static int not_deliverable(struct umbra_vcpu *vcpu, const struct umbra_event *ev
 	return umbra_exit_internal(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, data, ARRAY_SIZE(data));
 }
 
+/* Return: anything but OK ends the attempt. */
+static int access_now(struct umbra_vcpu *vcpu, gva_t gva, void *buf, unsigned int len, bool write)
+{
+	if (likely(umbra_mmu_access_now(vcpu->mmu, gva, buf, len, write)))
+		return UMBRA_EMUL_OK;
+	vcpu->missed = gva;
+	vcpu->missed_write = write;
+	return UMBRA_EMUL_ERROR;
+}
+
+static int read_now(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len, unsigned int acc)
+{
+	return access_now(e->owner, gva, buf, len, false);
+}
+
+static int write_now(struct umbra_emul *e, gva_t gva, const void *buf, unsigned int len,
+		     unsigned int acc)
+{
+	return access_now(e->owner, gva, (void *)buf, len, true);
+}
+
+static const struct umbra_emul_ops now_ops = {
+	.read = read_now,
+	.write = write_now,
+};
+
+bool umbra_fault_now(struct umbra_vcpu *vcpu)
+{
+	struct umbra_event *event = &vcpu->exception;
+	struct umbra_emul *e = &vcpu->emul;
+	const struct umbra_emul_ops *ops = e->ops;
+	int ret;
+
+	if (vcpu->exception_payload || vcpu->event.kind || vcpu->want)
+		return false;
+	e->ops = &now_ops;
+	ret = umbra_emul_event_plain(e, event->vector, event->error_code);
+	e->ops = ops;
+	if (ret != UMBRA_EMUL_OK)
+		return false;
+	trace_umbra_inject(vcpu->id, event->kind, event->vector, event->error_code);
+	event->kind = UMBRA_EVENT_NONE;
+	vcpu->stat.inject_exception++;
+	return true;
+}
+
+/*
+ * Only the processor reads the guest's IDT, so nothing else would bring it into the kernel view:
+ * a fault there, as if the supervisor had touched it.
+ */
+static noinline void fetch_missed(struct umbra_vcpu *vcpu)
+{
+	struct umbra_fault_info info;
+
+	umbra_mmu_set_view(vcpu->mmu, UMBRA_VIEW_KERNEL);
+	umbra_mmu_fault(vcpu->mmu, vcpu->missed, vcpu->missed_write ? UMBRA_PF_W : 0, false, &info);
+	vcpu->missed = 0;
+}
+
 int umbra_event_deliver_soft(struct umbra_vcpu *vcpu, const struct umbra_event *event)
 {
 	struct umbra_regs *regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR);
@@ -102,6 +162,8 @@ int umbra_event_deliver_soft(struct umbra_vcpu *vcpu, const struct umbra_event *
 	ret = umbra_emul_interrupt(e, event->vector, soft, has_error, event->error_code);
 	umbra_io_end(vcpu);
 	if (ret == UMBRA_EMUL_OK) {
+		if (unlikely(vcpu->missed))
+			fetch_missed(vcpu);
 		if (event->kind == UMBRA_EVENT_NMI)
 			vcpu->nmi_masked = true;
 		return 1;

@@ -322,6 +322,21 @@ int emul_deliver(struct umbra_emul *e, u8 vector, bool soft, bool has_error,
 }
 
 /**
+ * umbra_emul_event_plain() - deliver a fault through the IDT, if that is simple
+ * @e: as for umbra_emulate()
+ * @vector: 0..255, with an error code
+ * @error_code: error code
+ *
+ * Calls read() of the tables, then write() of the frame, and nothing else.
+ *
+ * Return: OK (committed); else nothing has happened.
+ */
+int umbra_emul_event_plain(struct umbra_emul *e, u8 vector, u32 error_code)
+{
+	return emul_event64(e, vector, true, error_code);
+}
+
+/**
  * umbra_emul_interrupt() - deliver an interrupt or exception through the IDT
  * @e: as for umbra_emulate()
  * @vector: 0..255

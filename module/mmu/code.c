@@ -153,13 +153,19 @@ void umbra_code_mark_link(u64 *sptep)
 		umbra_spte_exchange(sptep, spte | SPTE_CODE);
 }
 
-/*
- * Where a view's shadow tables lead, by tables in step, and by marks alone if @marked.  MMU
- * lock held for reading: in a table in step an entry that is present maps what it maps.
+/**
+ * umbra_code_follow() - where a view's shadow tables lead, by tables in step
+ * @ctx: the vCPU's
+ * @view: the view
+ * @gva: linear address
+ * @marked: by marks alone
+ * @gfn: result: the frame
+ *
+ * Context: MMU lock held for reading: in a table in step an entry that is present maps what it maps.
  * Return: the leaf, or 0.
  */
-static u64 follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bool marked,
-		  gfn_t *gfn)
+u64 umbra_code_follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bool marked,
+		      gfn_t *gfn)
 {
 	struct umbra_sp *sp = umbra_root_for(ctx, view, gva);
 	unsigned int level, index;
@@ -201,8 +207,8 @@ bool umbra_mmu_code_stands(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
 
 	read_lock(&ctx->mmu->lock);
 	if (ctx->env.mode == UMBRA_MODE_LONG)
-		stands = follow(ctx, two ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE, gva, true,
-				&now) && now == gfn;
+		stands = umbra_code_follow(ctx, two ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE, gva,
+					   true, &now) && now == gfn;
 	read_unlock(&ctx->mmu->lock);
 	return stands;
 }
@@ -232,7 +238,8 @@ bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc
 	    (acc & UMBRA_ACC_PEEK))
 		return false;
 	read_lock(&ctx->mmu->lock);
-	spte = follow(ctx, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL, gva, fetch && !user, &gfn);
+	spte = umbra_code_follow(ctx, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL, gva,
+				 fetch && !user, &gfn);
 	read_unlock(&ctx->mmu->lock);
 	if ((spte & need) != need || (user && fetch && (spte & PTE_NX)))
 		return false;
@@ -325,6 +332,21 @@ void umbra_code_forget_all(struct umbra_mmu *mmu)
 }
 
 /**
+ * umbra_code_top() - what matters of an entry of level 4
+ * @gpte: the guest's
+ *
+ * Left out: A, D and what bits 11..9 and 62..52 are ignored for (SDM Vol. 3A, table 4-15).
+ *
+ * Return: the rest, or 0: not present.
+ */
+u64 umbra_code_top(u64 gpte)
+{
+	if (!(gpte & PTE_P))
+		return 0;
+	return gpte & (PTE_P | PTE_W | PTE_U | PTE_PS | PTE_ADDR | PTE_NX);
+}
+
+/**
  * umbra_mmu_top_entry() - an entry of the guest's current level-4 table
  * @ctx: the vCPU's
  * @index: 0 to 511
@@ -344,9 +366,6 @@ bool umbra_mmu_top_entry(struct umbra_mmu_ctx *ctx, unsigned int index, u64 *ent
 	/* No slot: what a walk finds there is not present. */
 	if (ret && ret != -ENOENT)
 		return false;
-	*entry = 0;
-	/* Left out: A, D and what bits 11..9 and 62..52 are ignored for (SDM Vol. 3A, table 4-15). */
-	if (!ret && (pte & PTE_P))
-		*entry = pte & (PTE_P | PTE_W | PTE_U | PTE_PS | PTE_ADDR | PTE_NX);
+	*entry = ret ? 0 : umbra_code_top(pte);
 	return true;
 }

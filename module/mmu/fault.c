@@ -524,6 +524,36 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 	return verdict;
 }
 
+/**
+ * umbra_mmu_fault_now() - umbra_mmu_fault() where nothing may be waited for
+ * @ctx: the vCPU's
+ * @gva: CR2
+ * @error_code: as for umbra_mmu_fault()
+ * @ac: likewise
+ * @info: details
+ * @verdict: RETRY or GUEST
+ *
+ * Context: the vCPU's thread; SRCU read side of the slots held by the caller; no MMU lock held;
+ * interrupts may be off; the caller's memory need not be reachable.
+ * Return: false: nothing was done.
+ */
+bool umbra_mmu_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, bool ac,
+			 struct umbra_fault_info *info, enum umbra_verdict *verdict)
+{
+	unsigned int acc = acc_from_error(error_code, ac);
+	gpa_t gpa;
+
+	memset(info, 0, sizeof(*info));
+	info->gpa = UMBRA_INVALID_GPA;
+	if (umbra_device_find(ctx, gva, acc, &gpa) || !canonical(ctx, gva) ||
+	    !umbra_quick_fault_now(ctx, gva, acc, info, verdict) ||
+	    *verdict == UMBRA_VERDICT_MMIO)
+		return false;
+	ctx->mmu->stats.pf_taken++;
+	count_verdict(ctx->mmu, *verdict);
+	return true;
+}
+
 /* One attempt to map the page of @f and to mark the way.  Return: 0, -EAGAIN or a result. */
 static int map_code(struct umbra_mmu_ctx *ctx, struct fill *f, gpa_t *gpa,
 		    struct umbra_fault *fault)

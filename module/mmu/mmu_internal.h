@@ -206,6 +206,7 @@ struct umbra_pools {
  * @nr_unsync: how many in both; 0 is read without the lock, see umbra_sync_all()
  * @code: frames with translated code, by gfn
  * @nr_code: how many; 0 makes umbra_mmu_wrote() cheap
+ * @now: whoever holds the lock may not touch the caller's memory, see now.c
  * @slots: struct umbra_mmu_slot of every slot that is or may become visible
  * @total_slot_pages: sum of their lengths
  * @stale_tlb: some TLB may still hold a translation whose entry was dropped
@@ -243,6 +244,7 @@ struct umbra_mmu {
 	unsigned long nr_unsync;
 	struct hlist_head *code;
 	unsigned long nr_code;
+	bool now;
 	struct list_head slots;
 	u64 total_slot_pages;
 	bool stale_tlb;
@@ -485,6 +487,9 @@ bool umbra_code_frame(struct umbra_mmu *mmu, gfn_t gfn);
 bool umbra_code_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);
 void umbra_code_unmapped(struct umbra_mmu *mmu, enum umbra_code_change what, gfn_t gfn);
 void umbra_code_mark_link(u64 *sptep);
+u64 umbra_code_follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bool marked,
+		      gfn_t *gfn);
+u64 umbra_code_top(u64 gpte);
 bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa);
 void umbra_code_mark(struct umbra_mmu *mmu, struct umbra_sp *sp);
 void umbra_code_forget_all(struct umbra_mmu *mmu);
@@ -517,6 +522,8 @@ bool umbra_leaf_needs_flush(const struct umbra_mmu *mmu, const struct umbra_leaf
 bool umbra_leaf_set(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l);
 
 /* quick.c */
+bool umbra_quick_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
+			   struct umbra_fault_info *info, enum umbra_verdict *verdict);
 bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
 		       struct umbra_fault_info *info, enum umbra_verdict *verdict);
 
@@ -547,6 +554,12 @@ void umbra_device_forget(struct umbra_mmu_ctx *ctx);
 
 /* prefetch.c */
 void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p);
+
+/* now.c */
+bool umbra_now_begin(struct umbra_mmu *mmu);
+void umbra_now_end(struct umbra_mmu *mmu);
+int umbra_now_read(struct umbra_mmu *mmu, gfn_t gfn, unsigned int index, unsigned int n,
+		   u64 *gpte);
 
 /* sync.c */
 int umbra_sync_read(struct umbra_mmu *mmu, const struct umbra_sp *sp, hva_t table,

@@ -239,6 +239,49 @@ static bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault
 	return !q->leaf.slot || map_it(ctx, q);
 }
 
+/* MMU lock held, for reading or writing.  Return: false: not simple. */
+static bool judge_at(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
+		     struct umbra_fault_info *info, enum umbra_verdict *verdict)
+{
+	struct quick q;
+	bool done;
+
+	/* The rest is set on the way; it is too much to be cleared for each fault. */
+	q.gva = gva;
+	q.acc = acc;
+	q.leaf.code = false;
+	if (!find_table(ctx, &q))
+		return false;
+	spin_lock(&q.leaf.sp->lock);
+	done = judge(ctx, &q, info, verdict);
+	spin_unlock(&q.leaf.sp->lock);
+	return done;
+}
+
+/**
+ * umbra_quick_fault_now() - umbra_quick_fault() where nothing may be waited for
+ * @ctx: the vCPU's
+ * @gva: CR2, canonical
+ * @acc: UMBRA_ACC_*
+ * @info: details; may have been changed also when the result is false
+ * @verdict: result
+ *
+ * Context: as umbra_mmu_fault_now().
+ * Return: false: nothing was done.
+ */
+bool umbra_quick_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
+			   struct umbra_fault_info *info, enum umbra_verdict *verdict)
+{
+	bool done;
+
+	/* One block is for the entry, what its neighbours want is seen to there. */
+	if (ctx->env.mode != UMBRA_MODE_LONG || !ctx->pools.block.n || !umbra_now_begin(ctx->mmu))
+		return false;
+	done = judge_at(ctx, gva, acc, info, verdict);
+	umbra_now_end(ctx->mmu);
+	return done;
+}
+
 /**
  * umbra_quick_fault() - judge a page fault, and repair it, if it is simple
  * @ctx: the vCPU's
@@ -254,21 +297,12 @@ bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
 		       struct umbra_fault_info *info, enum umbra_verdict *verdict)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
-	bool done = false;
-	struct quick q;
+	bool done;
 
 	if (ctx->env.mode != UMBRA_MODE_LONG || umbra_pools_fill(&ctx->pools))
 		return false;
-	/* The rest is set on the way; it is too much to be cleared for each fault. */
-	q.gva = gva;
-	q.acc = acc;
-	q.leaf.code = false;
 	read_lock(&mmu->lock);
-	if (find_table(ctx, &q)) {
-		spin_lock(&q.leaf.sp->lock);
-		done = judge(ctx, &q, info, verdict);
-		spin_unlock(&q.leaf.sp->lock);
-	}
+	done = judge_at(ctx, gva, acc, info, verdict);
 	read_unlock(&mmu->lock);
 	return done;
 }

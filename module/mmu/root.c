@@ -369,13 +369,13 @@ static bool all_known(struct umbra_mmu_ctx *ctx)
 static bool lock_now(struct umbra_mmu *mmu, bool *alone)
 {
 	*alone = READ_ONCE(mmu->nr_unsync);
-	return *alone ? write_trylock(&mmu->lock) : read_trylock(&mmu->lock);
+	return *alone ? umbra_now_begin(mmu) : read_trylock(&mmu->lock);
 }
 
 static void unlock_now(struct umbra_mmu *mmu, bool alone)
 {
 	if (alone)
-		write_unlock(&mmu->lock);
+		umbra_now_end(mmu);
 	else
 		read_unlock(&mmu->lock);
 }

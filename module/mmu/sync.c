@@ -207,6 +207,8 @@ static int read_narrow(struct umbra_mmu *mmu, hva_t hva, u64 *gpte)
 int umbra_sync_read(struct umbra_mmu *mmu, const struct umbra_sp *sp, hva_t table,
 		    unsigned int first, u64 *gpte)
 {
+	if (mmu->now && sp->role.mode != UMBRA_MODE_32BIT)
+		return umbra_now_read(mmu, sp->gfn, first, UMBRA_GROUP, gpte);
 	if (sp->role.mode != UMBRA_MODE_32BIT)
 		return umbra_host_read_row(mmu, table + first * sizeof(u64), gpte);
 	first += sp->role.quadrant * UMBRA_SPT_ENTRIES;
@@ -232,7 +234,7 @@ static unsigned int sync_group(struct umbra_mmu *mmu, struct umbra_sp *sp, unsig
 	return n;
 }
 
-/* All entries get in step; the page itself only if the frame is write-protected and all TLBs know. */
+/* All entries get in step; the page does if the frame is write-protected and all TLBs know. */
 static void sync_entries(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
 	struct umbra_mmu_slot *slot = umbra_rmap_slot(mmu, sp->gfn);
@@ -261,11 +263,17 @@ static void sync_one(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int in
 	unsigned int size = umbra_mode_pte_size(sp->role.mode);
 	unsigned int guest_index = index + sp->role.quadrant * UMBRA_SPT_ENTRIES;
 	u64 gpte;
+	int ret;
 
 	if (!umbra_spte_present(sp->spt[index]))
 		return;
+	if (mmu->now && sp->role.mode != UMBRA_MODE_32BIT)
+		ret = umbra_now_read(mmu, sp->gfn, index, 1, &gpte);
+	else
+		ret = umbra_host_read_pte(mmu, gfn_to_gpa(sp->gfn) + guest_index * size, size,
+					  true, &gpte);
 	/* As in sync_group(): what cannot be read now is as good as not present. */
-	if (umbra_host_read_pte(mmu, gfn_to_gpa(sp->gfn) + guest_index * size, size, true, &gpte))
+	if (ret)
 		gpte = 0;
 	sync_entry(mmu, sp, index, gpte, true);
 }
@@ -472,9 +480,9 @@ bool umbra_sync_gva_now(struct umbra_mmu_ctx *ctx, gva_t gva)
 
 	if (!READ_ONCE(mmu->nr_unsync))
 		return true;
-	if (!read_trylock(&mmu->lock))
+	if (ctx->env.mode != UMBRA_MODE_LONG || !umbra_now_begin(mmu))
 		return false;
 	sync_views(ctx, gva);
-	read_unlock(&mmu->lock);
+	umbra_now_end(mmu);
 	return true;
 }

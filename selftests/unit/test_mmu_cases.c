@@ -222,6 +222,52 @@ static bool user_view_hides_supervisor(void)
 	return !failure;
 }
 
+#define AT(i)	((u64)(i) << 12)
+
+/* By frames that entries map, and by nothing else; what the host takes back is not touched. */
+static bool now_goes_by_frames(void)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_fault_info info;
+	enum umbra_verdict verdict;
+	u64 word = 0x1234, got = 0;
+
+	views_start(v, two_views, PTE_ALL);
+	put_entry(3, 64, 22ull << 12 | PTE_ALL);
+	put_entry(3, 128, 3ull << 12 | PTE_ALL);
+	if (frame_for(v, 0, true) != 20 ||
+	    umbra_mmu_fault_now(v->ctx, AT(64), 0, false, &info, &verdict))
+		FAIL("decided by a table that nothing maps");
+	if (frame_for(v, AT(128), false) != 3 ||
+	    !umbra_mmu_fault_now(v->ctx, AT(64), 0, false, &info, &verdict) ||
+	    verdict != UMBRA_VERDICT_RETRY)
+		FAIL("not filled");
+	if (!umbra_mmu_fault_now(v->ctx, AT(200), 0, false, &info, &verdict) ||
+	    verdict != UMBRA_VERDICT_GUEST || info.fault.addr != AT(200))
+		FAIL("not the guest's");
+	if (!umbra_mmu_access_now(v->ctx, AT(64) + 8, &word, 8, true) ||
+	    !fake_read(NULL, AT(22) + 8, 8, &got) || got != word)
+		FAIL("not written");
+	got = 0;
+	if (!umbra_mmu_access_now(v->ctx, AT(64) + 8, &got, 8, false) || got != word)
+		FAIL("not read");
+	if (umbra_mmu_access_now(v->ctx, AT(128), &word, 8, true) ||
+	    umbra_mmu_access_now(v->ctx, AT(300), &got, 8, false) ||
+	    umbra_mmu_access_now(v->ctx, AT(65) - 4, &got, 8, false))
+		FAIL("a table, what is not there, or two pages");
+	fake_move_begin(22);
+	if (umbra_mmu_access_now(v->ctx, AT(64), &got, 8, false))
+		FAIL("the host has taken it back");
+	fake_move_end(22);
+	fake_move_begin(3);
+	if (umbra_mmu_fault_now(v->ctx, AT(201), 0, false, &info, &verdict))
+		FAIL("the host has taken the table back");
+	fake_move_end(3);
+	check_all();
+	stop();
+	return !failure;
+}
+
 /* A root that no context holds any more is found again when the guest comes back. */
 static bool invlpg_reaches_lost_roots(void)
 {
@@ -747,9 +793,10 @@ static bool faults_survive(void)
 
 int main(void)
 {
-	ktap_plan(23);
+	ktap_plan(24);
 	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
 	ktap_ok(restless_is_heard(), "out of step: all the time");
+	ktap_ok(now_goes_by_frames(), "nothing may be waited for");
 	ktap_ok(invlpg_gives_back(), "out of step: INVLPG gives permissions back");
 	ktap_ok(flush_is_heard(), "out of step: flush");
 	ktap_ok(new_link_is_in_step(), "out of step: new link");

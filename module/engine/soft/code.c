@@ -347,18 +347,14 @@ static void check_space(struct umbra_vcpu *vcpu)
 bool umbra_soft_same_space(struct umbra_vcpu *vcpu)
 {
 	const struct soft_vcpu *soft = to_soft(vcpu);
-	int idx = srcu_read_lock(&vcpu->vm->srcu);
 	unsigned int i;
 	bool same;
 	u64 entry;
 
-	pagefault_disable();
-	same = umbra_mmu_top_entry(vcpu->mmu, SOFT_HOLE_INDEX, &entry) && !entry;
+	same = umbra_mmu_top_entry_now(vcpu->mmu, SOFT_HOLE_INDEX, &entry) && !entry;
 	for (i = 0; same && i < soft->nr_tops; i++)
-		same = umbra_mmu_top_entry(vcpu->mmu, soft->tops[i].index, &entry) &&
+		same = umbra_mmu_top_entry_now(vcpu->mmu, soft->tops[i].index, &entry) &&
 		       entry == soft->tops[i].entry;
-	pagefault_enable();
-	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return same;
 }
 
@@ -738,10 +734,12 @@ static void prepare_fast(struct umbra_vcpu *vcpu)
 	struct soft_vcpu *soft = to_soft(vcpu);
 
 	soft->fast = 0;
+	soft->both = false;
 	if (!soft->tc || vcpu->want || (regs->dr7 & 0xff) || !(regs->efer & EFER_SCE))
 		return;
 	if (!load_other_root(vcpu))
 		return;
+	soft->both = true;
 	soft->fast = SOFT_FAST_SYSRET;
 	if (!vcpu->nmi_masked)
 		soft->fast |= SOFT_FAST_IRET;

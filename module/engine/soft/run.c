@@ -351,23 +351,70 @@ static bool follow_cr3(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	return true;
 }
 
-/* Core deals with the exit of translated code, if it can.  Return: the translation goes on. */
-static bool go_on(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
+/* An event was delivered to the guest's kernel, from whatever mode.  False: that wants more. */
+static bool follow_event(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	struct soft_frame *frame = soft->area.frame;
+	struct umbra_regs *regs = &vcpu->regs;
+	bool user = soft->mode == SOFT_USER;
+
+	if ((user && !soft->both) || (regs->rflags & (X86_EFLAGS_TF | X86_EFLAGS_IOPL)))
+		return false;
+	if (user && frame->cr4_user != frame->cr4_kernel)
+		raw_write_cr4(frame->cr4_kernel);
+	if (user) {
+		swap(soft->root, soft->other_root);
+		umbra_mmu_set_view(vcpu->mmu, UMBRA_VIEW_KERNEL);
+	}
+	soft->mode = SOFT_KERNEL;
+	/* host_restore() looks there. */
+	frame->mode = SOFT_KERNEL;
+	soft->segs_stale |= !!(regs->dirty & (UMBRA_REGS_SEG | UMBRA_REGS_TABLE |
+					      UMBRA_REGS_SYSCALL));
+	regs->dirty = 0;
+	segs_in(soft, regs);
+	vdata_in(vcpu, soft);
+	fast_in(vcpu, soft);
+	soft->va = 0;
+	return true;
+}
+
+/* Has core a short way for it? */
+static bool may_be_inside(const struct umbra_vcpu *vcpu, const struct soft_vcpu *soft,
+			  const struct umbra_exit *exit)
 {
 	const struct soft_frame *frame = soft->area.frame;
-	bool cr = exit->reason == UMBRA_EXIT_CR;
 
+	if (exit->reason == UMBRA_EXIT_PAGE_FAULT) {
+		/* Half an instruction, or segments that have to be looked at. */
+		if (soft->step || soft->watched || soft->segs_stale)
+			return false;
+	} else if (exit->reason != UMBRA_EXIT_CR && exit->reason != UMBRA_EXIT_INVLPG) {
+		return false;
+	}
 	/* The host has to hear of its NMIs, the guest of what it could not take before. */
-	if ((!cr && exit->reason != UMBRA_EXIT_INVLPG) || vcpu->want || frame->nmi || frame->mce ||
-	    !umbra_exit_inside(vcpu, exit))
+	return !vcpu->want && !frame->nmi && !frame->mce;
+}
+
+/* Core deals with the exit, if it can.  Return: the guest goes on. */
+static bool go_on(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
+{
+	enum umbra_exit_reason reason = exit->reason;
+	u64 events = vcpu->stat.inject_exception;
+
+	if (!may_be_inside(vcpu, soft, exit) || !umbra_exit_inside(vcpu, exit))
 		return false;
 	memset(exit, 0, sizeof(*exit));
-	if (cr && !follow_cr3(vcpu, soft))
+	if (reason == UMBRA_EXIT_CR && !follow_cr3(vcpu, soft))
 		return false;
-	soft->rip = vcpu->regs.rip;
-	soft->va = soft_tc_resume(soft->tc, soft->rip);
-	if (!soft->va)
+	if (vcpu->stat.inject_exception != events && !follow_event(vcpu, soft))
 		return false;
+	if (soft->mode == SOFT_KERNEL && (!soft->va || soft->rip != vcpu->regs.rip)) {
+		soft->rip = vcpu->regs.rip;
+		soft->va = soft_tc_resume(soft->tc, soft->rip);
+		if (!soft->va)
+			return false;
+	}
 	umbra_entry_note(vcpu);
 	return true;
 }
@@ -379,7 +426,7 @@ static bool run_once(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umb
 	registers_back(vcpu, soft);
 	if (soft->mode == SOFT_USER) {
 		umbra_soft_exit_user(vcpu, exit);
-		return false;
+		return go_on(vcpu, soft, exit);
 	}
 	return umbra_soft_exit_kernel(vcpu, exit) || go_on(vcpu, soft, exit);
 }

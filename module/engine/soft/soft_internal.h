@@ -165,7 +165,8 @@ enum soft_mode {
  * @va: SOFT_KERNEL: where in the translation cache
  * @rip: SOFT_KERNEL: the guest RIP that @va stands for
  * @root: shadow root for the mode that core loaded it for
- * @other_root: that of the other view, if @fast
+ * @other_root: that of the other view, if @both
+ * @both: the guest may change to the other mode during the next run(), if that is simple
  * @fast: SOFT_FAST_*: changes of mode that need no exit during the next run()
  * @syscall_va: translation of LSTAR
  * @user_cs: selectors to enter user code with
@@ -214,6 +215,7 @@ struct soft_vcpu {
 	u64 va;
 	u64 rip;
 	hpa_t root, other_root;
+	bool both;
 	u8 fast;
 	u64 syscall_va;
 	u16 user_cs, user_ss;

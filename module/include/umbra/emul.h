@@ -327,6 +327,7 @@ int umbra_emul_resume(struct umbra_emul *e, u64 val);
  */
 int umbra_emul_interrupt(struct umbra_emul *e, u8 vector, bool soft,
 			 bool has_error, u32 error_code);
+int umbra_emul_event_plain(struct umbra_emul *e, u8 vector, u32 error_code);
 
 /* Flag of @mode: near branches heed a 66 prefix in 64-bit mode, as AMD's do. */
 #define UMBRA_EMUL_MODE_AMD	0x100

@@ -226,11 +226,12 @@ struct umbra_engine {
 /**
  * umbra_exit_inside() - what core can do about an exit within run()
  * @vcpu: the vCPU; registers are back
- * @exit: the exit, INVLPG or CR; reason NONE when it was dealt with
+ * @exit: the exit, INVLPG, CR or PAGE_FAULT; reason NONE when it was dealt with
  *
  * For engines, when no event is being delivered and nothing of their own has to be done
  * first.  After CR, which was a load of CR3 then, the engine takes the new roots from
- * umbra_mmu_loaded_root().  Context: as run().
+ * umbra_mmu_loaded_root().  PAGE_FAULT is for those that have core deliver events: the guest may
+ * be in its handler afterwards.  The caller's memory is not touched.  Context: as run().
  * Return: true: enter again at RIP, and call umbra_entry_note() before.
  */
 bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit);

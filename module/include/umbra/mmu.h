@@ -297,6 +297,23 @@ int umbra_mmu_load_view(struct umbra_mmu_ctx *ctx, enum umbra_view view, hpa_t *
 bool umbra_mmu_switch_now(struct umbra_mmu_ctx *ctx, u64 cr3);
 hpa_t umbra_mmu_loaded_root(const struct umbra_mmu_ctx *ctx, enum umbra_view view);
 
+/* umbra_mmu_top_entry() with interrupts off; false: it would have to wait. */
+bool umbra_mmu_top_entry_now(struct umbra_mmu_ctx *ctx, unsigned int index, u64 *entry);
+
+/*
+ * umbra_mmu_fault() with interrupts off and without a look at the caller's memory, if the verdict
+ * is RETRY or GUEST.  False: it would have to wait, and did nothing.
+ */
+bool umbra_mmu_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, bool ac,
+			 struct umbra_fault_info *info, enum umbra_verdict *verdict);
+
+/*
+ * With two views: bytes within a page by the kernel view's entries, likewise.  False: the access needs
+ * more than that.
+ */
+bool umbra_mmu_access_now(struct umbra_mmu_ctx *ctx, gva_t gva, void *buf, unsigned int len,
+			  bool write);
+
 /**
  * umbra_mmu_flush() - the guest flushed its TLB (CR3 load, CR4, INVPCID)
  * @ctx: the vCPU's

@@ -68,6 +68,15 @@ int umbra_emulate_run(struct umbra_vcpu *vcpu, unsigned int max);
  */
 int umbra_event_deliver_soft(struct umbra_vcpu *vcpu, const struct umbra_event *event);
 
+/**
+ * umbra_fault_now() - deliver the exception that waits, where nothing may be waited for
+ * @vcpu: the vCPU; vcpu->exception has it, with an error code, and no payload waits
+ *
+ * Context: the vCPU's thread; interrupts may be off; two views.
+ * Return: true: delivered; false: the run loop has to, nothing has happened.
+ */
+bool umbra_fault_now(struct umbra_vcpu *vcpu);
+
 /* Which UMBRA_TAKE_* the guest can take now, where core delivers. */
 u32 umbra_soft_can_take(const struct umbra_vcpu *vcpu);
 

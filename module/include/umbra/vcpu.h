@@ -199,6 +199,8 @@ struct umbra_msr_user {
  * @fault_rip: where the last page fault was taken
  * @fault_gva: its address
  * @fault_repeat: how often in a row it came back; guards against endless faults
+ * @missed: a page that umbra_fault_now() did not find; its address, 0 none
+ * @missed_write: it was to be written to
  * @tsc_offset: guest TSC - host TSC
  * @tsc_khz: guest TSC frequency
  * @tsc_aux: MSR_TSC_AUX
@@ -283,6 +285,8 @@ struct umbra_vcpu {
 	u64 pdptr[4];
 	u64 fault_rip, fault_gva;
 	u32 fault_repeat;
+	gva_t missed;
+	bool missed_write;
 	u64 tsc_offset;
 	u32 tsc_khz;
 	u64 tsc_aux;

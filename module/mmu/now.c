@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: where nothing may be waited for
+ *
+ * An engine may have an exit dealt with between two entries, with interrupts off and in an
+ * address space that has nothing of the caller's memory.  Then the lock is only
+ * tried, no other processor is waited for, and no user address is touched: guest
+ * memory is reached by the kernel's own mapping of all memory.  Which frame it is tells
+ * a shadow entry.  Before the host takes a frame back it drops its entries, under the lock
+ * (notifier.c), so that while the lock is held and the entry is there, the frame is the guest's.
+ *
+ * What is not simple is left to those who may wait, and nothing was done then.
+ */
+#include "mmu_internal.h"
+#include "spte.h"
+
+/**
+ * umbra_now_begin() - take the lock for writing, if it is free
+ * @mmu: the VM's
+ *
+ * Until umbra_now_end() guest tables are read by frame, see umbra_now_read().
+ *
+ * Context: no MMU lock held; interrupts may be off.
+ * Return: false: it is not.
+ */
+bool umbra_now_begin(struct umbra_mmu *mmu)
+{
+	if (!write_trylock(&mmu->lock))
+		return false;
+	mmu->now = true;
+	return true;
+}
+
+/**
+ * umbra_now_end() - undo umbra_now_begin()
+ * @mmu: the VM's
+ */
+void umbra_now_end(struct umbra_mmu *mmu)
+{
+	mmu->now = false;
+	write_unlock(&mmu->lock);
+}
+
+/* The kernel's address of a frame that some entry of 4 KiB maps, or NULL. */
+static const u64 *find_frame(struct umbra_mmu *mmu, gfn_t gfn)
+{
+	struct umbra_mmu_slot *slot = umbra_rmap_slot(mmu, gfn);
+	u64 spte = slot && !slot->gone ? umbra_rmap_peek(mmu, slot, gfn) : 0;
+
+	return umbra_spte_present(spte) ? umbra_host_table(umbra_spte_hpa(mmu, spte)) : NULL;
+}
+
+/**
+ * umbra_now_read() - read entries of a guest table, of 8 bytes
+ * @mmu: the VM's
+ * @gfn: the table's frame
+ * @index: first entry
+ * @n: how many
+ * @gpte: result
+ *
+ * Context: between umbra_now_begin() and umbra_now_end().
+ * Return: 0; -EFAULT: no entry maps the table.
+ */
+int umbra_now_read(struct umbra_mmu *mmu, gfn_t gfn, unsigned int index, unsigned int n, u64 *gpte)
+{
+	const u64 *table = find_frame(mmu, gfn);
+	unsigned int i;
+
+	if (!table)
+		return -EFAULT;
+	for (i = 0; i < n; i++)
+		gpte[i] = READ_ONCE(table[index + i]);
+	return 0;
+}
+
+/**
+ * umbra_mmu_top_entry_now() - umbra_mmu_top_entry() where nothing may be waited for
+ * @ctx: the vCPU's
+ * @index: 0 to 511
+ * @entry: result
+ *
+ * Context: the vCPU's thread; no MMU lock held; interrupts may be off.
+ * Return: false: it would have to wait, or not in long mode.
+ */
+bool umbra_mmu_top_entry_now(struct umbra_mmu_ctx *ctx, unsigned int index, u64 *entry)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	u64 pte;
+	int ret;
+
+	if (ctx->env.mode != UMBRA_MODE_LONG || index >= UMBRA_SPT_ENTRIES ||
+	    !umbra_now_begin(mmu))
+		return false;
+	ret = umbra_now_read(mmu, gpa_to_gfn(ctx->env.root), index, 1, &pte);
+	umbra_now_end(mmu);
+	*entry = ret ? 0 : umbra_code_top(pte);
+	return !ret;
+}
+
+/* Where the supervisor's bytes at @gva are, by the kernel view's entries, or NULL. */
+static u8 *find_bytes(struct umbra_mmu_ctx *ctx, gva_t gva, bool write)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	gfn_t gfn;
+	u64 spte;
+
+	spte = umbra_code_follow(ctx, UMBRA_VIEW_KERNEL, gva, false, &gfn);
+	if (!spte || (write && !umbra_spte_writable(spte)))
+		return NULL;
+	/* Of a large page: the frame in it. */
+	if (spte & PTE_PS)
+		gva &= UMBRA_LARGE_SIZE - 1;
+	else
+		gva &= ~UMBRA_PAGE_MASK;
+	return (u8 *)umbra_host_table(umbra_spte_hpa(mmu, spte)) + gva;
+}
+
+/**
+ * umbra_mmu_access_now() - a supervisor's access to memory that the guest has used already
+ * @ctx: the vCPU's
+ * @gva: linear address
+ * @buf: bytes
+ * @len: how many, all within a page
+ * @write: a write
+ *
+ * An entry that allows writing is of memory where no write has to be noticed.
+ *
+ * Context: the vCPU's thread; no MMU lock held; interrupts may be off; two views.
+ * Return: false: nothing was done, and others have to.
+ */
+bool umbra_mmu_access_now(struct umbra_mmu_ctx *ctx, gva_t gva, void *buf, unsigned int len,
+			  bool write)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	u8 *at;
+
+	if (!mmu->config.two_views || ctx->env.mode != UMBRA_MODE_LONG || ctx->env.smap ||
+	    (gva & ~UMBRA_PAGE_MASK) + len > UMBRA_PAGE_SIZE || !umbra_now_begin(mmu))
+		return false;
+	at = find_bytes(ctx, gva, write);
+	if (at && write)
+		memcpy(at, buf, len);
+	else if (at)
+		memcpy(buf, at, len);
+	umbra_now_end(mmu);
+	return at;
+}
