@@ -14,7 +14,7 @@
  * it is.  The host's tables are never touched.  The intermediate address space
  * is a copy of the host's top-level table: below it all is shared, so that
  * whatever the host maps later is there as well.  In the kernel half top-level
- * entries come and go with hot-plugged memory only.
+ * entries come with hot-plugged memory only, and stay; then the copy is made again.
  *
  * On hosts with five levels the hole's level-4 entry is in a table that the
  * host uses itself (for the top 256 TiB, where the kernel's text is); the
@@ -25,8 +25,10 @@
 #include "soft_internal.h"
 
 #include <linux/gfp.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
+#include <linux/smp.h>
 #include <linux/vmalloc.h>
 
 #include <asm/desc.h>
@@ -57,6 +59,28 @@
 /* The switcher's code, the same for every vCPU; exists while the engine has users. */
 static void *blob;
 
+/* How often memory was added to the host. */
+static unsigned int memory_added;
+
+static void no_action(void *unused)
+{
+}
+
+/*
+ * Nobody has the new memory yet.  Who is in an intermediate address space leaves it for the
+ * interrupt, and looks before he comes back.
+ */
+static int memory_event(struct notifier_block *nb, unsigned long event, void *arg)
+{
+	if (event != MEM_GOING_ONLINE)
+		return NOTIFY_OK;
+	WRITE_ONCE(memory_added, memory_added + 1);
+	on_each_cpu(no_action, NULL, 1);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block memory_block = { .notifier_call = memory_event };
+
 /**
  * umbra_soft_blob_create() - the switcher's code, in memory of its own
  *
@@ -74,6 +98,7 @@ int umbra_soft_blob_create(void)
 	if (!blob)
 		return -ENOMEM;
 	memcpy(blob, umbra_soft_blob, size);
+	register_memory_notifier(&memory_block);
 	return 0;
 }
 
@@ -84,6 +109,7 @@ int umbra_soft_blob_create(void)
  */
 void umbra_soft_blob_destroy(void)
 {
+	unregister_memory_notifier(&memory_block);
 	free_pages((unsigned long)blob, get_order(SOFT_CODE_PAGES * PAGE_SIZE));
 	blob = NULL;
 }
@@ -355,6 +381,7 @@ void umbra_soft_area_refresh(struct soft_area *area)
 	const u64 *pgd = __va(read_cr3_pa());
 	const u64 *p4d;
 
+	area->memory = READ_ONCE(memory_added);
 	memcpy(area->im_pgd + ENTRIES / 2, pgd + ENTRIES / 2, PAGE_SIZE / 2);
 	if (!area->im_p4d) {
 		area->im_pgd[SOFT_HOLE_INDEX] = umbra_soft_area_entry(area, false);
@@ -364,6 +391,18 @@ void umbra_soft_area_refresh(struct soft_area *area)
 	memcpy(area->im_p4d, p4d, PAGE_SIZE);
 	area->im_p4d[SOFT_HOLE_INDEX] = umbra_soft_area_entry(area, false);
 	area->im_pgd[ENTRIES - 1] = virt_to_phys(area->im_p4d) | (pgd[ENTRIES - 1] & ~PTE_ADDR);
+}
+
+/**
+ * umbra_soft_area_follow() - umbra_soft_area_refresh(), if the host has more memory now
+ * @area: the vCPU's
+ *
+ * Context: the thread that will enter; interrupts off.
+ */
+void umbra_soft_area_follow(struct soft_area *area)
+{
+	if (unlikely(area->memory != READ_ONCE(memory_added)))
+		umbra_soft_area_refresh(area);
 }
 
 static bool alloc_tables(struct soft_area *area)

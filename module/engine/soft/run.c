@@ -431,6 +431,22 @@ static bool run_once(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umb
 	return umbra_soft_exit_kernel(vcpu, exit) || go_on(vcpu, soft, exit);
 }
 
+/*
+ * DOC: away from the host's address space
+ *
+ * The world is switched from the intermediate address space and back to it, and between two
+ * switches of a run C code stays there: a load of CR3 costs more than all that is done
+ * meanwhile.  What runs there, with interrupts off, is this file, exits.c, the records of the
+ * cache, and what umbra_exit_inside() does.  It may use
+ *
+ *   the kernel's half	all of it: it is the host's own tables, shared below the top level
+ *   guest memory	by the kernel's mapping of all memory only (mmu/now.c)
+ *
+ * and not the caller's memory: the user half is absent.  NMIs and machine checks have the host's
+ * handlers, which take a CR3 with the kernel's half as it is; what they read of user memory, by
+ * functions that may fail, they do not find.
+ */
+
 /**
  * umbra_soft_run() - run the guest until something has to be done
  * @vcpu: the vCPU
@@ -452,8 +468,11 @@ void umbra_soft_run(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	fast_in(vcpu, soft);
 	soft->step = 0;
 	soft->watched = 0;
+	umbra_soft_area_follow(&soft->area);
+	umbra_soft_away(soft->area.frame);
 	while (run_once(vcpu, soft, exit))
 		;
+	umbra_soft_home(soft->area.frame);
 	host_restore(vcpu, &host);
 	soft->mode = SOFT_NOTHING;
 }

@@ -61,6 +61,7 @@
  * @stacks: #DF, NMI, #DB, #MC
  * @im_pgd: the intermediate address space, two pages (see area.c)
  * @im_p4d: its level-4 table where the host has five levels
+ * @memory: how often memory had been added to the host when @im_pgd was made
  * @user: PDPT, PD, PT of the user view
  * @kernel: PDPT, PD of the kernel view
  * @kernel_pt: its page tables
@@ -83,6 +84,7 @@ struct soft_area {
 	void *stacks[4];
 	u64 *im_pgd;
 	u64 *im_p4d;
+	unsigned int memory;
 	u64 *user[3];
 	u64 *kernel[2];
 	u64 *kernel_pt[SOFT_NR_TABLES];
@@ -263,6 +265,7 @@ int umbra_soft_area_create(struct soft_area *area);
 int umbra_soft_area_cache(struct soft_area *area);
 void umbra_soft_area_destroy(struct soft_area *area);
 void umbra_soft_area_refresh(struct soft_area *area);
+void umbra_soft_area_follow(struct soft_area *area);
 void umbra_soft_area_vif(struct soft_area *area, bool writable);
 u64 *umbra_soft_area_span(void *ctx, u64 rip, bool *fresh);
 void umbra_soft_area_unspan(void *ctx);

@@ -8,14 +8,15 @@
  * host's kernel half and the hole:
  *
  *   host CR3           intermediate CR3           shadow root (guest)
- *   module text  --->  module text
+ *   module text  --->  module text, C code
  *                      jump into the hole  --->  hole
  *                                                IRETQ to CPL 3
  *                                                exception, SYSCALL
  *                      hole                <---  hole
- *   module text  <---  jump to module text
+ *                      jump to module text
+ *   module text  <---  C code
  *
- * In the hole the processor has its own IDT, GDT and TSS.  IDT first on the way
+ * Between two of a run's switches the intermediate address space stays (run.c).  In the hole the processor has its own IDT, GDT and TSS.  IDT first on the way
  * in and last on the way out: from the moment on at which the host's tables
  * may be out of reach, every vector has a handler here.
  *
@@ -95,12 +96,7 @@ SYM_FUNC_START(umbra_soft_switch)
 .Lno_verw:
 #endif
 
-	/* Step 4: into the intermediate address space, into the hole. */
-	mov	%cr3, %rax
-	or	SF_CR3_KEEP(%rdi), %rax
-	mov	%rax, SF_HOST_CR3(%rdi)
-	mov	SF_IM_CR3(%rdi), %rax
-	mov	%rax, %cr3
+	/* Step 4: into the hole. */
 	mov	SF_HOLE_ENTRY(%rdi), %rax
 	ANNOTATE_RETPOLINE_SAFE
 	call	*%rax
@@ -133,10 +129,6 @@ SYM_INNER_LABEL(umbra_soft_resume, SYM_L_GLOBAL)
 	mov	SF_HOST_RSP(%rdi), %rsp
 	lidt	SF_HOST_IDTR(%rdi)
 
-	/* Step 4: the host's address space. */
-	mov	SF_HOST_CR3(%rdi), %rax
-	mov	%rax, %cr3
-
 	pop	%rbx
 	pop	%r12
 	pop	%r13
@@ -145,6 +137,23 @@ SYM_INNER_LABEL(umbra_soft_resume, SYM_L_GLOBAL)
 	pop	%rbp
 	RET
 SYM_FUNC_END(umbra_soft_switch)
+
+/* void umbra_soft_away(struct soft_frame *frame) */
+SYM_FUNC_START(umbra_soft_away)
+	mov	%cr3, %rax
+	or	SF_CR3_KEEP(%rdi), %rax
+	mov	%rax, SF_HOST_CR3(%rdi)
+	mov	SF_IM_CR3(%rdi), %rax
+	mov	%rax, %cr3
+	RET
+SYM_FUNC_END(umbra_soft_away)
+
+/* void umbra_soft_home(struct soft_frame *frame) */
+SYM_FUNC_START(umbra_soft_home)
+	mov	SF_HOST_CR3(%rdi), %rax
+	mov	%rax, %cr3
+	RET
+SYM_FUNC_END(umbra_soft_home)
 
 /* void umbra_soft_raise(u64 vector) */
 SYM_FUNC_START(umbra_soft_raise)

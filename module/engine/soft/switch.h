@@ -272,9 +272,26 @@ extern const u8 umbra_soft_blob_ist[];
  * umbra_soft_switch() - to the guest and back
  * @frame: filled in
  *
- * Context: interrupts off; guest FPU state loaded; LSTAR, CSTAR and SYSENTER_CS are the engine's.
+ * Context: interrupts off; guest FPU state loaded; LSTAR, CSTAR and SYSENTER_CS are the engine's;
+ * the intermediate address space.
  */
 void umbra_soft_switch(struct soft_frame *frame);
+
+/**
+ * umbra_soft_away() - from the host's address space to the intermediate one
+ * @frame: where to keep the host's
+ *
+ * It has the kernel's half and no user memory, see run.c.
+ *
+ * Context: interrupts off until umbra_soft_home().
+ */
+void umbra_soft_away(struct soft_frame *frame);
+
+/**
+ * umbra_soft_home() - back from umbra_soft_away()
+ * @frame: likewise
+ */
+void umbra_soft_home(struct soft_frame *frame);
 
 /* switch.S: where the way back goes on; never called. */
 void umbra_soft_resume(void);

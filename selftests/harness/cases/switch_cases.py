@@ -18,6 +18,9 @@ HOLE = 0xffff800000000000
 # How long to wait for one instruction, for the host's handler, and for any of those
 # instructions that no one came to, in seconds.
 SHORT, SURE, LONG = 0.2, 20, 90
+# What fills up between functions is no instruction of theirs.  VERW is the alternative of a jump
+# on processors that need it.
+FILLERS = ("int3", "xchg", "nop", "nopw", "nopl", "data16", "verw")
 # So many that are lost say that all are.
 ENOUGH = 3
 
@@ -45,9 +48,7 @@ def parts(section, first, last):
                 break
             found.append(Part(label[2], int(label[1], 16)))
         insn = re.match(r"\s+([0-9a-f]+):\t(\S+)", line)
-        # What fills up between functions is no instruction of theirs.
-        # VERW is the alternative of a jump on processors that need it.
-        if insn and found and insn[2] not in ("int3", "xchg", "nop", "verw"):
+        if insn and found and insn[2] not in FILLERS:
             found[-1].offsets.append(int(insn[1], 16) - found[0].start)
     return found
 
