@@ -23,6 +23,17 @@
  */
 int umbra_event_prepare(struct umbra_vcpu *vcpu);
 
+/**
+ * umbra_event_inject_now() - what was queued is delivered by the next entry of a run()
+ * @vcpu: the vCPU; an exception is queued, nothing was being delivered
+ *
+ * For engines that deliver events themselves.  Whatever else waits goes on waiting, as at the
+ * entry before.
+ * Context: vCPU thread; interrupts may be off.
+ * Return: true.
+ */
+bool umbra_event_inject_now(struct umbra_vcpu *vcpu);
+
 /* Does what umbra_event_cancel() says. */
 void umbra_event_take_back(struct umbra_vcpu *vcpu);
 

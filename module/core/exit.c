@@ -129,6 +129,12 @@ static int host_error(struct umbra_vcpu *vcpu, int err)
 	return err;
 }
 
+/* AC does not excuse what the processor itself does at CPL 3. */
+static bool ac_counts(struct umbra_vcpu *vcpu)
+{
+	return (vcpu->regs.rflags & X86_EFLAGS_AC) && umbra_regs_get(vcpu, UMBRA_REGS_SEG)->cpl < 3;
+}
+
 /*
  * DOC: what follows from a verdict
  *
@@ -141,11 +147,8 @@ static int exit_page_fault(struct umbra_vcpu *vcpu, const struct umbra_exit *exi
 	struct umbra_fault_info info = {};
 	enum umbra_verdict verdict;
 	u64 gva = exit->fault.addr;
-	bool ac;
 
-	/* AC does not excuse what the processor itself does at CPL 3. */
-	ac = (vcpu->regs.rflags & X86_EFLAGS_AC) && umbra_regs_get(vcpu, UMBRA_REGS_SEG)->cpl < 3;
-	verdict = umbra_mmu_fault(vcpu->mmu, gva, exit->fault.error_code, ac, &info);
+	verdict = umbra_mmu_fault(vcpu->mmu, gva, exit->fault.error_code, ac_counts(vcpu), &info);
 	trace_umbra_guest_fault(gva, exit->fault.error_code, verdict, info.gpa);
 	switch (verdict) {
 	case UMBRA_VERDICT_RETRY:
@@ -424,7 +427,7 @@ static bool invlpg_now(struct umbra_vcpu *vcpu, u64 gva)
  */
 static bool page_fault_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
-	bool ac = (vcpu->regs.rflags & X86_EFLAGS_AC) && vcpu->regs.cpl < 3, done;
+	bool ac = ac_counts(vcpu), done;
 	u32 error_code = exit->fault.error_code;
 	u64 gva = exit->fault.addr;
 	struct umbra_fault_info info;
@@ -448,7 +451,7 @@ static bool page_fault_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	}
 	vcpu->stat.pf_guest++;
 	umbra_queue_fault(vcpu, &info.fault);
-	return umbra_fault_now(vcpu);
+	return umbra_soft_events(vcpu) ? umbra_fault_now(vcpu) : umbra_event_inject_now(vcpu);
 }
 
 static bool do_now(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)

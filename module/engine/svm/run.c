@@ -161,7 +161,8 @@ static bool run_once(struct umbra_vcpu *vcpu, struct svm_cpu *cpu, struct umbra_
 	}
 	umbra_svm_decode_exit(vcpu, exit);
 	umbra_svm_fetch_insn(vcpu, exit);
-	return (exit->reason == UMBRA_EXIT_INVLPG || exit->reason == UMBRA_EXIT_CR) &&
+	return (exit->reason == UMBRA_EXIT_PAGE_FAULT || exit->reason == UMBRA_EXIT_INVLPG ||
+		exit->reason == UMBRA_EXIT_CR) &&
 	       !svm->step && !svm->interrupted.kind;
 }
 

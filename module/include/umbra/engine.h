@@ -230,8 +230,8 @@ struct umbra_engine {
  *
  * For engines, when no event is being delivered and nothing of their own has to be done
  * first.  After CR, which was a load of CR3 then, the engine takes the new roots from
- * umbra_mmu_loaded_root().  PAGE_FAULT is for those that have core deliver events: the guest may
- * be in its handler afterwards.  The caller's memory is not touched.  Context: as run().
+ * umbra_mmu_loaded_root().  After PAGE_FAULT the guest may be in its handler, or the exception
+ * may be injected (umbra_engine.inject).  The caller's memory is not touched.  Context: as run().
  * Return: true: enter again at RIP, and call umbra_entry_note() before.
  */
 bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
