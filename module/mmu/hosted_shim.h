@@ -226,6 +226,8 @@ typedef struct {
 #define atomic_dec(v)	((void)__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_RELAXED))
 #define atomic_read(v)	__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
 
+#define __releases(lock)
+
 #define lockdep_assert(cond)			assert(cond)
 #define lockdep_is_held(lock)			((lock)->held)
 #define lockdep_is_held_type(lock, read)	((lock)->held == 1 + (read))

@@ -556,8 +556,21 @@ void umbra_device_forget(struct umbra_mmu_ctx *ctx);
 void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p);
 
 /* now.c */
-bool umbra_now_begin(struct umbra_mmu *mmu);
-void umbra_now_end(struct umbra_mmu *mmu);
+
+/**
+ * umbra_now_begin() - take the lock for writing, if it is free
+ * @mmu: the VM's
+ *
+ * Until umbra_now_end() guest tables are read by frame, see umbra_now_read().  A macro, for
+ * sparse to see that the lock is held.
+ *
+ * Context: no MMU lock held; interrupts may be off.
+ * Return: false: it is not.
+ */
+#define umbra_now_begin(mmu)	(write_trylock(&(mmu)->lock) ? ((mmu)->now = true) : false)
+
+void umbra_now_end(struct umbra_mmu *mmu)
+	__releases(&mmu->lock);
 int umbra_now_read(struct umbra_mmu *mmu, gfn_t gfn, unsigned int index, unsigned int n,
 		   u64 *gpte);
 

@@ -15,27 +15,11 @@
 #include "spte.h"
 
 /**
- * umbra_now_begin() - take the lock for writing, if it is free
- * @mmu: the VM's
- *
- * Until umbra_now_end() guest tables are read by frame, see umbra_now_read().
- *
- * Context: no MMU lock held; interrupts may be off.
- * Return: false: it is not.
- */
-bool umbra_now_begin(struct umbra_mmu *mmu)
-{
-	if (!write_trylock(&mmu->lock))
-		return false;
-	mmu->now = true;
-	return true;
-}
-
-/**
  * umbra_now_end() - undo umbra_now_begin()
  * @mmu: the VM's
  */
 void umbra_now_end(struct umbra_mmu *mmu)
+	__releases(&mmu->lock)
 {
 	mmu->now = false;
 	write_unlock(&mmu->lock);

@@ -363,21 +363,42 @@ static bool all_known(struct umbra_mmu_ctx *ctx)
 }
 
 /*
- * Nothing is waited for.  With tables out of step alone, for they are brought into step; else
- * beside others that only read.
+ * MMU lock held, for writing if tables may be out of step: they are brought into step.  Return:
+ * false: that, or a root, would take more.
  */
-static bool lock_now(struct umbra_mmu *mmu, bool *alone)
+static bool switch_locked(struct umbra_mmu_ctx *ctx, u64 cr3, bool alone)
 {
-	*alone = READ_ONCE(mmu->nr_unsync);
-	return *alone ? umbra_now_begin(mmu) : read_trylock(&mmu->lock);
+	struct umbra_mmu *mmu = ctx->mmu;
+	u64 old = ctx->paging.cr3;
+
+	umbra_ctx_set_space(ctx, cr3);
+	/* A table may have got out of step before the lock was taken. */
+	if ((alone || !mmu->nr_unsync) && umbra_sync_all_now(mmu) && all_known(ctx)) {
+		switch_known(ctx);
+		return true;
+	}
+	umbra_ctx_set_space(ctx, old);
+	return false;
 }
 
-static void unlock_now(struct umbra_mmu *mmu, bool alone)
+/* Alone with tables out of step, else beside others that only read. */
+static bool switch_space(struct umbra_mmu_ctx *ctx, u64 cr3)
 {
-	if (alone)
+	struct umbra_mmu *mmu = ctx->mmu;
+	bool known;
+
+	if (READ_ONCE(mmu->nr_unsync)) {
+		if (!umbra_now_begin(mmu))
+			return false;
+		known = switch_locked(ctx, cr3, true);
 		umbra_now_end(mmu);
-	else
+	} else {
+		if (!read_trylock(&mmu->lock))
+			return false;
+		known = switch_locked(ctx, cr3, false);
 		read_unlock(&mmu->lock);
+	}
+	return known;
 }
 
 /**
@@ -393,22 +414,9 @@ static void unlock_now(struct umbra_mmu *mmu, bool alone)
  */
 bool umbra_mmu_switch_now(struct umbra_mmu_ctx *ctx, u64 cr3)
 {
-	struct umbra_mmu *mmu = ctx->mmu;
-	u64 old = ctx->paging.cr3;
 	enum umbra_view view;
-	bool known, alone;
 
-	if (ctx->env.mode != UMBRA_MODE_LONG || !lock_now(mmu, &alone))
-		return false;
-	umbra_ctx_set_space(ctx, cr3);
-	/* A table may have got out of step before the lock was taken. */
-	known = (alone || !mmu->nr_unsync) && umbra_sync_all_now(mmu) && all_known(ctx);
-	if (known)
-		switch_known(ctx);
-	else
-		umbra_ctx_set_space(ctx, old);
-	unlock_now(mmu, alone);
-	if (!known)
+	if (ctx->env.mode != UMBRA_MODE_LONG || !switch_space(ctx, cr3))
 		return false;
 	umbra_device_forget(ctx);
 	for (view = 0; view < UMBRA_NR_VIEWS; view++)
