@@ -166,6 +166,7 @@ static int exit_page_fault(struct umbra_vcpu *vcpu, const struct umbra_exit *exi
 		return 1;
 	case UMBRA_VERDICT_MMIO:
 		vcpu->stat.pf_mmio++;
+		vcpu->mmio_rip = vcpu->regs.rip;
 		if (vcpu->event.kind)
 			return fault_in_delivery(vcpu, info.gpa, false);
 		set_hint(vcpu, &exit->fault, info.gpa);
@@ -427,18 +428,19 @@ static bool invlpg_now(struct umbra_vcpu *vcpu, u64 gva)
  */
 static bool page_fault_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
-	bool ac = ac_counts(vcpu), done;
 	u32 error_code = exit->fault.error_code;
 	u64 gva = exit->fault.addr;
 	struct umbra_fault_info info;
 	enum umbra_verdict verdict;
+	bool done;
 	int idx;
 
-	/* What makes no progress is told by others. */
-	if (vcpu->exception.kind || vcpu->event.kind || vcpu->fault_repeat > FAULT_LIMIT / 2)
+	/* What makes no progress is told by others, and so is a driver's access to its device. */
+	if (vcpu->regs.rip == vcpu->mmio_rip || vcpu->exception.kind || vcpu->event.kind ||
+	    vcpu->fault_repeat > FAULT_LIMIT / 2)
 		return false;
 	idx = srcu_read_lock(&vcpu->vm->srcu);
-	done = umbra_mmu_fault_now(vcpu->mmu, gva, error_code, ac, &info, &verdict);
+	done = umbra_mmu_fault_now(vcpu->mmu, gva, error_code, ac_counts(vcpu), &info, &verdict);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	if (!done)
 		return false;

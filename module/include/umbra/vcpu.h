@@ -199,6 +199,7 @@ struct umbra_msr_user {
  * @fault_rip: where the last page fault was taken
  * @fault_gva: its address
  * @fault_repeat: how often in a row it came back; guards against endless faults
+ * @mmio_rip: where the last access to a device faulted
  * @missed: a page that umbra_fault_now() did not find; its address, 0 none
  * @missed_write: it was to be written to
  * @tsc_offset: guest TSC - host TSC
@@ -285,6 +286,7 @@ struct umbra_vcpu {
 	u64 pdptr[4];
 	u64 fault_rip, fault_gva;
 	u32 fault_repeat;
+	u64 mmio_rip;
 	gva_t missed;
 	bool missed_write;
 	u64 tsc_offset;
