@@ -329,12 +329,11 @@ static void inject_event(struct umbra_vcpu *vcpu)
 	vcpu->vm->engine->inject(vcpu, &event);
 }
 
-bool umbra_event_inject_now(struct umbra_vcpu *vcpu)
+void umbra_event_inject_now(struct umbra_vcpu *vcpu)
 {
 	inject_event(vcpu);
 	if (vcpu->regs.dirty)
 		vcpu->vm->engine->push(vcpu);
-	return true;
 }
 
 /* Nothing to be delivered, and nothing that waits: so it is at most entries. */

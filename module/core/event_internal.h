@@ -30,9 +30,8 @@ int umbra_event_prepare(struct umbra_vcpu *vcpu);
  * For engines that deliver events themselves.  Whatever else waits goes on waiting, as at the
  * entry before.
  * Context: vCPU thread; interrupts may be off.
- * Return: true.
  */
-bool umbra_event_inject_now(struct umbra_vcpu *vcpu);
+void umbra_event_inject_now(struct umbra_vcpu *vcpu);
 
 /* Does what umbra_event_cancel() says. */
 void umbra_event_take_back(struct umbra_vcpu *vcpu);

@@ -453,15 +453,34 @@ static bool page_fault_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	}
 	vcpu->stat.pf_guest++;
 	umbra_queue_fault(vcpu, &info.fault);
-	return umbra_soft_events(vcpu) ? umbra_fault_now(vcpu) : umbra_event_inject_now(vcpu);
+	if (umbra_soft_events(vcpu))
+		return umbra_fault_now(vcpu);
+	umbra_event_inject_now(vcpu);
+	return true;
 }
 
-static bool do_now(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
+static bool execute_now(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 {
+	if (!exit->op.known)
+		return false;
 	if (exit->reason == UMBRA_EXIT_INVLPG)
 		return invlpg_now(vcpu, exit->op.gva);
 	return exit->reason == UMBRA_EXIT_CR && exit->op.write && exit->op.cr == 3 &&
 	       umbra_cr3_write_now(vcpu, vcpu->regs.gpr[exit->op.gpr]);
+}
+
+/* An instruction.  Return: as page_fault_now(). */
+static bool insn_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+{
+	if (!execute_now(vcpu, exit))
+		return false;
+	umbra_exit_note(vcpu, exit);
+	if (exit->reason == UMBRA_EXIT_CR)
+		trace_umbra_cr(vcpu->id, true, 3, vcpu->regs.cr3);
+	vcpu->fault_repeat = 0;
+	umbra_skip_insn(vcpu, exit->insn_len);
+	exit->reason = UMBRA_EXIT_NONE;
+	return true;
 }
 
 /*
@@ -475,20 +494,16 @@ static bool do_now(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
  */
 bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
+	bool done;
+
 	/* With PREEMPT_RT spinlocks sleep. */
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !may_go_on(vcpu))
 		return false;
 	if (exit->reason == UMBRA_EXIT_PAGE_FAULT)
-		return page_fault_now(vcpu, exit) && likely(!READ_ONCE(vcpu->requests));
-	if (!exit->op.known || !do_now(vcpu, exit))
-		return false;
-	umbra_exit_note(vcpu, exit);
-	if (exit->reason == UMBRA_EXIT_CR)
-		trace_umbra_cr(vcpu->id, true, 3, vcpu->regs.cr3);
-	vcpu->fault_repeat = 0;
-	umbra_skip_insn(vcpu, exit->insn_len);
-	exit->reason = UMBRA_EXIT_NONE;
-	return likely(!READ_ONCE(vcpu->requests));
+		done = page_fault_now(vcpu, exit);
+	else
+		done = insn_now(vcpu, exit);
+	return done && likely(!READ_ONCE(vcpu->requests));
 }
 
 void umbra_entry_note(struct umbra_vcpu *vcpu)

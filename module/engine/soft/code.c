@@ -24,7 +24,6 @@
 
 #include <linux/gfp.h>
 #include <linux/hash.h>
-#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include <asm/msr-index.h>
