@@ -8,10 +8,8 @@
  * signal.
  */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/time.h>
 
 #include "kvm_util.h"
 #include "ktap.h"
@@ -146,15 +144,8 @@ static void test_shadow(void)
 	teardown();
 }
 
-static void on_alarm(int sig)
-{
-	(void)sig;
-}
-
 static void test_endless(void)
 {
-	struct sigaction act = { .sa_handler = on_alarm };
-	struct itimerval every = { { 0, 50000 }, { 0, 50000 } }, never = { 0 };
 	struct kvm_regs regs;
 	int i;
 
@@ -162,12 +153,9 @@ static void test_endless(void)
 	regs = ku_get_regs(vcpu);
 	regs.r9 = regs.r10;
 	ku_set_regs(vcpu, &regs);
-	sigaction(SIGALRM, &act, NULL);
-	setitimer(ITIMER_REAL, &every, NULL);
 	for (i = 0; i < 2; i++)
-		ktap_ok(ioctl(vcpu->fd, KVM_RUN, 0) < 0 && errno == EINTR,
+		ktap_ok(ku_run_signalled(vcpu) == EINTR,
 			"nothing but faults, a signal: EINTR");
-	setitimer(ITIMER_REAL, &never, NULL);
 	teardown();
 }
 

@@ -8,10 +8,8 @@
  * does nothing else is stopped by a signal.
  */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/time.h>
 
 #include "kvm_util.h"
 #include "ktap.h"
@@ -152,25 +150,15 @@ static void test_spaces(void)
 	teardown();
 }
 
-static void on_alarm(int sig)
-{
-	(void)sig;
-}
-
 static void test_endless(void)
 {
-	struct sigaction act = { .sa_handler = on_alarm };
-	struct itimerval every = { { 0, 50000 }, { 0, 50000 } }, never = { 0 };
 	uint64_t rip;
 	int i;
 
 	setup(endless, endless_end - endless);
-	sigaction(SIGALRM, &act, NULL);
-	setitimer(ITIMER_REAL, &every, NULL);
 	for (i = 0; i < 2; i++)
-		ktap_ok(ioctl(vcpu->fd, KVM_RUN, 0) < 0 && errno == EINTR,
+		ktap_ok(ku_run_signalled(vcpu) == EINTR,
 			"nothing but INVLPG, a signal: EINTR");
-	setitimer(ITIMER_REAL, &never, NULL);
 	rip = ku_get_regs(vcpu).rip;
 	ktap_ok(rip == KU_CODE || rip == KU_CODE + 3, "RIP is of the loop: %llx",
 		(unsigned long long)rip);

@@ -174,6 +174,9 @@ void ku_run_to(struct ku_vcpu *vcpu, int reason);
 /* The value of an OUT exit: ends the test unless it is one to @port. */
 uint32_t ku_run_out(struct ku_vcpu *vcpu, uint16_t port);
 
+/* KVM_RUN while a signal comes every 50 ms.  Return: its errno, 0 if it was no error. */
+int ku_run_signalled(struct ku_vcpu *vcpu);
+
 /* A name for an exit reason. */
 const char *ku_exit_name(int reason);
 

@@ -20,14 +20,6 @@
 
 static bool good;
 
-#define CHECK(cond)							\
-	do {								\
-		if (!(cond)) {						\
-			ktap_note("line %d: %s", __LINE__, #cond);	\
-			good = false;					\
-		}							\
-	} while (0)
-
 static void put(u64 at, const void *code, unsigned int n)
 {
 	memcpy((void *)at, code, n);
@@ -56,14 +48,6 @@ static struct run go(u64 rip)
 	return run;
 }
 
-static struct soft_tc_stats stats(void)
-{
-	struct soft_tc_stats s;
-
-	soft_tc_stats(tc, &s);
-	return s;
-}
-
 static u64 translate(u64 rip)
 {
 	u64 va = 0;
@@ -88,7 +72,7 @@ static bool links(void)
 	run = go(CODE);
 	CHECK(run.g.gpr[0] == 3);
 	CHECK(run.chains == 1);
-	CHECK(stats().blocks == 2 && stats().links == 2);
+	CHECK(env_stats().blocks == 2 && env_stats().links == 2);
 	run = go(CODE);
 	CHECK(run.chains == 0 && run.g.gpr[0] == 3);
 	/* the other order: the target is there first */
@@ -116,7 +100,7 @@ static bool drops(void)
 	CHECK(soft_tc_drop(tc, CODE + 0x107, 1) == 1);
 	CHECK(!soft_tc_lookup(tc, CODE + 0x100) && soft_tc_lookup(tc, CODE));
 	CHECK(!soft_tc_where(tc, va, &w) && w.dropped && w.rip == CODE + 0x100);
-	CHECK(stats().blocks == 1 && stats().drops == 1);
+	CHECK(env_stats().blocks == 1 && env_stats().drops == 1);
 	/* mov eax, 7; hlt */
 	PUT(CODE + 0x100, 0xb8, 7, 0, 0, 0, 0xf4);
 	run = go(CODE);
@@ -124,7 +108,7 @@ static bool drops(void)
 	run = go(CODE);
 	CHECK(run.chains == 0 && run.g.gpr[0] == 7);
 	CHECK(soft_tc_drop(tc, 0, ~0ull) == 2);
-	CHECK(stats().blocks == 0);
+	CHECK(env_stats().blocks == 0);
 	run = go(CODE);
 	CHECK(run.g.gpr[0] == 7);
 	return good;
@@ -162,7 +146,7 @@ static bool across_pages(void)
 	PUT(CODE + 0xffb, 0x90, 0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 0xf4);
 	run = go(CODE + 0xffb);
 	CHECK(run.g.gpr[0] == 0x0807060504030201);
-	CHECK(run.chains == 2 && stats().blocks == 3);
+	CHECK(run.chains == 2 && env_stats().blocks == 3);
 	CHECK(soft_tc_drop(tc, CODE + 0x1000, 1) == 1);
 	CHECK(!soft_tc_lookup(tc, CODE + 0xffc) && soft_tc_lookup(tc, CODE + 0xffb));
 	run = go(CODE + 0xffb);
@@ -175,7 +159,7 @@ static bool across_pages(void)
 	      w.rip == CODE + 0xffc);
 	CHECK(soft_tc_translate(tc, CODE + 0xffc, env_fetch, NULL, &va) == -EFAULT);
 	CHECK(soft_tc_translate(tc, CODE + 0x1000, env_fetch, NULL, &va) == -EFAULT);
-	CHECK(stats().blocks == 2);
+	CHECK(env_stats().blocks == 2);
 	fetch_limit = 0;
 	return good;
 }
@@ -201,7 +185,7 @@ static bool pages(void)
 	soft_tc_visit_pages(tc, see_page, tc);
 	pages_seen = 0;
 	soft_tc_visit_pages(tc, see_page, NULL);
-	CHECK(pages_seen == 0 && stats().blocks == 0);
+	CHECK(pages_seen == 0 && env_stats().blocks == 0);
 	return good;
 }
 
@@ -214,21 +198,21 @@ static bool bounds(void)
 	fresh();
 	memset((void *)CODE, 0x90, 0x1000);
 	translate(CODE);
-	CHECK(stats().insns == 63);
+	CHECK(env_stats().insns == 63);
 	memset((void *)CODE + 0x1000, 0xfb, 0x1000);
 	translate(CODE + 0x1000);
-	CHECK(stats().insns == 63 + 64);
+	CHECK(env_stats().insns == 63 + 64);
 	/* PUSHF is the longest of all, Jcc has the most exits */
 	memset((void *)CODE + 0x2000, 0x9c, 0x1000);
 	CHECK(translate(CODE + 0x2000));
 	for (rip = CODE + 0x3000; rip < CODE + 0x4000; rip += 2)
 		PUT(rip, 0x74, 0x10);
 	CHECK(translate(CODE + 0x3000));
-	CHECK(stats().bytes < 4 * 8192);
-	CHECK(soft_tc_where(tc, HOLE_TC + stats().bytes, &w) == -ENOENT);
+	CHECK(env_stats().bytes < 4 * 8192);
+	CHECK(soft_tc_where(tc, HOLE_TC + env_stats().bytes, &w) == -ENOENT);
 	CHECK(soft_tc_where(tc, HOLE_TC - 1, &w) == -ENOENT);
 	CHECK(soft_tc_where(tc, CODE, &w) == -ENOENT);
-	for (va = HOLE_TC + 16; va < HOLE_TC + stats().bytes; va++)
+	for (va = HOLE_TC + 16; va < HOLE_TC + env_stats().bytes; va++)
 		CHECK(!soft_tc_where(tc, va, &w));
 	return good;
 }
@@ -394,7 +378,7 @@ static bool small_cache(void)
 		got = env_call(&run, (u64)c->fn, c->arg, 3, 5);
 		CHECK(got == want && !run.problem && !run.signal);
 	}
-	CHECK(stats().flushes > 10);
+	CHECK(env_stats().flushes > 10);
 	return good;
 }
 
@@ -439,12 +423,12 @@ static bool following(void)
 	PUT(CODE + 0x200, 0xf4);
 	run = go(CODE);
 	CHECK(run.g.gpr[0] == 6 && run.chains == 0 && run.misses == 0);
-	CHECK(stats().blocks == 4);
+	CHECK(env_stats().blocks == 4);
 	/* what cannot be fetched is not missed */
 	fresh();
 	PUT(CODE, 0xe9, 0xfb, 0x0f, 0, 0);
 	fetch_limit = (CODE >> 12) + 1;
-	CHECK(translate(CODE) && stats().blocks == 1);
+	CHECK(translate(CODE) && env_stats().blocks == 1);
 	fetch_limit = 0;
 	return good;
 }

@@ -495,3 +495,11 @@ void env_init(u32 tc_size)
 	env_new_cache(tc_size);
 	set_handlers();
 }
+
+struct soft_tc_stats env_stats(void)
+{
+	struct soft_tc_stats s;
+
+	soft_tc_stats(tc, &s);
+	return s;
+}

@@ -89,5 +89,15 @@ void env_unspill(struct guest *g, u8 spilled);
 u64 env_place(struct run *run, u64 rip);
 int env_fetch(void *ctx, u64 gva, u8 *buf, unsigned int len);
 u64 env_call(struct run *run, u64 fn, u64 a, u64 b, u64 c);
+struct soft_tc_stats env_stats(void);
+
+/* For tests that go on: their variable good becomes false. */
+#define CHECK(cond)							\
+	do {								\
+		if (!(cond)) {						\
+			ktap_note("line %d: %s", __LINE__, #cond);	\
+			good = false;					\
+		}							\
+	} while (0)
 
 #endif

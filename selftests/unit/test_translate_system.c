@@ -19,14 +19,6 @@
 
 static bool good;
 
-#define CHECK(cond)							\
-	do {								\
-		if (!(cond)) {						\
-			ktap_note("line %d: %s", __LINE__, #cond);	\
-			good = false;					\
-		}							\
-	} while (0)
-
 static void put_code(const void *code, unsigned int n)
 {
 	soft_tc_drop(tc, CODE, 4096);

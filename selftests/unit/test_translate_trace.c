@@ -15,14 +15,6 @@
 
 static bool good;
 
-#define CHECK(cond)							\
-	do {								\
-		if (!(cond)) {						\
-			ktap_note("line %d: %s", __LINE__, #cond);	\
-			good = false;					\
-		}							\
-	} while (0)
-
 #define PUT(at, ...) \
 	memcpy((void *)(at), (u8 []){ __VA_ARGS__ }, sizeof((u8 []){ __VA_ARGS__ }))
 
@@ -42,14 +34,6 @@ static struct run go(u64 rip, enum run_mode mode)
 	env_run(&run);
 	CHECK(!run.problem && !run.signal);
 	return run;
-}
-
-static struct soft_tc_stats stats(void)
-{
-	struct soft_tc_stats s;
-
-	soft_tc_stats(tc, &s);
-	return s;
 }
 
 static void translate(u64 rip)
@@ -111,7 +95,7 @@ static bool calls(void)
 	CHECK(copy != callee && copy->rip == OTHER && copy->flags & TC_BLOCK_COPY);
 	CHECK(block_of(OTHER) == callee);
 	/* the other block and the copy's are no translations */
-	CHECK(stats().translations == 5 && stats().blocks == 5);
+	CHECK(env_stats().translations == 5 && env_stats().blocks == 5);
 	go(CODE, RUN_TRANSLATED);
 	go(CODE + 0x100, RUN_TRANSLATED);
 	run = go(CODE, RUN_STEPS);
