@@ -278,16 +278,18 @@ static struct umbra_event take_nmi(struct umbra_vcpu *vcpu)
  */
 static struct umbra_event take_event(struct umbra_vcpu *vcpu)
 {
-	u32 can = umbra_debug_blocks_irq(vcpu) ? 0 : can_take(vcpu);
-	struct umbra_event event = vcpu->event;
+	struct umbra_event event;
+	u32 can;
 
 	/* Both only where userspace has said so (KVM_SET_VCPU_EVENTS, KVM_SET_GUEST_DEBUG). */
 	if (vcpu->exception.kind)
 		return take_exception(vcpu);
-	if (event.kind) {
+	if (vcpu->event.kind) {
+		event = vcpu->event;
 		vcpu->event.kind = UMBRA_EVENT_NONE;
 		return event;
 	}
+	can = umbra_debug_blocks_irq(vcpu) ? 0 : can_take(vcpu);
 	if ((can & UMBRA_TAKE_NMI) && atomic_read(&vcpu->nmi_queued))
 		return take_nmi(vcpu);
 	if ((can & UMBRA_TAKE_INTR) && irq_pending(vcpu))
@@ -329,11 +331,24 @@ static void inject_event(struct umbra_vcpu *vcpu)
 	vcpu->vm->engine->inject(vcpu, &event);
 }
 
-void umbra_event_inject_now(struct umbra_vcpu *vcpu)
+void umbra_event_inject_now(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
 {
-	inject_event(vcpu);
-	if (vcpu->regs.dirty)
-		vcpu->vm->engine->push(vcpu);
+	struct umbra_regs *regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR | UMBRA_REGS_CR);
+	struct umbra_event event = {
+		.kind = UMBRA_EVENT_EXCEPTION,
+		.vector = fault->vector,
+		.has_error = fault->has_error,
+		.error_code = fault->error_code,
+	};
+
+	/* As set_exception() and take_exception(), with nobody to see it in between. */
+	regs->cr2 = fault->addr;
+	regs->rflags |= X86_EFLAGS_RF;
+	vcpu->stat.inject_exception++;
+	trace_umbra_inject(vcpu->id, event.kind, event.vector, event.error_code);
+	vcpu->in_flight = true;
+	vcpu->vm->engine->inject(vcpu, &event);
+	vcpu->vm->engine->push(vcpu);
 }
 
 /* Nothing to be delivered, and nothing that waits: so it is at most entries. */

@@ -24,14 +24,15 @@
 int umbra_event_prepare(struct umbra_vcpu *vcpu);
 
 /**
- * umbra_event_inject_now() - what was queued is delivered by the next entry of a run()
- * @vcpu: the vCPU; an exception is queued, nothing was being delivered
+ * umbra_event_inject_now() - a page fault is delivered by the next entry of a run()
+ * @vcpu: the vCPU; no exception is queued, nothing was being delivered
+ * @fault: the page fault
  *
  * For engines that deliver events themselves.  Whatever else waits goes on waiting, as at the
  * entry before.
  * Context: vCPU thread; interrupts may be off.
  */
-void umbra_event_inject_now(struct umbra_vcpu *vcpu);
+void umbra_event_inject_now(struct umbra_vcpu *vcpu, const struct umbra_fault *fault);
 
 /* Does what umbra_event_cancel() says. */
 void umbra_event_take_back(struct umbra_vcpu *vcpu);

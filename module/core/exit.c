@@ -430,7 +430,7 @@ static bool page_fault_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
 	u32 error_code = exit->fault.error_code;
 	u64 gva = exit->fault.addr;
-	struct umbra_fault_info info;
+	struct umbra_fault_info info __uninitialized;
 	enum umbra_verdict verdict;
 	bool done;
 	int idx;
@@ -452,10 +452,11 @@ static bool page_fault_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 		return !is_endless(vcpu, gva);
 	}
 	vcpu->stat.pf_guest++;
-	umbra_queue_fault(vcpu, &info.fault);
-	if (umbra_soft_events(vcpu))
+	if (umbra_soft_events(vcpu)) {
+		umbra_queue_fault(vcpu, &info.fault);
 		return umbra_fault_now(vcpu);
-	umbra_event_inject_now(vcpu);
+	}
+	umbra_event_inject_now(vcpu, &info.fault);
 	return true;
 }
 

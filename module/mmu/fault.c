@@ -59,21 +59,6 @@ struct fill {
 	unsigned long seq;
 };
 
-static unsigned int acc_from_error(u32 error_code, bool ac)
-{
-	unsigned int acc = 0;
-
-	if (error_code & UMBRA_PF_W)
-		acc |= UMBRA_ACC_WRITE;
-	if (error_code & UMBRA_PF_U)
-		acc |= UMBRA_ACC_USER;
-	if (error_code & UMBRA_PF_I)
-		acc |= UMBRA_ACC_FETCH;
-	if (ac)
-		acc |= UMBRA_ACC_AC;
-	return acc;
-}
-
 /**
  * umbra_fault_describe() - the #PF that a walk found
  * @fault: filled
@@ -397,26 +382,6 @@ static enum umbra_verdict map_memory(struct umbra_mmu_ctx *ctx, struct fill *f,
 	return verdict;
 }
 
-static void count_verdict(struct umbra_mmu *mmu, enum umbra_verdict verdict)
-{
-	switch (verdict) {
-	case UMBRA_VERDICT_RETRY:
-		mmu->stats.pf_fixed++;
-		break;
-	case UMBRA_VERDICT_GUEST:
-		mmu->stats.pf_guest++;
-		break;
-	case UMBRA_VERDICT_MMIO:
-		mmu->stats.pf_mmio++;
-		break;
-	case UMBRA_VERDICT_WRITE:
-		mmu->stats.pf_write++;
-		break;
-	case UMBRA_VERDICT_ERROR:
-		break;
-	}
-}
-
 /* Behind the engine's entry of the level-4 table? */
 static bool in_hole(const struct umbra_mmu_ctx *ctx, gva_t gva)
 {
@@ -424,15 +389,6 @@ static bool in_hole(const struct umbra_mmu_ctx *ctx, gva_t gva)
 
 	return config->two_views && ctx->env.mode == UMBRA_MODE_LONG &&
 	       umbra_spte_index(gva, 4) == config->hole;
-}
-
-/*
- * A 5-level processor finds addresses canonical that the guest's four levels do not
- * reach, and reports a page fault where the guest expects #GP (SDM Vol. 1, 3.3.7.1).
- */
-static bool canonical(const struct umbra_mmu_ctx *ctx, gva_t gva)
-{
-	return ctx->env.mode != UMBRA_MODE_LONG || umbra_canonical(gva, 48);
 }
 
 static enum umbra_verdict not_canonical(struct umbra_fault_info *info)
@@ -508,7 +464,7 @@ static enum umbra_verdict look(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned in
 enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, bool ac,
 				   struct umbra_fault_info *info)
 {
-	unsigned int acc = acc_from_error(error_code, ac);
+	unsigned int acc = umbra_fault_acc(error_code, ac);
 	enum umbra_verdict verdict;
 
 	memset(info, 0, sizeof(*info));
@@ -516,42 +472,12 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 	ctx->mmu->stats.pf_taken++;
 	if (umbra_device_find(ctx, gva, acc, &info->gpa))
 		verdict = UMBRA_VERDICT_MMIO;
-	else if (!canonical(ctx, gva))
+	else if (!umbra_fault_canonical(ctx, gva))
 		verdict = not_canonical(info);
 	else
 		verdict = look(ctx, gva, acc, info);
-	count_verdict(ctx->mmu, verdict);
+	umbra_count_verdict(ctx->mmu, verdict);
 	return verdict;
-}
-
-/**
- * umbra_mmu_fault_now() - umbra_mmu_fault() where nothing may be waited for
- * @ctx: the vCPU's
- * @gva: CR2
- * @error_code: as for umbra_mmu_fault()
- * @ac: likewise
- * @info: details
- * @verdict: RETRY or GUEST
- *
- * Context: the vCPU's thread; SRCU read side of the slots held by the caller; no MMU lock held;
- * interrupts may be off; the caller's memory need not be reachable.
- * Return: false: nothing was done.
- */
-bool umbra_mmu_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, bool ac,
-			 struct umbra_fault_info *info, enum umbra_verdict *verdict)
-{
-	unsigned int acc = acc_from_error(error_code, ac);
-	gpa_t gpa;
-
-	memset(info, 0, sizeof(*info));
-	info->gpa = UMBRA_INVALID_GPA;
-	if (umbra_device_find(ctx, gva, acc, &gpa) || !canonical(ctx, gva) ||
-	    !umbra_quick_fault_now(ctx, gva, acc, info, verdict) ||
-	    *verdict == UMBRA_VERDICT_MMIO)
-		return false;
-	ctx->mmu->stats.pf_taken++;
-	count_verdict(ctx->mmu, *verdict);
-	return true;
 }
 
 /* One attempt to map the page of @f and to mark the way.  Return: 0, -EAGAIN or a result. */

@@ -5,6 +5,8 @@
  * The end of every fill: the entry, its place in the reverse map, the counts, and
  * the flushes that are due where something else was there before.
  */
+#include <linux/kvm.h>
+
 #include "mmu_internal.h"
 #include "mmu_trace.h"
 #include "spte.h"
@@ -109,7 +111,7 @@ bool umbra_leaf_set(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l)
 	u64 spte = leaf_entry(mmu, l);
 
 	umbra_assert_entries(mmu, l->sp);
-	if (umbra_spte_writable(spte))
+	if (umbra_spte_writable(spte) && (l->slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		mmu->ops->mark_dirty(mmu->vm, l->slot, l->gfn);
 	trace_umbra_spte_set(l->gfn, l->sp->role.level, spte);
 	umbra_count(&mmu->stats.spte_set);

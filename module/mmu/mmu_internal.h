@@ -104,6 +104,8 @@ struct umbra_rmap {
  * @outs: how often it got out of step, up to a limit
  * @quiet: @restless: flushes since an entry was found changed
  * @looked: a group of entries to begin with: one was there last time
+ * @table: the kernel's address of the guest's table, while @table_seq is mmu->invalidate_seq
+ * @table_seq: see umbra_now_table()
  * @code: on the way to translated code, see code.c; never unsync again
  * @invalid: out of the hash; never to be used for anything new.  Read without
  *	the lock by umbra_mmu_load(), see there
@@ -127,6 +129,8 @@ struct umbra_sp {
 	bool restless;
 	u8 outs, quiet;
 	u16 looked;
+	const u64 *table;
+	unsigned long table_seq;
 	bool code;
 	bool invalid;
 };
@@ -154,6 +158,7 @@ struct umbra_mmu_slot {
 
 /* 4 KiB frames in one of 2 MiB. */
 #define UMBRA_LARGE_PAGES	512
+#define UMBRA_LARGE_SHIFT	21
 #define UMBRA_LARGE_SIZE	((u64)UMBRA_LARGE_PAGES << UMBRA_PAGE_SHIFT)
 
 #define UMBRA_POOL_SIZE		24
@@ -199,6 +204,7 @@ struct umbra_pools {
  * @nr_spares: how many
  * @root_seq: grows when a page is zapped that some context holds as a root; read without
  *	the lock
+ * @path_seq: grows when a way down through the tables ends, or has to be marked again
  * @indirect: valid shadow pages of guest tables; 0 makes umbra_mmu_wrote() cheap
  * @unsync: shadow pages that are unsync, but for those in
  * @restless: those that stay so, see sync.c
@@ -238,6 +244,7 @@ struct umbra_mmu {
 	struct list_head spares;
 	unsigned int nr_spares;
 	u64 root_seq;
+	u64 path_seq;
 	unsigned long indirect;
 	struct list_head unsync, restless;
 	unsigned int nr_restless;
@@ -328,6 +335,22 @@ struct umbra_device {
 	u64 generation;
 };
 
+#define UMBRA_NR_PATHS	4
+
+/**
+ * struct umbra_path - where the way down through the shadow tables ended
+ * @root: the shadow page where it began
+ * @sp: the table of level 1, of one of the guest's
+ * @at: number of the 2 MiB that it translates
+ * @seq: mmu->path_seq then: the way is as it was, and its tables are marked as used
+ */
+struct umbra_path {
+	const struct umbra_sp *root;
+	struct umbra_sp *sp;
+	u64 at;
+	u64 seq;
+};
+
 /**
  * struct umbra_mmu_ctx - translation state of a vCPU; its thread's only
  * @mmu: the VM's
@@ -342,6 +365,7 @@ struct umbra_device {
  * @views: by enum umbra_view
  * @clock: counts changes of a root
  * @devices: by the lowest bits of the page's number
+ * @paths: ways that faults went lately, see umbra_path_find()
  */
 struct umbra_mmu_ctx {
 	struct umbra_mmu *mmu;
@@ -356,7 +380,23 @@ struct umbra_mmu_ctx {
 	struct umbra_view_state views[UMBRA_NR_VIEWS];
 	u64 clock;
 	struct umbra_device devices[UMBRA_NR_DEVICES];
+	struct umbra_path paths[UMBRA_NR_PATHS];
 };
+
+static inline struct umbra_path *umbra_path_place(struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	return &ctx->paths[(gva >> UMBRA_LARGE_SHIFT) % UMBRA_NR_PATHS];
+}
+
+/* The table of level 1 that translates @gva below @root, if that is known, or NULL.  MMU lock held. */
+static inline struct umbra_sp *umbra_path_find(struct umbra_mmu_ctx *ctx,
+					       const struct umbra_sp *root, gva_t gva)
+{
+	const struct umbra_path *path = umbra_path_place(ctx, gva);
+
+	return path->seq == ctx->mmu->path_seq && path->root == root &&
+	       path->at == gva >> UMBRA_LARGE_SHIFT ? path->sp : NULL;
+}
 
 /* Is @view one that this VM has? */
 static inline bool umbra_view_exists(const struct umbra_mmu *mmu, enum umbra_view view)
@@ -517,13 +557,56 @@ void umbra_shrink_to_limit(void);
 /* fault.c */
 void umbra_fault_describe(struct umbra_fault *fault, gva_t gva, u32 error_code);
 
+/* What an error code says of the access: UMBRA_ACC_*. */
+static inline unsigned int umbra_fault_acc(u32 error_code, bool ac)
+{
+	unsigned int acc = 0;
+
+	if (error_code & UMBRA_PF_W)
+		acc |= UMBRA_ACC_WRITE;
+	if (error_code & UMBRA_PF_U)
+		acc |= UMBRA_ACC_USER;
+	if (error_code & UMBRA_PF_I)
+		acc |= UMBRA_ACC_FETCH;
+	if (ac)
+		acc |= UMBRA_ACC_AC;
+	return acc;
+}
+
+/*
+ * A 5-level processor finds addresses canonical that the guest's four levels do not
+ * reach, and reports a page fault where the guest expects #GP (SDM Vol. 1, 3.3.7.1).
+ */
+static inline bool umbra_fault_canonical(const struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	return ctx->env.mode != UMBRA_MODE_LONG || umbra_canonical(gva, 48);
+}
+
+static inline void umbra_count_verdict(struct umbra_mmu *mmu, enum umbra_verdict verdict)
+{
+	switch (verdict) {
+	case UMBRA_VERDICT_RETRY:
+		mmu->stats.pf_fixed++;
+		break;
+	case UMBRA_VERDICT_GUEST:
+		mmu->stats.pf_guest++;
+		break;
+	case UMBRA_VERDICT_MMIO:
+		mmu->stats.pf_mmio++;
+		break;
+	case UMBRA_VERDICT_WRITE:
+		mmu->stats.pf_write++;
+		break;
+	case UMBRA_VERDICT_ERROR:
+		break;
+	}
+}
+
 /* leaf.c */
 bool umbra_leaf_needs_flush(const struct umbra_mmu *mmu, const struct umbra_leaf *l);
 bool umbra_leaf_set(struct umbra_mmu_ctx *ctx, const struct umbra_leaf *l);
 
 /* quick.c */
-bool umbra_quick_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
-			   struct umbra_fault_info *info, enum umbra_verdict *verdict);
 bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
 		       struct umbra_fault_info *info, enum umbra_verdict *verdict);
 
@@ -561,7 +644,7 @@ void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p);
  * umbra_now_begin() - take the lock for writing, if it is free
  * @mmu: the VM's
  *
- * Until umbra_now_end() guest tables are read by frame, see umbra_now_read().  A macro, for
+ * Until umbra_now_end() guest tables are read by frame, see umbra_now_table().  A macro, for
  * sparse to see that the lock is held.
  *
  * Context: no MMU lock held; interrupts may be off.
@@ -571,11 +654,28 @@ void umbra_prefetch(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p);
 
 void umbra_now_end(struct umbra_mmu *mmu)
 	__releases(&mmu->lock);
-int umbra_now_read(struct umbra_mmu *mmu, gfn_t gfn, unsigned int index, unsigned int n,
-		   u64 *gpte);
+const u64 *umbra_now_find_table(struct umbra_mmu *mmu, struct umbra_sp *sp);
+
+/**
+ * umbra_now_table() - the guest's table of a shadow page
+ * @mmu: the VM's
+ * @sp: of long mode or PAE, not direct
+ *
+ * An entry that maps it told where it is, and the host has taken nothing back since.
+ *
+ * Context: between umbra_now_begin() and umbra_now_end().
+ * Return: its entries, by the kernel's mapping, which the guest may change at any time; NULL:
+ * nothing tells where they are.
+ */
+static inline const u64 *umbra_now_table(struct umbra_mmu *mmu, struct umbra_sp *sp)
+{
+	if (likely(sp->table && sp->table_seq == mmu->invalidate_seq && !mmu->invalidate_count))
+		return sp->table;
+	return umbra_now_find_table(mmu, sp);
+}
 
 /* sync.c */
-int umbra_sync_read(struct umbra_mmu *mmu, const struct umbra_sp *sp, hva_t table,
+int umbra_sync_read(struct umbra_mmu *mmu, struct umbra_sp *sp, hva_t table,
 		    unsigned int first, u64 *gpte);
 bool umbra_sync_release(struct umbra_mmu *mmu, gfn_t gfn);
 void umbra_sync_forget(struct umbra_mmu *mmu, struct umbra_sp *sp);
@@ -590,7 +690,36 @@ void umbra_ctx_set_space(struct umbra_mmu_ctx *ctx, u64 cr3);
 
 /* root.c */
 int umbra_root_load(struct umbra_mmu_ctx *ctx, enum umbra_view view);
-struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva);
+
+/* Which shadow page of a root translates @gva. */
+static inline unsigned int umbra_root_slot(const struct umbra_mmu_ctx *ctx, gva_t gva)
+{
+	if (ctx->env.mode != UMBRA_MODE_LONG)
+		return (gva >> 30) & 3;
+	return ctx->mmu->config.levels == 5 ? (gva >> 47) & 1 : 0;
+}
+
+/**
+ * umbra_root_for() - the shadow page where a fill starts
+ * @ctx: the vCPU's
+ * @view: the view that is filled
+ * @gva: linear address
+ *
+ * Context: MMU lock held.
+ * Return: a valid shadow page, or NULL: umbra_mmu_load() has to come first.
+ */
+static inline struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, enum umbra_view view,
+					      gva_t gva)
+{
+	const struct umbra_view_state *v = &ctx->views[view];
+	struct umbra_sp *sp;
+
+	if (!v->loaded)
+		return NULL;
+	sp = v->active->sp[umbra_root_slot(ctx, gva)];
+	return sp && !sp->invalid ? sp : NULL;
+}
+
 struct umbra_sp *umbra_root_find(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva);
 void umbra_root_put_all(struct umbra_mmu_ctx *ctx);
 

@@ -8,6 +8,8 @@
  * memory is reached by the kernel's own mapping of all memory.  Which frame it is tells
  * a shadow entry.  Before the host takes a frame back it drops its entries, under the lock
  * (notifier.c), so that while the lock is held and the entry is there, the frame is the guest's.
+ * It also is while the host has taken nothing back since: so a shadow page remembers where the
+ * guest's table is.
  *
  * What is not simple is left to those who may wait, and nothing was done then.
  */
@@ -35,26 +37,22 @@ static const u64 *find_frame(struct umbra_mmu *mmu, gfn_t gfn)
 }
 
 /**
- * umbra_now_read() - read entries of a guest table, of 8 bytes
+ * umbra_now_find_table() - umbra_now_table() by the reverse map
  * @mmu: the VM's
- * @gfn: the table's frame
- * @index: first entry
- * @n: how many
- * @gpte: result
+ * @sp: likewise
  *
- * Context: between umbra_now_begin() and umbra_now_end().
- * Return: 0; -EFAULT: no entry maps the table.
+ * What the host has begun to take back may still have its entry, and is not remembered.
+ *
+ * Context: as umbra_now_table().
+ * Return: as umbra_now_table().
  */
-int umbra_now_read(struct umbra_mmu *mmu, gfn_t gfn, unsigned int index, unsigned int n, u64 *gpte)
+const u64 *umbra_now_find_table(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
-	const u64 *table = find_frame(mmu, gfn);
-	unsigned int i;
+	const u64 *table = find_frame(mmu, sp->gfn);
 
-	if (!table)
-		return -EFAULT;
-	for (i = 0; i < n; i++)
-		gpte[i] = READ_ONCE(table[index + i]);
-	return 0;
+	sp->table = mmu->invalidate_count ? NULL : table;
+	sp->table_seq = mmu->invalidate_seq;
+	return table;
 }
 
 /**
@@ -69,16 +67,15 @@ int umbra_now_read(struct umbra_mmu *mmu, gfn_t gfn, unsigned int index, unsigne
 bool umbra_mmu_top_entry_now(struct umbra_mmu_ctx *ctx, unsigned int index, u64 *entry)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
-	u64 pte;
-	int ret;
+	const u64 *table;
 
 	if (ctx->env.mode != UMBRA_MODE_LONG || index >= UMBRA_SPT_ENTRIES ||
 	    !umbra_now_begin(mmu))
 		return false;
-	ret = umbra_now_read(mmu, gpa_to_gfn(ctx->env.root), index, 1, &pte);
+	table = find_frame(mmu, gpa_to_gfn(ctx->env.root));
+	*entry = table ? umbra_code_top(READ_ONCE(table[index])) : 0;
 	umbra_now_end(mmu);
-	*entry = ret ? 0 : umbra_code_top(pte);
-	return !ret;
+	return table;
 }
 
 /* Where the supervisor's bytes at @gva are, by the kernel view's entries, or NULL. */

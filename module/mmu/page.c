@@ -305,6 +305,8 @@ void umbra_page_drop_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned 
 	} else {
 		struct umbra_sp *child;
 
+		/* Every way goes through a link, also those of a root that ends. */
+		mmu->path_seq++;
 		child = umbra_spte_child(mmu, old);
 		WARN_ON_ONCE(!umbra_chain_remove(umbra_rmap_of_links(mmu), &child->parents,
 						 sptep));

@@ -80,10 +80,10 @@ static void prefetch_direct(struct umbra_mmu_ctx *ctx, const struct umbra_prefet
 		index += prefetch_run(ctx, p, index, end);
 }
 
-/* May the entry be filled without the guest having used it?  Its access, or 0. */
+/* May the entry be filled without a fault?  It is present, with A.  Its access, or 0. */
 static unsigned int usable(const struct umbra_mmu_ctx *ctx, const struct umbra_sp *sp, u64 gpte)
 {
-	if ((gpte & (PTE_P | PTE_A)) != (PTE_P | PTE_A) || (gpte & ctx->env.rsvd[0][1]))
+	if (gpte & ctx->env.rsvd[0][1])
 		return 0;
 	/* The user's view of the supervisor's pages is of no use. */
 	if (sp->role.view == UMBRA_VIEW_USER && !(gpte & PTE_U))
@@ -131,18 +131,26 @@ static bool read_group(struct umbra_mmu *mmu, const struct umbra_prefetch *p, un
 static void prefetch_indirect(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p)
 {
 	unsigned int first = p->index & ~(UMBRA_GROUP - 1), i;
+	const u64 *spt = &p->sp->spt[first];
+	u64 copy[UMBRA_GROUP] __uninitialized;
 	const u64 *row = p->row;
-	u64 gpte[UMBRA_GROUP];
 
 	if (!row) {
-		if (!read_group(ctx->mmu, p, first, gpte))
+		if (!read_group(ctx->mmu, p, first, copy))
 			return;
-		row = gpte;
+		row = copy;
 	}
-	for (i = 0; i < UMBRA_GROUP; i++)
-		if (!umbra_spte_present(p->sp->spt[first + i]) &&
-		    !prefetch_entry(ctx, p, first + i, row[i]))
+	for (i = 0; i < UMBRA_GROUP; i++) {
+		u64 gpte;
+
+		/* Most are there, or not the guest's either. */
+		if (umbra_spte_present(spt[i]))
+			continue;
+		gpte = READ_ONCE(row[i]);
+		if ((gpte & (PTE_P | PTE_A)) == (PTE_P | PTE_A) &&
+		    !prefetch_entry(ctx, p, first + i, gpte))
 			return;
+	}
 }
 
 /**

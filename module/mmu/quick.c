@@ -8,7 +8,8 @@
  * guest's memory.  Tables of upper levels are in step, so an entry that links a
  * shadow table is the guest's entry, with its accessed bit; and what they
  * all together permit is in the role of the leaf table.  So the guest's own leaf
- * entry decides, one read instead of four.
+ * entry decides, one read instead of four.  And the way down is remembered, until a link is
+ * dropped anywhere.
  *
  * The host's frame is known likewise: when another entry maps it, its reverse map
  * tells, and an entry that is there has not been taken back by the host.
@@ -32,16 +33,16 @@
  * struct quick - a fault that may be simple
  * @gva: linear address
  * @acc: UMBRA_ACC_*
- * @path: the shadow pages on the way down, by level
  * @row: the guest's entries of level 1 around it
+ * @copy: there, unless they can be read where they are
  * @gpte: its own
  * @leaf: the entry to be set
  */
 struct quick {
 	gva_t gva;
 	unsigned int acc;
-	struct umbra_sp *path[UMBRA_MAX_LEVEL + 1];
-	u64 row[UMBRA_GROUP];
+	const u64 *row;
+	u64 copy[UMBRA_GROUP];
 	u64 gpte;
 	struct umbra_leaf leaf;
 };
@@ -62,41 +63,79 @@ static bool view_fits(const struct umbra_mmu_ctx *ctx, unsigned int acc)
 	}
 }
 
-/* Down to a table of level 1 that is made from one of the guest's. */
-static bool find_table(struct umbra_mmu_ctx *ctx, struct quick *q)
+/* A fault goes through a table.  Others see it, too: no stores that change nothing. */
+static void used(struct umbra_sp *sp)
 {
-	struct umbra_sp *sp = umbra_root_for(ctx, ctx->view, q->gva);
+	if (!READ_ONCE(sp->used))
+		WRITE_ONCE(sp->used, true);
+	if (READ_ONCE(sp->writes))
+		WRITE_ONCE(sp->writes, 0);
+}
+
+/* Down to a table of level 1 that is made from one of the guest's, and remember the way. */
+static noinline struct umbra_sp *go_down(struct umbra_mmu_ctx *ctx, struct umbra_sp *root,
+					 gva_t gva)
+{
 	struct umbra_mmu *mmu = ctx->mmu;
+	struct umbra_sp *sp = root;
 
-	while (sp) {
-		unsigned int index = umbra_spte_index(q->gva, sp->role.level);
+	while (sp && sp->role.level > 1) {
+		unsigned int index = umbra_spte_index(gva, sp->role.level);
 
-		q->path[sp->role.level] = sp;
-		if (sp->role.level == 1)
-			break;
 		if (!umbra_spte_link(sp->spt[index]) || umbra_page_is_hole(mmu, sp, index))
-			return false;
+			return NULL;
+		used(sp);
 		sp = umbra_spte_child(mmu, sp->spt[index]);
 	}
 	if (!sp || sp->role.direct)
+		return NULL;
+	used(sp);
+	*umbra_path_place(ctx, gva) = (struct umbra_path) {
+		.root = root,
+		.sp = sp,
+		.at = gva >> UMBRA_LARGE_SHIFT,
+		.seq = mmu->path_seq,
+	};
+	return sp;
+}
+
+static __always_inline bool find_table(struct umbra_mmu_ctx *ctx, struct quick *q)
+{
+	struct umbra_sp *root = umbra_root_for(ctx, ctx->view, q->gva);
+
+	if (!root)
 		return false;
-	q->leaf.sp = sp;
+	q->leaf.sp = umbra_path_find(ctx, root, q->gva) ?: go_down(ctx, root, q->gva);
 	q->leaf.index = umbra_spte_index(q->gva, 1);
-	return true;
+	return q->leaf.sp;
 }
 
 /* Its neighbours will be asked for as well, and cost next to nothing here. */
-static bool read_entry(struct umbra_mmu *mmu, struct quick *q)
+static bool copy_entries(struct umbra_mmu *mmu, struct quick *q)
 {
-	const struct umbra_sp *sp = q->leaf.sp;
-	unsigned int index = q->leaf.index;
+	struct umbra_sp *sp = q->leaf.sp;
 	const struct umbra_memslot *slot;
 
 	slot = umbra_memslots_find(mmu->ops->slots(mmu->vm), sp->gfn);
-	if (!slot || umbra_sync_read(mmu, sp, umbra_memslot_hva(slot, sp->gfn),
-				     index & ~(UMBRA_GROUP - 1), q->row))
+	q->row = q->copy;
+	return slot && !umbra_sync_read(mmu, sp, umbra_memslot_hva(slot, sp->gfn),
+					q->leaf.index & ~(UMBRA_GROUP - 1), q->copy);
+}
+
+static bool read_entry(struct umbra_mmu *mmu, struct quick *q)
+{
+	unsigned int index = q->leaf.index;
+
+	if (mmu->now) {
+		const u64 *table = umbra_now_table(mmu, q->leaf.sp);
+
+		if (!table)
+			return false;
+		q->row = table + (index & ~(UMBRA_GROUP - 1));
+	} else if (!copy_entries(mmu, q)) {
 		return false;
-	q->gpte = q->row[index % UMBRA_GROUP];
+	}
+	q->gpte = READ_ONCE(q->row[index % UMBRA_GROUP]);
 	return true;
 }
 
@@ -154,19 +193,6 @@ static bool ask_host(struct umbra_mmu *mmu, struct umbra_leaf *l, bool write,
 	return true;
 }
 
-static void used(struct quick *q)
-{
-	unsigned int level;
-
-	/* Upper tables are other vCPUs' too: no stores that change nothing. */
-	for (level = 1; level <= UMBRA_MAX_LEVEL; level++) {
-		if (!READ_ONCE(q->path[level]->used))
-			WRITE_ONCE(q->path[level]->used, true);
-		if (READ_ONCE(q->path[level]->writes))
-			WRITE_ONCE(q->path[level]->writes, 0);
-	}
-}
-
 static void neighbours(struct umbra_mmu_ctx *ctx, const struct quick *q)
 {
 	const struct umbra_leaf *l = &q->leaf;
@@ -203,10 +229,8 @@ static bool map_it(struct umbra_mmu_ctx *ctx, struct quick *q)
 	if (asked && !ask_host(mmu, l, write, &page))
 		return false;
 	simple = !umbra_leaf_needs_flush(mmu, l);
-	if (simple) {
-		used(q);
+	if (simple)
 		done = umbra_leaf_set(ctx, l);
-	}
 	if (asked)
 		umbra_host_put_page(&page, done);
 	if (done)
@@ -214,8 +238,8 @@ static bool map_it(struct umbra_mmu_ctx *ctx, struct quick *q)
 	return simple;
 }
 
-/* The table's lock is held.  Return: false: not simple. */
-static bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault_info *info,
+/* The table's entries are not changed by others.  Return: false: not simple. */
+static noinline bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault_info *info,
 		  enum umbra_verdict *verdict)
 {
 	if (!read_entry(ctx->mmu, q))
@@ -239,47 +263,55 @@ static bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault
 	return !q->leaf.slot || map_it(ctx, q);
 }
 
-/* MMU lock held, for reading or writing.  Return: false: not simple. */
-static bool judge_at(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
-		     struct umbra_fault_info *info, enum umbra_verdict *verdict)
+/*
+ * MMU lock held, for reading or writing.  The rest of @q is set on the way, it is too much to be
+ * cleared for each fault.  Return: false: no table of level 1 is linked.
+ */
+static __always_inline bool begin(struct umbra_mmu_ctx *ctx, struct quick *q, gva_t gva,
+				  unsigned int acc)
 {
-	struct quick q;
-	bool done;
-
-	/* The rest is set on the way; it is too much to be cleared for each fault. */
-	q.gva = gva;
-	q.acc = acc;
-	q.leaf.code = false;
-	if (!find_table(ctx, &q))
-		return false;
-	spin_lock(&q.leaf.sp->lock);
-	done = judge(ctx, &q, info, verdict);
-	spin_unlock(&q.leaf.sp->lock);
-	return done;
+	q->gva = gva;
+	q->acc = acc;
+	q->leaf.code = false;
+	return find_table(ctx, q);
 }
 
 /**
- * umbra_quick_fault_now() - umbra_quick_fault() where nothing may be waited for
+ * umbra_mmu_fault_now() - umbra_mmu_fault() where nothing may be waited for
  * @ctx: the vCPU's
- * @gva: CR2, canonical
- * @acc: UMBRA_ACC_*
- * @info: details; may have been changed also when the result is false
- * @verdict: result
+ * @gva: CR2
+ * @error_code: as for umbra_mmu_fault()
+ * @ac: likewise
+ * @info: details: the address, and with GUEST the fault; may have been changed also when the
+ *	result is false
+ * @verdict: RETRY or GUEST
  *
- * Context: as umbra_mmu_fault_now().
+ * Context: the vCPU's thread; SRCU read side of the slots held by the caller; no MMU lock held;
+ * interrupts may be off; the caller's memory need not be reachable.
  * Return: false: nothing was done.
  */
-bool umbra_quick_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
-			   struct umbra_fault_info *info, enum umbra_verdict *verdict)
+bool umbra_mmu_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, bool ac,
+			 struct umbra_fault_info *info, enum umbra_verdict *verdict)
 {
+	unsigned int acc = umbra_fault_acc(error_code, ac);
+	struct umbra_mmu *mmu = ctx->mmu;
+	struct quick q __uninitialized;
 	bool done;
 
-	/* One block is for the entry, what its neighbours want is seen to there. */
-	if (ctx->env.mode != UMBRA_MODE_LONG || !ctx->pools.block.n || !umbra_now_begin(ctx->mmu))
+	info->gpa = UMBRA_INVALID_GPA;
+	if (umbra_device_find(ctx, gva, acc, &info->gpa) || !umbra_fault_canonical(ctx, gva))
 		return false;
-	done = judge_at(ctx, gva, acc, info, verdict);
-	umbra_now_end(ctx->mmu);
-	return done;
+	/* One block is for the entry, what its neighbours want is seen to there. */
+	if (ctx->env.mode != UMBRA_MODE_LONG || !ctx->pools.block.n || !umbra_now_begin(mmu))
+		return false;
+	done = begin(ctx, &q, gva, acc) && judge(ctx, &q, info, verdict) &&
+	       *verdict != UMBRA_VERDICT_MMIO;
+	umbra_now_end(mmu);
+	if (!done)
+		return false;
+	mmu->stats.pf_taken++;
+	umbra_count_verdict(mmu, *verdict);
+	return true;
 }
 
 /**
@@ -297,12 +329,18 @@ bool umbra_quick_fault(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc,
 		       struct umbra_fault_info *info, enum umbra_verdict *verdict)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
+	struct quick q __uninitialized;
 	bool done;
 
 	if (ctx->env.mode != UMBRA_MODE_LONG || umbra_pools_fill(&ctx->pools))
 		return false;
 	read_lock(&mmu->lock);
-	done = judge_at(ctx, gva, acc, info, verdict);
+	done = begin(ctx, &q, gva, acc);
+	if (done) {
+		spin_lock(&q.leaf.sp->lock);
+		done = judge(ctx, &q, info, verdict);
+		spin_unlock(&q.leaf.sp->lock);
+	}
 	read_unlock(&mmu->lock);
 	return done;
 }

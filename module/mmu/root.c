@@ -39,14 +39,6 @@ static unsigned int nr_slots(const struct umbra_mmu_ctx *ctx)
 	return ctx->mmu->config.levels == 5 ? 2 : 1;
 }
 
-/* Which of them translates @gva. */
-static unsigned int slot_of(const struct umbra_mmu_ctx *ctx, gva_t gva)
-{
-	if (ctx->env.mode != UMBRA_MODE_LONG)
-		return (gva >> 30) & 3;
-	return ctx->mmu->config.levels == 5 ? (gva >> 47) & 1 : 0;
-}
-
 /* The frame for root page @i of the paging state; false when the guest has none. */
 static bool root_gfn(const struct umbra_mmu_ctx *ctx, unsigned int i, gfn_t *gfn)
 {
@@ -531,26 +523,6 @@ int umbra_mmu_load(struct umbra_mmu_ctx *ctx, hpa_t *root, bool *fresh)
 }
 
 /**
- * umbra_root_for() - the shadow page where a fill starts
- * @ctx: the vCPU's
- * @view: the view that is filled
- * @gva: linear address
- *
- * Context: MMU lock held.
- * Return: a valid shadow page, or NULL: umbra_mmu_load() has to come first.
- */
-struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva)
-{
-	const struct umbra_view_state *v = &ctx->views[view];
-	struct umbra_sp *sp;
-
-	if (!v->loaded)
-		return NULL;
-	sp = v->active->sp[slot_of(ctx, gva)];
-	return sp && !sp->invalid ? sp : NULL;
-}
-
-/**
  * umbra_root_find() - the shadow page above all that an address leads to
  * @ctx: the vCPU's
  * @view: the view
@@ -564,7 +536,7 @@ struct umbra_sp *umbra_root_for(struct umbra_mmu_ctx *ctx, enum umbra_view view,
  */
 struct umbra_sp *umbra_root_find(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva)
 {
-	unsigned int i = slot_of(ctx, gva);
+	unsigned int i = umbra_root_slot(ctx, gva);
 	gfn_t gfn;
 
 	if (!root_gfn(ctx, i, &gfn))

@@ -151,16 +151,12 @@ static void adjust_leaf(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int
 		WRITE_ONCE(mmu->stale_tlb, true);
 }
 
-static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index, u64 gpte,
-		       bool grant)
+/* An entry whose guest entry is another one than it was made from. */
+static void sync_changed(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index,
+			 u64 gpte, bool grant)
 {
-	u64 was;
+	u64 was = sp->gptes[index];
 
-	if (!umbra_spte_leaf(sp->spt[index]))
-		return;
-	was = sp->gptes[index];
-	if (!((was ^ gpte) & ~IGNORED))
-		return;
 	sp->quiet = 0;
 	/*
 	 * A leaf without U from a user entry is what a supervisor wrote under
@@ -172,6 +168,13 @@ static void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 	}
 	umbra_page_drop_entry(mmu, sp, index);
 	WRITE_ONCE(mmu->stale_tlb, true);
+}
+
+static inline void sync_entry(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int index,
+			      u64 gpte, bool grant)
+{
+	if (umbra_spte_leaf(sp->spt[index]) && ((sp->gptes[index] ^ gpte) & ~IGNORED))
+		sync_changed(mmu, sp, index, gpte, grant);
 }
 
 /* Absent entries are 0. */
@@ -193,6 +196,18 @@ static int read_narrow(struct umbra_mmu *mmu, hva_t hva, u64 *gpte)
 	return ret;
 }
 
+static int read_now(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int first, u64 *gpte)
+{
+	const u64 *table = umbra_now_table(mmu, sp);
+	unsigned int i;
+
+	if (!table)
+		return -EFAULT;
+	for (i = 0; i < UMBRA_GROUP; i++)
+		gpte[i] = READ_ONCE(table[first + i]);
+	return 0;
+}
+
 /**
  * umbra_sync_read() - the guest's entries behind some of a shadow page's
  * @mmu: the VM's
@@ -204,11 +219,11 @@ static int read_narrow(struct umbra_mmu *mmu, hva_t hva, u64 *gpte)
  * Context: MMU lock held, for reading with the table's.
  * Return: 0 or -EFAULT: they are not there right now.
  */
-int umbra_sync_read(struct umbra_mmu *mmu, const struct umbra_sp *sp, hva_t table,
+int umbra_sync_read(struct umbra_mmu *mmu, struct umbra_sp *sp, hva_t table,
 		    unsigned int first, u64 *gpte)
 {
 	if (mmu->now && sp->role.mode != UMBRA_MODE_32BIT)
-		return umbra_now_read(mmu, sp->gfn, first, UMBRA_GROUP, gpte);
+		return read_now(mmu, sp, first, gpte);
 	if (sp->role.mode != UMBRA_MODE_32BIT)
 		return umbra_host_read_row(mmu, table + first * sizeof(u64), gpte);
 	first += sp->role.quadrant * UMBRA_SPT_ENTRIES;
@@ -262,19 +277,20 @@ static void sync_one(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int in
 {
 	unsigned int size = umbra_mode_pte_size(sp->role.mode);
 	unsigned int guest_index = index + sp->role.quadrant * UMBRA_SPT_ENTRIES;
-	u64 gpte;
-	int ret;
+	u64 gpte = 0;
 
 	if (!umbra_spte_present(sp->spt[index]))
 		return;
-	if (mmu->now && sp->role.mode != UMBRA_MODE_32BIT)
-		ret = umbra_now_read(mmu, sp->gfn, index, 1, &gpte);
-	else
-		ret = umbra_host_read_pte(mmu, gfn_to_gpa(sp->gfn) + guest_index * size, size,
-					  true, &gpte);
 	/* As in sync_group(): what cannot be read now is as good as not present. */
-	if (ret)
+	if (mmu->now && sp->role.mode != UMBRA_MODE_32BIT) {
+		const u64 *table = umbra_now_table(mmu, sp);
+
+		if (table)
+			gpte = READ_ONCE(table[index]);
+	} else if (umbra_host_read_pte(mmu, gfn_to_gpa(sp->gfn) + guest_index * size, size, true,
+				       &gpte)) {
 		gpte = 0;
+	}
 	sync_entry(mmu, sp, index, gpte, true);
 }
 
@@ -412,7 +428,10 @@ bool umbra_sync_all_now(struct umbra_mmu *mmu)
 static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva)
 {
 	struct umbra_sp *sp = umbra_root_for(ctx, view, gva) ?: umbra_root_find(ctx, view, gva);
+	struct umbra_sp *known = umbra_path_find(ctx, sp, gva);
 
+	if (known)
+		return known;
 	while (sp && sp->role.level > 1) {
 		unsigned int index = umbra_spte_index(gva, sp->role.level);
 		u64 spte = sp->spt[index];

@@ -91,10 +91,13 @@ static bool is_current_root(struct umbra_mmu *mmu, gfn_t gfn)
 }
 
 /* One more write.  Return: how many there were since the last use. */
-static unsigned int count_write(struct umbra_sp *sp)
+static unsigned int count_write(struct umbra_mmu *mmu, struct umbra_sp *sp)
 {
 	if (atomic_read(&sp->active))
 		return 0;
+	/* The next fault that passes has to be noticed. */
+	if (!sp->writes)
+		mmu->path_seq++;
 	if (sp->writes < FLOOD_CODE)
 		sp->writes++;
 	return sp->writes;
@@ -138,7 +141,7 @@ void umbra_mmu_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len)
 			continue;
 		mmu->stats.pte_write++;
 		drop_span(mmu, sp, affected(sp, offset, len));
-		writes = max(writes, count_write(sp));
+		writes = max(writes, count_write(mmu, sp));
 		code |= sp->code;
 	}
 	if (writes >= (code ? FLOOD_CODE : FLOOD) && umbra_zap_gfn(mmu, gfn, false))

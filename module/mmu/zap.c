@@ -208,6 +208,8 @@ unsigned long umbra_zap_some(struct umbra_mmu *mmu, unsigned long want)
 		struct umbra_sp *sp = list_last_entry(&mmu->pages, struct umbra_sp, link);
 
 		if (atomic_read(&sp->active) || sp->used) {
+			if (sp->used)
+				mmu->path_seq++;
 			sp->used = false;
 			list_move(&sp->link, &mmu->pages);
 			continue;

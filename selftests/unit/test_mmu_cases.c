@@ -43,39 +43,37 @@ static bool invlpg_is_heard(void)
 }
 
 /* What the guest gave back may be used at once; where writes are logged the first one faults. */
-static bool invlpg_gives_back(void)
+static bool invlpg_gives_back(bool logs)
 {
 	struct vcpu *v = &vcpus[0];
 	struct tlb_entry t;
 
-	for (int logs = 0; logs < 2; logs++) {
-		unsync_start(v);
-		if (frame_for(v, 0, true) != 20)
-			FAIL("setting up");
-		put_entry(3, 0, 20ull << 12 | (PTE_ALL & ~(u64)PTE_W));
-		umbra_mmu_invlpg(v->ctx, 0);
-		if (!shadow_walk(v, 0, UMBRA_VIEW_NATIVE, &t) || t.w)
-			FAIL("not read-only");
-		if (logs)
-			fake_slot(20)->flags |= KVM_MEM_LOG_DIRTY_PAGES;
-		put_entry(3, 0, 20ull << 12 | PTE_ALL);
-		umbra_mmu_invlpg(v->ctx, 0);
-		if (!shadow_walk(v, 0, UMBRA_VIEW_NATIVE, &t) || t.w == logs)
-			FAIL(logs ? "writable, and not logged" : "still read-only");
-		if (logs)
-			fake_slot(20)->flags &= ~KVM_MEM_LOG_DIRTY_PAGES;
-		/* A frame that holds a table in step is never given. */
-		put_entry(3, 0, 2ull << 12 | (PTE_ALL & ~(u64)PTE_W));
-		umbra_mmu_invlpg(v->ctx, 0);
-		if (frame_for(v, 0, false) != 2)
-			FAIL("another frame");
-		put_entry(3, 0, 2ull << 12 | PTE_ALL);
-		umbra_mmu_invlpg(v->ctx, 0);
-		if (!shadow_walk(v, 0, UMBRA_VIEW_NATIVE, &t) || t.w)
-			FAIL("a table in step is writable");
-		check_all();
-		stop();
-	}
+	unsync_start(v);
+	if (frame_for(v, 0, true) != 20)
+		FAIL("setting up");
+	put_entry(3, 0, 20ull << 12 | (PTE_ALL & ~(u64)PTE_W));
+	umbra_mmu_invlpg(v->ctx, 0);
+	if (!shadow_walk(v, 0, UMBRA_VIEW_NATIVE, &t) || t.w)
+		FAIL("not read-only");
+	if (logs)
+		fake_slot(20)->flags |= KVM_MEM_LOG_DIRTY_PAGES;
+	put_entry(3, 0, 20ull << 12 | PTE_ALL);
+	umbra_mmu_invlpg(v->ctx, 0);
+	if (!shadow_walk(v, 0, UMBRA_VIEW_NATIVE, &t) || t.w == logs)
+		FAIL(logs ? "writable, and not logged" : "still read-only");
+	if (logs)
+		fake_slot(20)->flags &= ~KVM_MEM_LOG_DIRTY_PAGES;
+	/* A frame that holds a table in step is never given. */
+	put_entry(3, 0, 2ull << 12 | (PTE_ALL & ~(u64)PTE_W));
+	umbra_mmu_invlpg(v->ctx, 0);
+	if (frame_for(v, 0, false) != 2)
+		FAIL("another frame");
+	put_entry(3, 0, 2ull << 12 | PTE_ALL);
+	umbra_mmu_invlpg(v->ctx, 0);
+	if (!shadow_walk(v, 0, UMBRA_VIEW_NATIVE, &t) || t.w)
+		FAIL("a table in step is writable");
+	check_all();
+	stop();
 	return !failure;
 }
 
@@ -263,6 +261,47 @@ static bool now_goes_by_frames(void)
 	if (umbra_mmu_fault_now(v->ctx, AT(201), 0, false, &info, &verdict))
 		FAIL("the host has taken the table back");
 	fake_move_end(3);
+	check_all();
+	stop();
+	return !failure;
+}
+
+/* Other tables below @table, which the guest has just linked: one of level 1 at 7. */
+static void other_tables(int table)
+{
+	for (; table < 7; table++)
+		put_entry(table, 0, (u64)(table + 1) << 12 | PTE_ALL);
+	put_entry(7, 66, 24ull << 12 | PTE_ALL);
+	put_entry(7, 67, 21ull << 12 | PTE_ALL);
+	put_entry(7, 128, 7ull << 12 | PTE_ALL);
+}
+
+/* A table that faults have gone down to, and have read, is left when the way changes. */
+static bool way_ends_with_its_tables(int level)
+{
+	struct vcpu *v = &vcpus[0];
+	struct umbra_fault_info info;
+	enum umbra_verdict verdict;
+
+	views_start(v, two_views, PTE_ALL);
+	for (int i = 64; i < 67; i++)
+		put_entry(3, i, 22ull << 12 | PTE_ALL);
+	put_entry(3, 128, 3ull << 12 | PTE_ALL);
+	if (frame_for(v, AT(128), false) != 3 || frame_for(v, AT(64), false) != 22 ||
+	    !umbra_mmu_fault_now(v->ctx, AT(65), 0, false, &info, &verdict))
+		FAIL("setting up");
+	/* The root is in use; of the other level the old table ends as well. */
+	other_tables(level ? 7 : 5);
+	put_entry(level, 0, (level ? 7ull : 5ull) << 12 | PTE_ALL);
+	umbra_mmu_wrote(fake.mmu, (u64)level << 12, 8);
+	if (level)
+		umbra_mmu_unprotect(fake.mmu, 3);
+	umbra_mmu_invlpg(v->ctx, AT(66));
+	if (frame_for(v, AT(66), false) != 24 || frame_for(v, AT(128), false) != 7)
+		FAIL("level %d: by the table before", level);
+	if (!umbra_mmu_fault_now(v->ctx, AT(67), 0, false, &info, &verdict) ||
+	    verdict != UMBRA_VERDICT_RETRY || frame_for(v, AT(67), false) != 21)
+		FAIL("level %d: the table before was read", level);
 	check_all();
 	stop();
 	return !failure;
@@ -793,11 +832,14 @@ static bool faults_survive(void)
 
 int main(void)
 {
-	ktap_plan(24);
+	ktap_plan(25);
 	ktap_ok(invlpg_is_heard(), "out of step: INVLPG");
 	ktap_ok(restless_is_heard(), "out of step: all the time");
 	ktap_ok(now_goes_by_frames(), "nothing may be waited for");
-	ktap_ok(invlpg_gives_back(), "out of step: INVLPG gives permissions back");
+	ktap_ok(way_ends_with_its_tables(0) && way_ends_with_its_tables(2),
+		"tables on the way change");
+	ktap_ok(invlpg_gives_back(false) && invlpg_gives_back(true),
+		"out of step: INVLPG gives permissions back");
 	ktap_ok(flush_is_heard(), "out of step: flush");
 	ktap_ok(new_link_is_in_step(), "out of step: new link");
 	ktap_ok(kernel_view_obeys_wp(), "two views: the supervisor and CR0.WP");

@@ -108,8 +108,6 @@ void umbra_svm_debug_enter(struct svm_vcpu *svm, u64 host[4])
 {
 	unsigned int n;
 
-	if (likely(!svm->dr7_live && !this_cpu_read(cpu_dr7)))
-		return;
 	write_dr(7, DR7_FIXED);
 	if (!svm->dr7_live)
 		return;
@@ -131,8 +129,6 @@ void umbra_svm_debug_leave(struct svm_vcpu *svm, const u64 host[4])
 	unsigned long dr7 = this_cpu_read(cpu_dr7);
 	unsigned int n;
 
-	if (likely(!svm->dr7_live && !dr7))
-		return;
 	if (svm->dr7_live) {
 		for (n = 0; n < 4; n++)
 			write_dr(n, host[n]);

@@ -115,28 +115,14 @@ static void decode_interrupted(const struct vmcb_control_area *control, struct u
 	}
 }
 
-/**
- * umbra_svm_complete_event() - right after the exit: what was not delivered
- * @vcpu: the vCPU; RIP is copied already
- *
- * INT n and INT3 that the guest executed itself are not taken note of: RIP is
- * still at the instruction, which runs again.
- * Context: interrupts off.
- */
-void umbra_svm_complete_event(struct umbra_vcpu *vcpu)
+/* The exit came in the middle of a delivery.  Not inline: it seldom does. */
+static noinline void take_back(struct umbra_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	struct vmcb_control_area *control = &svm->vmcb->control;
-	struct umbra_event sent = svm->pending;
 	struct umbra_event *back = &svm->interrupted;
+	struct umbra_event sent = svm->pending;
 
-	svm->pending.kind = UMBRA_EVENT_NONE;
-	control->event_inj = 0;
-	if (likely(!(control->exit_int_info & SVM_EXITINTINFO_VALID))) {
-		back->kind = UMBRA_EVENT_NONE;
-		return;
-	}
-	decode_interrupted(control, back);
+	decode_interrupted(&svm->vmcb->control, back);
 	vcpu->in_flight = true;
 	if (back->kind == UMBRA_EVENT_NMI)
 		umbra_svm_mask_nmi(svm, false);
@@ -149,6 +135,27 @@ void umbra_svm_complete_event(struct umbra_vcpu *vcpu)
 	} else {
 		back->kind = UMBRA_EVENT_NONE;
 	}
+}
+
+/**
+ * umbra_svm_complete_event() - right after the exit: what was not delivered
+ * @vcpu: the vCPU; RIP is copied already
+ *
+ * INT n and INT3 that the guest executed itself are not taken note of: RIP is
+ * still at the instruction, which runs again.
+ * Context: interrupts off.
+ */
+void umbra_svm_complete_event(struct umbra_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *control = &svm->vmcb->control;
+
+	if (unlikely(control->exit_int_info & SVM_EXITINTINFO_VALID))
+		take_back(vcpu);
+	else
+		svm->interrupted.kind = UMBRA_EVENT_NONE;
+	svm->pending.kind = UMBRA_EVENT_NONE;
+	control->event_inj = 0;
 }
 
 /**

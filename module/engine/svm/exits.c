@@ -89,10 +89,6 @@ static void fill_exception(const struct vmcb *vmcb, struct umbra_exit *exit)
 		.error_code = WITH_ERROR & BIT(vector) ? vmcb->control.exit_info_1 : 0,
 	};
 	switch (vector) {
-	case VECTOR_PF:
-		exit->reason = UMBRA_EXIT_PAGE_FAULT;
-		exit->fault.addr = vmcb->control.exit_info_2;
-		break;
 	case VECTOR_DB:
 		exit->fault.addr = vmcb->save.dr6;
 		break;
@@ -142,6 +138,15 @@ void umbra_svm_decode_exit(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	const struct vmcb_control_area *control = &svm->vmcb->control;
 	u64 code = exit->hw_reason;
 
+	/* The most frequent ones by far. */
+	if (likely(code == EXIT_CODE_EXC(VECTOR_PF))) {
+		exit->reason = UMBRA_EXIT_PAGE_FAULT;
+		exit->fault.vector = VECTOR_PF;
+		exit->fault.has_error = true;
+		exit->fault.error_code = control->exit_info_1;
+		exit->fault.addr = control->exit_info_2;
+		return;
+	}
 	if (unlikely((u32)code == (u32)SVM_EXIT_ERR)) {
 		report_invalid(svm->vmcb);
 		exit->reason = UMBRA_EXIT_INVALID;

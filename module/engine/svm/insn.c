@@ -160,17 +160,8 @@ static bool needs_insn(const struct umbra_vcpu *vcpu, const struct umbra_exit *e
 	}
 }
 
-/**
- * umbra_svm_fetch_insn() - bytes, length and operands of the instruction
- * @vcpu: the vCPU
- * @exit: decoded exit; insn_len and op are filled where they are simple
- *
- * Context: interrupts off, right after the exit, vcpu->mode not yet OUTSIDE.
- */
-void umbra_svm_fetch_insn(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+static noinline void fetch_and_decode(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
-	if (!needs_insn(vcpu, exit))
-		return;
 	fetch(vcpu);
 	if (!vcpu->insn.len)
 		return;
@@ -182,4 +173,17 @@ void umbra_svm_fetch_insn(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 		decode_invlpg(vcpu, exit);
 	else if (exit->reason == UMBRA_EXIT_CR)
 		decode_cr(vcpu, exit);
+}
+
+/**
+ * umbra_svm_fetch_insn() - bytes, length and operands of the instruction
+ * @vcpu: the vCPU
+ * @exit: decoded exit; insn_len and op are filled where they are simple
+ *
+ * Context: interrupts off, right after the exit, vcpu->mode not yet OUTSIDE.
+ */
+void umbra_svm_fetch_insn(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+{
+	if (needs_insn(vcpu, exit))
+		fetch_and_decode(vcpu, exit);
 }

@@ -12,6 +12,7 @@
 
 #include <linux/smp.h>
 
+#include <asm/debugreg.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
@@ -131,6 +132,12 @@ static void prepare(struct umbra_vcpu *vcpu, struct svm_vcpu *svm, struct svm_cp
 		umbra_svm_step_begin(vcpu);
 }
 
+/* Have the guest or the host breakpoints? */
+static bool debug_in_use(const struct svm_vcpu *svm)
+{
+	return svm->dr7_live || this_cpu_read(cpu_dr7);
+}
+
 /* Return: core may be asked whether the guest can go on at once. */
 static bool run_once(struct umbra_vcpu *vcpu, struct svm_cpu *cpu, struct umbra_exit *exit)
 {
@@ -138,15 +145,19 @@ static bool run_once(struct umbra_vcpu *vcpu, struct svm_cpu *cpu, struct umbra_
 	u8 shadow = vcpu->regs.int_shadow;
 	struct vmcb *vmcb = svm->vmcb;
 	u64 rip = vcpu->regs.rip;
-	u64 host_dr[4];
+	bool debug;
+	u64 host_dr[4] __uninitialized;
 
 	exit->insn_len = 0;
 	exit->op.known = false;
 	vcpu->insn.len = 0;
 	prepare(vcpu, svm, cpu);
-	umbra_svm_debug_enter(svm, host_dr);
+	debug = debug_in_use(svm);
+	if (unlikely(debug))
+		umbra_svm_debug_enter(svm, host_dr);
 	umbra_svm_enter(vcpu->regs.gpr, svm->vmcb_hpa, cpu->host_hpa);
-	umbra_svm_debug_leave(svm, host_dr);
+	if (unlikely(debug))
+		umbra_svm_debug_leave(svm, host_dr);
 
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	vmcb->control.clean = SVM_CLEAN_ALL;

@@ -37,6 +37,7 @@ typedef long long s64;
 #undef __always_inline
 #define __always_inline		inline __attribute__((__always_inline__))
 #define noinline		__attribute__((__noinline__))
+#define __uninitialized
 #define static_assert		_Static_assert
 #define BUILD_BUG_ON(c)		_Static_assert(!(c), #c)
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
