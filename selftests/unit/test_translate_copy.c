@@ -131,12 +131,24 @@ static bool uses(const struct decoded *g, u8 spilled)
 	return false;
 }
 
-/* The host instruction that is the copy: after the MOV of its address, if any. */
+/* MOV R11, [vdata.r11] */
+static bool loads_r11(u64 va)
+{
+	s32 disp;
+
+	memcpy(&disp, (void *)(va + 3), sizeof(disp));
+	return !memcmp((void *)va, "\x4c\x8b\x1d", 3) &&
+	       va + 7 + disp == HOLE_VDATA + offsetof(struct soft_vdata, r11);
+}
+
+/* The host instruction that is the copy: after the MOV of its address or of R11, if any. */
 static const u8 *find_copy(u64 va, struct soft_where *w)
 {
 	struct decoded d;
 	unsigned int i;
 
+	if (loads_r11(va))
+		va += 7;
 	for (i = 0; i < 3; i++) {
 		if (soft_tc_where(tc, va, w) || w->exit != SOFT_BOUNDARY)
 			return NULL;
@@ -219,28 +231,30 @@ static void one(u64 base)
 			  copy && decode(&h, copy) ? ZydisMnemonicGetString(h.in.mnemonic) : "?");
 }
 
-/* CALL and JMP through memory: after the spill of RCX, MOV RCX from the same place; by FS: an exit. */
+/* CALL and JMP through memory: MOV R11 from the same place, first R11 itself if that names it; by FS: an exit. */
 static bool same_branch(const struct decoded *g, u64 va, u64 addr, bool rip_relative)
 {
 	const ZydisDecodedOperandMem *a = &g->op[0].mem, *b;
 	bool far = rip_relative && g->in.address_width == 64 && (u64)(s64)(s32)addr != addr;
 	struct soft_where w;
 	struct decoded h;
+	bool r11 = a->base == ZYDIS_REGISTER_R11 || a->index == ZYDIS_REGISTER_R11 ||
+		   a->base == ZYDIS_REGISTER_R11D || a->index == ZYDIS_REGISTER_R11D;
 	unsigned int i;
 
 	if (a->segment == ZYDIS_REGISTER_FS)
 		return !soft_tc_where(tc, va, &w) && w.exit == SOFT_CALLOUT;
-	for (i = 0; i < (far ? 3 : 2); i++) {
+	for (i = 0; i < 1u + far + r11; i++) {
 		if (!decode(&h, (void *)va) || h.in.mnemonic != ZYDIS_MNEMONIC_MOV)
 			return false;
 		va += h.in.length;
 	}
 	b = &h.op[1].mem;
-	if (h.op[0].reg.value != ZYDIS_REGISTER_RCX || h.op[1].size != 64 ||
+	if (h.op[0].reg.value != ZYDIS_REGISTER_R11 || h.op[1].size != 64 ||
 	    a->segment != b->segment)
 		return false;
 	if (far)
-		return b->base == ZYDIS_REGISTER_RCX && !b->disp.value;
+		return b->base == ZYDIS_REGISTER_R11 && !b->disp.value;
 	if (rip_relative)
 		return b->base == ZYDIS_REGISTER_NONE && b->index == ZYDIS_REGISTER_NONE &&
 		       (u32)b->disp.value == (u32)addr &&

@@ -123,14 +123,16 @@ static void put_regs(ucontext_t *uc, const struct guest *g)
 	uc->uc_mcontext.gregs[REG_EFL] = g->flags;
 }
 
-void env_unspill(struct guest *g, u8 spilled)
+void env_unspill(struct guest *g, const struct soft_where *w)
 {
 	static const u8 reg[SOFT_NR_SPILL] = { 0, 1, 2, 4 };
 	unsigned int i;
 
 	for (i = 0; i < SOFT_NR_SPILL; i++)
-		if (spilled & 1 << i)
+		if (w->spilled & 1 << i)
 			g->gpr[reg[i]] = vdata->spill[i];
+	if (w->r11)
+		g->gpr[11] = vdata->r11;
 }
 
 int env_fetch(void *ctx, u64 gva, u8 *buf, unsigned int len)
@@ -192,6 +194,9 @@ static bool emulate(struct run *run, struct guest *g, const u8 *code)
 /* An exit of translated code. Return: false: it is none, or the end. */
 static bool monitor(struct run *run, struct guest *g, const struct soft_where *w)
 {
+	if (w->exit == SOFT_MIDDLE || w->exit == SOFT_BOUNDARY)
+		return false;
+	env_unspill(g, w);
 	switch (w->exit) {
 	case SOFT_CHAIN:
 		run->chains++;
@@ -213,6 +218,7 @@ static bool monitor(struct run *run, struct guest *g, const struct soft_where *w
 		return false;
 	}
 	g->rip = env_place(run, g->rip);
+	vdata->r11 = g->gpr[11];
 	return g->rip;
 }
 
@@ -280,9 +286,9 @@ static void handle_translated(struct run *run, struct guest *g, int sig,
 	}
 	/* A branch to where the window ends. */
 	if (sig == SIGSEGV && w.exit == SOFT_MIDDLE) {
-		vdata->rip = g->gpr[1];
-		env_unspill(g, w.spilled);
+		vdata->rip = g->gpr[11];
 		w.exit = SOFT_MISS;
+		w.r11 = true;
 		run->strays++;
 	}
 	if (sig == SIGSEGV && monitor(run, g, &w)) {
@@ -293,7 +299,7 @@ static void handle_translated(struct run *run, struct guest *g, int sig,
 	}
 	if (w.exit != SOFT_BOUNDARY && w.exit != SOFT_CALLOUT)
 		run->problem = "fault in the middle";
-	env_unspill(g, w.spilled);
+	env_unspill(g, &w);
 	g->rip = w.rip;
 	ended(run, g, sig, 0);
 	finish(uc);
@@ -315,6 +321,7 @@ static void handle(int sig, ucontext_t *uc)
 		g.gpr[4] = run->g.gpr[4];
 		if (run->mode == RUN_TRANSLATED || run->mode == RUN_STEPS)
 			g.rip = env_place(run, g.rip);
+		vdata->r11 = g.gpr[11];
 		if (run->mode == RUN_NATIVE_STEPS || run->mode == RUN_STEPS)
 			g.flags |= X86_TF;
 		put_regs(uc, &g);

@@ -85,7 +85,7 @@ void env_init(u32 tc_size);
 void env_new_cache(u32 tc_size);
 void *env_map(u64 addr, u64 len);
 void env_run(struct run *run);
-void env_unspill(struct guest *g, u8 spilled);
+void env_unspill(struct guest *g, const struct soft_where *w);
 u64 env_place(struct run *run, u64 rip);
 int env_fetch(void *ctx, u64 gva, u8 *buf, unsigned int len);
 u64 env_call(struct run *run, u64 fn, u64 a, u64 b, u64 c);

@@ -24,7 +24,8 @@ static void show(const u8 *code, unsigned int len, const struct umbra_insn *in, 
 
 static void compare(const u8 *code)
 {
-	unsigned int len = tc_quick_copy(code);
+	enum tc_r11 r11 = TC_R11_NOT;
+	unsigned int len = tc_quick_copy(code, &r11);
 	struct umbra_insn in;
 	u8 op, action;
 	int ret;
@@ -35,7 +36,8 @@ static void compare(const u8 *code)
 	ret = umbra_insn_decode(&in, code, 15);
 	action = ret ? TC_CALLOUT : tc_classify(tc, &in, &op);
 	/* LEA of what is not relative to RIP is a copy, too. */
-	if (ret || in.len != len || (action != TC_COPY && action != TC_LEA) || in.rip_relative)
+	if (ret || in.len != len || (action != TC_COPY && action != TC_LEA) || in.rip_relative ||
+	    (!r11 && tc_uses_r11(&in, code)))
 		show(code, len, &in, ret);
 }
 
@@ -85,13 +87,14 @@ static bool enough(void)
 {
 	const u8 *at = (const u8 *)umbra_insn_decode, *end = at + 2048;
 	unsigned int all = 0, quick = 0;
+	enum tc_r11 r11;
 	struct umbra_insn in;
 
 	while (at < end) {
 		if (umbra_insn_decode(&in, at, 15))
 			break;
 		all++;
-		quick += tc_quick_copy(at) != 0;
+		quick += tc_quick_copy(at, &r11) != 0;
 		at += in.len;
 	}
 	ktap_note("%u of %u instructions", quick, all);

@@ -125,6 +125,7 @@ static bool interrupt(struct run *run, const struct soft_where *w, struct guest 
 	if (w->exit != SOFT_BOUNDARY || gen_below(w->spilled ? 3 : 20))
 		return false;
 	memset(vdata->spill, 0x5a, sizeof(vdata->spill));
+	vdata->r11 = g->gpr[11];
 	vdata->rip = 0x5a5a5a5a;
 	if (!gen_below(4))
 		dropped += soft_tc_drop(tc, code + gen_below(GEN_CODE_SIZE), gen_below(128));
@@ -150,7 +151,7 @@ static bool check_step(struct run *run, u64 va)
 	}
 	if (w.exit == SOFT_MIDDLE)
 		return false;
-	env_unspill(&g, w.spilled);
+	env_unspill(&g, &w);
 	g.rip = w.exit == SOFT_MISS ? vdata->rip : w.rip;
 	g.flags &= GUEST_FLAGS;
 	/* a direct jump is at its target as soon as it is reached */
@@ -197,7 +198,7 @@ static bool all_linked(void)
 			continue;
 		for (j = b->chains; j < b->chains + b->nr_chains; j++)
 			if (tc->chains[j].to == TC_CUT || (tc->chains[j].to == TC_NONE &&
-			    tc_find(tc, tc->chains[j].target) != TC_NONE)) {
+			    tc_find(tc, tc->chains[j].target, tc->chains[j].home) != TC_NONE)) {
 				complain("not linked", tc->chains[j].target, b->rip);
 				return false;
 			}

@@ -5,7 +5,7 @@
 SOFT_DIR := ../../module/engine/soft
 SOFT_SRC := $(wildcard $(SOFT_DIR)/tc*.c $(SOFT_DIR)/translate*.c)
 SOFT_TESTS := test_translate test_translate_cache test_translate_copy test_translate_random test_translate_system \
-	      test_translate_quick test_translate_trace
+	      test_translate_quick test_translate_trace test_translate_r11
 SOFT_OBJS := $(patsubst $(SOFT_DIR)/%.c,build/soft/%.o,$(SOFT_SRC)) \
 	     build/soft/test_translate_env.o build/soft/test_translate_code.o
 

@@ -175,6 +175,16 @@ static void unspill(struct umbra_vcpu *vcpu, const struct soft_where *w)
 	for (i = 0; i < SOFT_NR_SPILL; i++)
 		if (w->spilled & BIT(i))
 			vcpu->regs.gpr[gpr_of[i]] = spill[i];
+	if (w->r11)
+		vcpu->regs.gpr[UMBRA_R11] = to_soft(vcpu)->area.vdata->r11;
+}
+
+/* May the code go on where it stopped, with the guest's registers and nothing else? */
+static u64 same_place(const struct soft_vcpu *soft, const struct soft_where *w)
+{
+	if (w->dropped || w->spilled || (w->r11 && w->begun))
+		return 0;
+	return soft->area.frame->rip;
 }
 
 /* The guest is between two instructions: at @rip, which is translated at @va or nowhere. */
@@ -219,14 +229,16 @@ static bool settle(struct umbra_vcpu *vcpu, const struct soft_where *w, struct u
 		at_boundary(vcpu, w->rip, 0);
 		return false;
 	case SOFT_CHAIN:
+		unspill(vcpu, w);
 		at_boundary(vcpu, w->target, 0);
 		return false;
 	case SOFT_MISS:
+		unspill(vcpu, w);
 		at_boundary(vcpu, soft->area.vdata->rip, 0);
 		return false;
 	default:
 		unspill(vcpu, w);
-		at_boundary(vcpu, w->rip, w->dropped || w->spilled ? 0 : soft->area.frame->rip);
+		at_boundary(vcpu, w->rip, same_place(soft, w));
 		if (w->after_sti && (vcpu->regs.rflags & X86_EFLAGS_IF))
 			vcpu->regs.int_shadow = UMBRA_SHADOW_STI;
 		if (w->begun && soft->watched && exit->reason == UMBRA_EXIT_NONE)
@@ -243,6 +255,7 @@ static bool branch(struct umbra_vcpu *vcpu, const struct soft_where *w)
 	u64 target = chain ? w->target : soft->area.vdata->rip;
 	u64 va;
 
+	unspill(vcpu, w);
 	/* Chains appear by themselves; the look-up table is told what is used. */
 	if (!chain)
 		soft_tc_expect(soft->tc, target);
@@ -295,8 +308,6 @@ static void callout(struct umbra_vcpu *vcpu, const struct soft_where *w, struct 
 {
 	vcpu->stat.tc_callout++;
 	unspill(vcpu, w);
-	if (to_soft(vcpu)->area.frame->vector == SOFT_VEC_SERVICE)
-		vcpu->regs.gpr[UMBRA_R11] = to_soft(vcpu)->area.vdata->r11;
 	at_boundary(vcpu, w->rip, 0);
 	if (w->after_sti && (vcpu->regs.rflags & X86_EFLAGS_IF))
 		vcpu->regs.int_shadow = UMBRA_SHADOW_STI;
@@ -342,7 +353,7 @@ static void kernel_fault(struct umbra_vcpu *vcpu, const struct soft_where *w,
 	}
 	unspill(vcpu, w);
 	/* If the fault is repaired the same code goes on. */
-	at_boundary(vcpu, w->rip, w->dropped || w->spilled ? 0 : frame->rip);
+	at_boundary(vcpu, w->rip, same_place(soft, w));
 	if (frame->vector == X86_TRAP_PF) {
 		/* STI while an interrupt waits: the emulator executes it, shadow and all. */
 		if ((frame->cr2 & PAGE_MASK) == vif && soft->vif_armed) {
@@ -363,12 +374,12 @@ static void kernel_fault(struct umbra_vcpu *vcpu, const struct soft_where *w,
  * An indirect branch in near code (tc_slot.c) that leads to other code looks for its target at
  * an address that is not the engine's.  Mostly it faults there; if there happens to be memory of
  * the guest, it jumps to a number that it found in it, and nothing can be executed there: a fault,
- * or whatever else comes first.  Either way RCX has the RIP.
+ * or whatever else comes first.  Either way the real R11 has the RIP.
  */
 static void missed(struct umbra_vcpu *vcpu, struct soft_where *w)
 {
-	*w = (struct soft_where){ .exit = SOFT_MISS, .spilled = BIT(SOFT_SPILL_RCX) };
-	to_soft(vcpu)->area.vdata->rip = vcpu->regs.gpr[UMBRA_RCX];
+	*w = (struct soft_where){ .exit = SOFT_MISS, .r11 = true };
+	to_soft(vcpu)->area.vdata->rip = vcpu->regs.gpr[UMBRA_R11];
 	unspill(vcpu, w);
 }
 

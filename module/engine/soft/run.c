@@ -263,8 +263,11 @@ static void enter_kernel(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 			(soft->step ? X86_EFLAGS_TF : X86_EFLAGS_IF);
 	frame->fast = soft->step ? 0 : soft->fast;
 	/* While it is stepped through, a WRFSBASE has the other one for a moment. */
-	if (!soft->step)
-		frame->fsbase = frame->kernel_fsbase;
+	if (soft->step)
+		return;
+	frame->fsbase = frame->kernel_fsbase;
+	/* Where translations look for it; those that have it in the register find it there. */
+	soft->area.vdata->r11 = vcpu->regs.gpr[UMBRA_R11];
 }
 
 static void switch_worlds(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)

@@ -129,7 +129,7 @@ static u32 say_marks(struct umbra_vcpu *vcpu, struct show_text *t, const struct 
 			len = m[1] & 0xf;
 			say_insn(vcpu, t, rip, len);
 		}
-		n = m[0] & ~TC_MARK_MIDDLE;
+		n = m[0] & TC_MARK_LEN;
 		if (n)
 			say_run(t, tc, b, off, off + n,
 				m[0] & TC_MARK_MIDDLE ? "middle" : "boundary");
@@ -154,7 +154,7 @@ static void say_links(struct show_text *t, const struct soft_tc *tc, const struc
 static const struct tc_block *find_block(struct soft_tc *tc, u64 rip)
 {
 	const struct tc_block *b;
-	u32 i = tc_find(tc, rip);
+	u32 i = tc_find_any(tc, rip);
 
 	if (i != TC_NONE)
 		return &tc->blocks[i];

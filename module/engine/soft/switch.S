@@ -270,9 +270,10 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall, SYM_L_GLOBAL)
 	mov	%rsp, FRAME(SF_TO_KERNEL + 24)
 	mov	%rax, FRAME(SF_SAVE_RAX)
 
-	/* Step 1: R11 as the guest's; RF is clear in it (APM Vol. 3, SYSCALL). */
+	/* Step 1: R11 as the guest's, in both its places; RF is clear in it (APM Vol. 3, SYSCALL). */
 	and	$(SOFT_FLAGS_USER & ~0x10000 | 2), %r11d
 	or	FRAME(SF_VFLAGS), %r11
+	mov	%r11, VDATA(VD_R11)
 
 	/* Step 2: what translated code reads: selectors, the interrupt flag. */
 	mov	FRAME(SF_KERNEL_SEL), %eax

@@ -183,16 +183,37 @@ void soft_tc_flush(struct soft_tc *tc)
  * tc_find() - find the block that starts at a guest RIP
  * @tc: the cache
  * @rip: guest RIP
+ * @home: the one that is entered with R11 in the register
  *
  * Return: index of the block, or TC_NONE.
  */
-u32 tc_find(struct soft_tc *tc, u64 rip)
+u32 tc_find(struct soft_tc *tc, u64 rip, bool home)
 {
 	u32 i = tc->hash[tc_rip_hash(rip) & tc->hash_mask];
 
-	while (i != TC_NONE && tc->blocks[i].rip != rip)
+	while (i != TC_NONE && (tc->blocks[i].rip != rip ||
+				!(tc->blocks[i].flags & TC_BLOCK_HOME) == home))
 		i = tc->blocks[i].hash_next;
 	return i;
+}
+
+/**
+ * tc_find_any() - find a block for who has R11 in both places
+ * @tc: the cache
+ * @rip: guest RIP
+ *
+ * Where a branch came out of the cache, it wants the one block that it can be linked to.
+ *
+ * Return: index of the block, or TC_NONE.
+ */
+u32 tc_find_any(struct soft_tc *tc, u64 rip)
+{
+	u32 i;
+
+	if (rip == tc->chain_rip)
+		return tc_find(tc, rip, tc->chain_home);
+	i = tc_find(tc, rip, false);
+	return i == TC_NONE ? tc_find(tc, rip, true) : i;
 }
 
 /**
@@ -204,7 +225,7 @@ u32 tc_find(struct soft_tc *tc, u64 rip)
  */
 u64 soft_tc_lookup(struct soft_tc *tc, u64 rip)
 {
-	u32 i = tc_find(tc, rip);
+	u32 i = tc_find_any(tc, rip);
 
 	return i == TC_NONE ? 0 : tc_va(tc, tc->blocks[i].entry);
 }
@@ -250,7 +271,7 @@ static u64 inside(struct soft_tc *tc, const struct tc_block *b, u64 rip)
 			if (at == rip && !(m[1] & TC_MARK_STI))
 				return tc_va(tc, pos);
 		}
-		pos += m[0] & ~TC_MARK_MIDDLE;
+		pos += m[0] & TC_MARK_LEN;
 	}
 	return 0;
 }
@@ -577,12 +598,17 @@ bool tc_expected(const struct soft_tc *tc, u64 rip)
  */
 int soft_tc_expect(struct soft_tc *tc, u64 rip)
 {
-	u32 i = tc_find(tc, rip), thunk;
-	u8 flags;
+	u32 i = tc_find(tc, rip, false), thunk;
+	u16 flags;
 
+	tc->chain_rip = rip;
+	tc->chain_home = false;
 	tc_set_expected(tc, rip);
 	if (i == TC_NONE)
 		return 0;
+	/* For its span it needs no code. */
+	if (!(tc->blocks[i].flags & TC_BLOCK_PROLOGUE) && tc_span_entry(tc, rip))
+		tc->blocks[i].flags |= TC_BLOCK_PROLOGUE | TC_BLOCK_SPAN;
 	flags = tc->blocks[i].flags;
 	/* A branch in code that is not near does not look into the tables of spans. */
 	if ((flags & TC_BLOCK_PROLOGUE) &&

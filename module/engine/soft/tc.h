@@ -7,7 +7,9 @@
  * No function here sleeps, allocates (but for soft_tc_span) or takes a lock.
  *
  * A block is the translation of consecutive guest instructions of one page,
- * entered at its start, with all guest registers and flags in the real ones. It
+ * entered at its start, with all guest registers and flags in the real ones, and R11
+ * in vdata.r11 as well: in there it is while a block does not use it.  The real one is
+ * where a RET has its target then.  The block
  * goes past conditional branches that are not taken.  It leaves through a
  * jump to another block or through an exit: a HLT, which traps; the monitor
  * asks soft_tc_where() what it means.  The round of the monitor:
@@ -112,17 +114,18 @@ struct soft_tc_config {
  * enum soft_exit - what the guest's state is at an address of the cache
  * @SOFT_BOUNDARY: the guest is in front of the instruction at .rip, and
  *	nothing of that instruction has happened: take events, report faults of
- *	the instruction here, after reloading the .spilled registers
+ *	the instruction here, after reloading the .spilled registers and R11.  The same
+ *	address may be gone on at, if nothing is spilled, and .begun and .r11 are not both set
  * @SOFT_MIDDLE: the instruction at .rip has changed the guest's state and is
  *	not complete: single-step until something else; no guest access is left
- *	that may fault.  What does fault is a branch to where no table is: SOFT_MISS, and RCX has
- *	the RIP
+ *	that may fault.  What does fault is a branch to where no table is: SOFT_MISS, and the
+ *	real R11 has the RIP
  * @SOFT_CALLOUT: exit: emulate the instruction at .rip; .kind says what it is.  With
- *	services RCX may be spilled, and R11 is in vdata.r11 once the SYSCALL has happened
+ *	services RCX may be spilled
  * @SOFT_CHAIN: exit: go on at .target, which is .rip, too
  * @SOFT_MISS: exit: go on at vdata.rip; .rip is not set
  *
- * The three exits are boundaries, too, with nothing else spilled.
+ * The three exits are boundaries, too, with nothing spilled but what is said.
  *
  * A PUSHF that is single-stepped shows TF.  The monitor has no reason to: it steps
  * only out of SOFT_MIDDLE, and up to its end PUSHF is SOFT_BOUNDARY.  Who steps the
@@ -174,6 +177,7 @@ enum soft_op {
  * @len: bytes of the guest instruction at @rip; 0: not known
  * @arg: SOFT_ARG_* of a SOFT_CALLOUT
  * @spilled: bit SOFT_SPILL_x: the guest's register is in vdata.spill[x]
+ * @r11: the guest's R11 is in vdata.r11, and not in the register
  * @after_sti: interrupts are blocked until the instruction at @rip has run
  * @begun: not the first host instruction of the guest instruction at @rip
  * @dropped: the block was dropped: look @rip up before going on
@@ -185,6 +189,7 @@ struct soft_where {
 	u8 op;
 	u8 len;
 	u8 spilled;
+	bool r11;
 	bool after_sti;
 	bool begun;
 	bool dropped;

@@ -51,8 +51,8 @@
 #define TC_RESUME_PERIOD 8192	/* calls, after which the counts begin anew */
 
 /* Where the displacement of a prologue's jump to the next one is. */
-#define TC_PROLOGUE_JMP		17
-#define TC_PROLOGUE_LONG_JMP	45
+#define TC_PROLOGUE_JMP		24
+#define TC_PROLOGUE_LONG_JMP	31
 
 #define TC_BLOCK_DROPPED	BIT(0)
 #define TC_BLOCK_THUNK		BIT(1)	/* a prologue alone, or the exits of a trace */
@@ -64,6 +64,7 @@
 #define TC_BLOCK_GOES_ON	BIT(7)	/* its last chain is where it leads for sure */
 #define TC_BLOCK_PLAIN		BIT(8)	/* can be copied: nothing but @ret is relative */
 #define TC_BLOCK_COPY		BIT(9)	/* reached from the block in front of it alone */
+#define TC_BLOCK_HOME		BIT(10)	/* entered with R11 in the register, not in vdata */
 
 /**
  * struct tc_block - a translation
@@ -91,6 +92,7 @@
  * @out_rip: its instruction, in bytes from @rip
  * @out_mark: that instruction's mark: length, TC_MARK_STI
  * @out_spilled: registers that are spilled at the exit
+ * @out_r11: R11 is in vdata there
  */
 struct tc_block {
 	u64 rip;
@@ -117,6 +119,7 @@ struct tc_block {
 	u16 out_rip;
 	u8 out_mark;
 	u8 out_spilled;
+	bool out_r11;
 };
 
 /**
@@ -127,6 +130,7 @@ struct tc_block {
  * @to: block it is linked to; TC_NONE: waits; TC_CUT and TC_AFTER_STI: in no list
  * @next: next in the list of @to, or of those that wait in the same hash bucket
  * @prev: the one before, TC_NONE: the head
+ * @home: R11 is in the register there: it leads to a block that is entered so
  */
 struct tc_chain {
 	u64 target;
@@ -135,6 +139,7 @@ struct tc_chain {
 	u32 to;
 	u32 next;
 	u32 prev;
+	bool home;
 };
 
 /**
@@ -152,14 +157,16 @@ struct tc_page {
 /*
  * A mark is two bytes:
  *
- *     7      6..0        7..4      3..0
- *   middle  length     spilled   insn length
+ *     7     6     5..0        7..4      3..0
+ *   middle R11  length     spilled   insn length
  *
  * The length counts host bytes.  With an instruction length (1..15) it is the
  * start of a guest instruction, and TC_MARK_STI stands where the spilled
- * registers would.  With 0 it continues the instruction before.
+ * registers would.  With 0 it continues the instruction before.  R11: it is in vdata.
  */
 #define TC_MARK_MIDDLE	0x80
+#define TC_MARK_R11	0x40
+#define TC_MARK_LEN	0x3f
 #define TC_MARK_STI	0x10
 
 /**
@@ -190,6 +197,8 @@ struct tc_page {
  * @fixed: of these, the common code in front
  * @miss: offset of the common SOFT_MISS code
  * @miss_hlt: offset of its HLT
+ * @chain_rip: where the last SOFT_CHAIN or SOFT_MISS leads
+ * @chain_home: to a block that is entered with R11 in the register
  * @stats: counters
  */
 struct soft_tc {
@@ -215,6 +224,8 @@ struct soft_tc {
 	u32 fixed;
 	u32 miss;
 	u32 miss_hlt;
+	u64 chain_rip;
+	bool chain_home;
 	struct soft_tc_stats stats;
 };
 
@@ -246,7 +257,8 @@ static inline bool tc_is_near(const struct soft_tc *tc, u64 rip)
 }
 
 /* tc.c */
-u32 tc_find(struct soft_tc *tc, u64 rip);
+u32 tc_find(struct soft_tc *tc, u64 rip, bool home);
+u32 tc_find_any(struct soft_tc *tc, u64 rip);
 u32 tc_block_at(struct soft_tc *tc, u64 va);
 void tc_commit(struct soft_tc *tc, u32 end);
 bool tc_has_room(const struct soft_tc *tc);

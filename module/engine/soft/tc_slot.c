@@ -9,15 +9,15 @@
  *
  *   targets[slot] -> prologue of A -> prologue of B -> miss
  *
- * The branch has the RIP in RCX and jumps by FS:[ECX * 8].  An address of 32 bits (67
- * prefix) is within 4 GiB of the FS base whatever RCX is, and all that the guest sees there is
+ * The branch has the RIP in R11 and jumps by FS:[R11D * 8].  An address of 32 bits (67
+ * prefix) is within 4 GiB of the FS base whatever R11 is, and all that the guest sees there is
  * targets[], every 512 KiB again: the page tables do what would take an AND, and with
  * it the guest's flags or one more register.
  *
  * That is for all RIPs.  Near ones, which is where a kernel and its modules are, have the
- * address to themselves: FS:[RCX * 8], all 64 bits of it, is targets[] only until a block in the
+ * address to themselves: FS:[R11 * 8], all 64 bits of it, is targets[] only until a block in the
  * same span of 512 bytes wants a prologue.  Then the span gets a table of its own, in which
- * nobody else's RIP can be, and the prologue has nothing to compare.  A branch in near code that
+ * nobody else's RIP can be: there is nothing to compare, and the prologue has no code.  A branch in near code that
  * leads elsewhere finds targets[], or no memory at all; the fault is a SOFT_MISS.
  *
  * The newest comes first.  The list is short, so that an interrupt is not

@@ -25,9 +25,10 @@ static void read_marks(struct soft_tc *tc, const struct tc_block *b, u32 off,
 		} else {
 			w->spilled = m[1] >> 4;
 		}
+		w->r11 = m[0] & TC_MARK_R11;
 		w->exit = m[0] & TC_MARK_MIDDLE ? SOFT_MIDDLE : SOFT_BOUNDARY;
 		w->begun = off > first;
-		pos += m[0] & ~TC_MARK_MIDDLE;
+		pos += m[0] & TC_MARK_LEN;
 		if (off < pos)
 			return;
 	}
@@ -61,17 +62,18 @@ static bool read_chain(struct soft_tc *tc, const struct tc_block *b, u32 off,
 	w->rip = c->target;
 	w->target = c->target;
 	w->after_sti = c->to == TC_AFTER_STI;
+	w->r11 = !c->home;
+	if (w->exit == SOFT_CHAIN) {
+		tc->chain_rip = c->target;
+		tc->chain_home = c->home;
+	}
 	return true;
 }
 
 static void read_common(struct soft_tc *tc, u32 off, struct soft_where *w)
 {
-	if (off == tc->miss_hlt) {
-		w->exit = SOFT_MISS;
-		return;
-	}
-	w->exit = SOFT_MIDDLE;
-	w->spilled = BIT(SOFT_SPILL_RCX);
+	w->exit = off == tc->miss_hlt ? SOFT_MISS : SOFT_MIDDLE;
+	w->r11 = true;
 }
 
 /*
@@ -102,6 +104,7 @@ static bool read_callout(struct soft_tc *tc, u64 off, struct soft_where *w)
 	w->len = b->out_mark & 0xf;
 	w->after_sti = b->out_mark & TC_MARK_STI;
 	w->spilled = b->out_spilled;
+	w->r11 = b->out_r11;
 	w->dropped = b->flags & TC_BLOCK_DROPPED;
 	return true;
 }

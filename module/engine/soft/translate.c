@@ -75,7 +75,7 @@ int source_insn(struct tc_build *b, struct source *s)
 	if (!n)
 		return -ENODATA;
 	if (likely(n >= 15)) {
-		b->in.len = tc_quick_copy(b->code);
+		b->in.len = tc_quick_copy(b->code, &b->r11);
 		if (b->in.len)
 			return 1;
 	}
@@ -98,12 +98,31 @@ int source_insn(struct tc_build *b, struct source *s)
 	return ret;
 }
 
+/* Instructions that run in line with the registers that they name. */
+static bool takes_r11(u8 action)
+{
+	switch (action) {
+	case TC_COPY:
+	case TC_LEA:
+	case TC_RDPID:
+	case TC_RDFSBASE:
+	case TC_WRFSBASE:
+	case TC_MOV_SREG:
+	case TC_MOV_FROM_CR:
+	case TC_INVLPG:
+		return true;
+	}
+	return false;
+}
+
 /* Translate the instruction. Return: true: the block ends here. */
 static bool emit_insn(struct tc_build *b)
 {
 	u8 op, action = tc_classify(b->tc, &b->in, &op);
 
 	emit_mark_insn(b);
+	if (takes_r11(action) && tc_uses_r11(&b->in, b->code))
+		emit_r11_home(b);
 	if (likely(action == TC_COPY)) {
 		if (!emit_copy(b))
 			return false;
@@ -174,6 +193,10 @@ void emit_insns(struct tc_build *b, struct source *s, int first)
 	do {
 		if (likely(ret > 0)) {
 			emit_mark_insn(b);
+			if (unlikely(b->r11 == TC_R11_USED))
+				emit_r11_home(b);
+			else if (unlikely(b->r11 == TC_R11_SET))
+				b->home = true;
 			emit_code(b);
 			ends = false;
 		} else if (ret) {
@@ -193,7 +216,7 @@ void emit_insns(struct tc_build *b, struct source *s, int first)
 	} while (ret != -ENODATA);
 	emit_mark(b, 0, 0);
 	if (b->after_sti) {
-		emit_follow(b, b->rip);
+		emit_follow(b, b->rip, b->home);
 		emit_chain(b, b->rip, false);
 		return;
 	}

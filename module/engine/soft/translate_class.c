@@ -194,6 +194,30 @@ static bool plain_copy(const struct umbra_insn *in)
 }
 
 /**
+ * tc_uses_r11() - does an instruction name R11
+ * @in: the instruction
+ * @code: its bytes
+ *
+ * Return: yes; also where the field is no general register.
+ */
+bool tc_uses_r11(const struct umbra_insn *in, const u8 *code)
+{
+	u8 sib;
+
+	if (in->enc != UMBRA_ENC_LEGACY && (in->vvvv & 15) == UMBRA_R11)
+		return true;
+	if (!in->has_modrm)
+		return in->rex & UMBRA_REX_B && (in->opcode & 7) == (UMBRA_R11 & 7);
+	if ((in->reg & 15) == UMBRA_R11)
+		return true;
+	if (in->mod == 3 || (in->modrm & 7) != 4)
+		return (in->rm & 15) == UMBRA_R11;
+	sib = code[in->modrm_off + 1];
+	return (in->rex & UMBRA_REX_B && (sib & 7) == 3) ||
+	       (in->rex & UMBRA_REX_X && (sib >> 3 & 7) == 3);
+}
+
+/**
  * tc_classify() - what becomes of an instruction
  * @tc: for the features
  * @in: the instruction

@@ -209,9 +209,10 @@ static void emit_with_operand(struct tc_build *b, u8 opcode, u8 reg)
 {
 	const struct umbra_insn *in = &b->in;
 
-	emit_u8(b, 0x48 | (in->rex & (UMBRA_REX_X | UMBRA_REX_B)));
+	emit_u8(b, 0x48 | (in->rex & (UMBRA_REX_X | UMBRA_REX_B)) |
+		   (reg >= 8 ? UMBRA_REX_R : 0));
 	emit_u8(b, opcode);
-	emit_u8(b, (in->modrm & 0xc7) | reg << 3);
+	emit_u8(b, (in->modrm & 0xc7) | (reg & 7) << 3);
 	emit_bytes(b, b->code + in->modrm_off + 1, in->len - in->modrm_off - 1);
 }
 
@@ -232,28 +233,30 @@ void emit_lea_operand(struct tc_build *b, u8 reg)
 }
 
 /**
- * emit_load_operand() - emit MOV reg, the memory operand of the instruction
+ * emit_load_operand() - emit MOV R11, the memory operand of the instruction
  * @b: the block
- * @reg: register 0..7, which may be used for the address, too
+ *
+ * R11 may be used for the address, too.
  */
-void emit_load_operand(struct tc_build *b, u8 reg)
+void emit_load_operand(struct tc_build *b)
 {
 	const struct umbra_insn *in = &b->in;
 	u64 addr = in->rip_relative ? operand_address(b) : 0;
 	bool far = in->rip_relative && !is_near(b, addr);
 
 	if (far)
-		emit_mov_imm(b, reg, addr);
+		emit_mov_imm(b, UMBRA_R11, addr);
 	if (in->seg != UMBRA_NO_SEG)
 		emit_u8(b, in->seg == UMBRA_FS ? 0x64 : 0x65);
 	if (in->asz && !far)
 		emit_u8(b, 0x67);
 	if (far) {
-		emit_bytes(b, (u8 []){ 0x48, 0x8b, reg << 3 | reg }, 3);
+		/* MOV R11, [R11] */
+		emit_bytes(b, (u8 []){ 0x4d, 0x8b, 0x1b }, 3);
 	} else if (in->rip_relative) {
-		emit_bytes(b, (u8 []){ 0x48, 0x8b, reg << 3 | 4, 0x25 }, 4);
+		emit_bytes(b, (u8 []){ 0x4c, 0x8b, 0x1c, 0x25 }, 4);
 		emit_u32(b, addr);
 	} else {
-		emit_with_operand(b, 0x8b, reg);
+		emit_with_operand(b, 0x8b, UMBRA_R11);
 	}
 }

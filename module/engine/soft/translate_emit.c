@@ -107,14 +107,19 @@ void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm)
  */
 void emit_mark_close(struct tc_build *b)
 {
-	u32 n = b->pos - b->run;
-	u8 *at = b->tc->marks + b->tc->nr_marks;
+	u32 n = b->pos - b->run, part;
+	u8 *at;
 
-	if (!n)
-		return;
-	at[0] = b->mark[0] | n;
-	at[1] = b->mark[1];
-	b->tc->nr_marks += 2;
+	for (; n; n -= part) {
+		part = min_t(u32, n, TC_MARK_LEN);
+		at = b->tc->marks + b->tc->nr_marks;
+		at[0] = b->mark[0] | part;
+		at[1] = b->mark[1];
+		b->tc->nr_marks += 2;
+		/* What is too long for one goes on, with nothing new. */
+		if (b->mark[1] & 0xf)
+			b->mark[1] = 0;
+	}
 	b->run = b->pos;
 }
 
@@ -138,7 +143,7 @@ void emit_mark_nothing(struct tc_build *b)
 void emit_mark_insn(struct tc_build *b)
 {
 	emit_mark_close(b);
-	b->mark[0] = 0;
+	b->mark[0] = b->home ? 0 : TC_MARK_R11;
 	b->mark[1] = b->in.len | (b->after_sti ? TC_MARK_STI : 0);
 	b->insn_mark = b->mark[1];
 	b->after_sti = false;
@@ -153,8 +158,35 @@ void emit_mark_insn(struct tc_build *b)
 void emit_mark(struct tc_build *b, u8 middle, u8 spilled)
 {
 	emit_mark_close(b);
-	b->mark[0] = middle;
+	b->mark[0] = middle | (b->home ? 0 : TC_MARK_R11);
 	b->mark[1] = spilled << 4;
+}
+
+/**
+ * emit_r11_home() - the instruction has to do with R11: it comes into the register
+ * @b: the block
+ *
+ * That it is there is said from the next mark on.
+ */
+void emit_r11_home(struct tc_build *b)
+{
+	if (!b->home)
+		emit_load(b, UMBRA_R11, VDATA(b, r11));
+	b->home = true;
+}
+
+/**
+ * emit_r11_away() - the register is wanted for something else: R11 goes to vdata
+ * @b: the block; a mark begins
+ * @spilled: bits of enum soft_spill
+ */
+void emit_r11_away(struct tc_build *b, u8 spilled)
+{
+	if (!b->home)
+		return;
+	emit_store(b, UMBRA_R11, VDATA(b, r11));
+	b->home = false;
+	emit_mark(b, 0, spilled);
 }
 
 /**

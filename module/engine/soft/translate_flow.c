@@ -3,29 +3,41 @@
  * DOC: translator, branches and exits
  *
  * Direct branches become chains (tc_chain.c).  Indirect ones have their target in
- * RCX and jump through a table (tc_slot.c).  RET, the most frequent of all, is four instructions
+ * R11 and jump through a table (tc_slot.c).  RET, the most frequent of all, is two instructions
  * in near code:
  *
- *	mov [vdata.spill.rcx], rcx
- *	pop rcx				; the only one that may fault for the guest
- *	jmp fs:[rcx * 8]
- *   prologue:
- *	mov rcx, [vdata.spill.rcx]
+ *	pop r11				; the only one that may fault for the guest
+ *	jmp fs:[r11 * 8]
  *
- * and six where the prologue has to compare:
+ * and six where the block that is found has to compare:
  *
- *	mov [vdata.spill.rcx], rcx
- *	pop rcx
- *	jmp fs:[ecx * 8]
+ *	pop r11
+ *	jmp fs:[r11d * 8]
  *   prologue:
- *	lea rcx, [rcx - RIP]
+ *	mov [vdata.spill.rcx], rcx
+ *	lea rcx, [r11 - RIP]
  *	jrcxz over
- *	lea rcx, [rcx + RIP]
+ *	mov rcx, [vdata.spill.rcx]
  *	jmp next prologue, or miss
  *   over:
  *	mov rcx, [vdata.spill.rcx]
  *
  * None of them touches a flag.
+ */
+
+/*
+ * DOC: translator, R11
+ *
+ * For this R11 has to be free.  Compilers take it last, so that kernels hardly have it, and no
+ * function expects it to survive a call: it is in vdata.r11, until an instruction comes that
+ * has to do with it.  In front of that it is loaded, and stays in the register up to the next
+ * CALL, RET or indirect branch, in front of which it is stored:
+ *
+ *	away: vdata ---- an instruction that names R11 ---> home: register
+ *	            <--- CALL, RET, indirect JMP ---------
+ *
+ * Direct jumps take it along as it is.  So a guest RIP may have two blocks, for who
+ * comes with it in the register (TC_BLOCK_HOME), as in a loop that uses it, and for all others.
  */
 #include "translate_internal.h"
 
@@ -45,7 +57,7 @@ struct tc_chain *tc_new_chain(struct tc_build *b, u64 target)
 	struct tc_chain *c = &b->tc->chains[b->tc->nr_chains++];
 
 	block->nr_chains++;
-	*c = (struct tc_chain){ .target = target, .to = TC_NONE };
+	*c = (struct tc_chain){ .target = target, .to = TC_NONE, .home = b->home };
 	return c;
 }
 
@@ -71,11 +83,15 @@ void emit_chain(struct tc_build *b, u64 target, bool link)
  * emit_follow() - note a guest RIP that is run next, almost for sure
  * @b: the block
  * @rip: guest RIP
+ * @home: with R11 in the register
  */
-void emit_follow(struct tc_build *b, u64 rip)
+void emit_follow(struct tc_build *b, u64 rip, bool home)
 {
-	if (b->nr_follow < FOLLOW_MAX)
-		b->follow[b->nr_follow++] = rip;
+	if (b->nr_follow == FOLLOW_MAX)
+		return;
+	if (home)
+		b->follow_home |= BIT(b->nr_follow);
+	b->follow[b->nr_follow++] = rip;
 }
 
 static u64 next_rip(const struct tc_build *b)
@@ -146,7 +162,7 @@ static void emit_push_return(struct tc_build *b)
 	u64 ret = next_rip(b);
 
 	tc_set_expected(b->tc, ret);
-	emit_follow(b, ret);
+	emit_follow(b, ret, false);
 	if (tc_sext32(ret)) {
 		emit_u8(b, 0x68);
 		emit_u32(b, ret);
@@ -165,6 +181,7 @@ static void emit_push_return(struct tc_build *b)
  */
 void emit_call(struct tc_build *b)
 {
+	emit_r11_away(b, 0);
 	emit_push_return(b);
 	emit_mark(b, 0, 0);
 	b->goes_on = true;
@@ -172,15 +189,14 @@ void emit_call(struct tc_build *b)
 }
 
 /*
- * Go where RCX says, which is spilled: JMP FS:[RCX * 8], or FS:[ECX * 8], which is always
- * within the window.
+ * Go where R11 says: JMP FS:[R11 * 8], or FS:[R11D * 8], which is always within the window.
  */
 static void emit_dispatch(struct tc_build *b)
 {
 	emit_u8(b, 0x64);
 	if (!tc_is_near(b->tc, b->rip))
 		emit_u8(b, 0x67);
-	emit_bytes(b, (u8 []){ 0xff, 0x24, 0xcd, 0, 0, 0, 0 }, 7);
+	emit_bytes(b, (u8 []){ 0x42, 0xff, 0x24, 0xdd, 0, 0, 0, 0 }, 8);
 }
 
 /**
@@ -192,12 +208,14 @@ void emit_ret(struct tc_build *b)
 	struct tc_block *block = &b->tc->blocks[b->block];
 	u16 bytes = b->in.opcode == 0xc2 ? b->in.imm : 0;
 
-	emit_spill(b, SOFT_SPILL_RCX);
-	/* The operand ends the instruction. */
-	block->ret = b->pos - 4 - block->entry;
-	emit_mark(b, 0, SPILL(RCX));
-	emit_u8(b, 0x59);
-	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+	if (b->home) {
+		emit_r11_away(b, 0);
+		/* The operand ends the instruction. */
+		block->ret = b->pos - 4 - block->entry;
+	}
+	/* POP R11 */
+	emit_bytes(b, (u8 []){ 0x41, 0x5b }, 2);
+	emit_mark(b, TC_MARK_MIDDLE, 0);
 	if (bytes) {
 		emit_bytes(b, (u8 []){ 0x48, 0x8d, 0xa4, 0x24 }, 4);
 		emit_u32(b, bytes);
@@ -205,11 +223,11 @@ void emit_ret(struct tc_build *b)
 	emit_dispatch(b);
 }
 
-/* MOV RCX, reg */
+/* MOV R11, reg */
 static void emit_copy_register(struct tc_build *b, u8 reg)
 {
-	emit_bytes(b, (u8 []){ 0x48 | (reg >= 8 ? UMBRA_REX_R : 0), 0x89,
-			       0xc0 | (reg & 7) << 3 | UMBRA_RCX }, 3);
+	emit_bytes(b, (u8 []){ 0x49 | (reg >= 8 ? UMBRA_REX_R : 0), 0x89,
+			       0xc0 | (reg & 7) << 3 | (UMBRA_R11 & 7) }, 3);
 }
 
 /**
@@ -219,15 +237,17 @@ static void emit_copy_register(struct tc_build *b, u8 reg)
  */
 void emit_indirect(struct tc_build *b, bool call)
 {
-	emit_spill(b, SOFT_SPILL_RCX);
-	emit_mark(b, 0, SPILL(RCX));
+	if (b->home)
+		emit_r11_away(b, 0);
+	else if (tc_uses_r11(&b->in, b->code))
+		emit_load(b, UMBRA_R11, VDATA(b, r11));
 	if (b->in.mod != 3)
-		emit_load_operand(b, UMBRA_RCX);
-	else if (b->in.rm != UMBRA_RCX)
+		emit_load_operand(b);
+	else if (b->in.rm != UMBRA_R11)
 		emit_copy_register(b, b->in.rm);
 	if (call)
 		emit_push_return(b);
-	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+	emit_mark(b, TC_MARK_MIDDLE, 0);
 	emit_dispatch(b);
 }
 
@@ -243,6 +263,7 @@ static void set_callout(struct tc_build *b, u8 op, u16 arg)
 	block->out_mark = b->insn_mark;
 	/* Of the open mark, which is the instruction's own or one inside it. */
 	block->out_spilled = b->mark[1] & 0xf ? 0 : b->mark[1] >> 4;
+	block->out_r11 = !b->home;
 }
 
 /**
@@ -271,48 +292,34 @@ void emit_service_exit(struct tc_build *b, u8 op)
 	emit_u32(b, b->block);
 }
 
-/* RCX += @add, where a disp32 cannot say it, by RDX, which is spilled. */
-static void emit_add_long(struct tc_build *b, u64 add)
+/*
+ * RCX = R11 - @rip.  It is zero where they are the same.
+ */
+static void emit_difference(struct tc_build *b, u64 rip, bool far)
 {
-	emit_bytes(b, (u8 []){ 0x48, 0xba }, 2);
-	emit_u64(b, add);
-	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x0c, 0x11 }, 4);
+	if (!far) {
+		emit_bytes(b, (u8 []){ 0x49, 0x8d, 0x8b }, 3);
+		emit_u32(b, -rip);
+		return;
+	}
+	emit_bytes(b, (u8 []){ 0x48, 0xb9 }, 2);
+	emit_u64(b, -rip);
+	emit_bytes(b, (u8 []){ 0x4a, 0x8d, 0x0c, 0x19 }, 4);
 }
 
-static void emit_add(struct tc_build *b, u64 add)
+static void emit_compare(struct tc_build *b, u64 rip, bool far)
 {
-	emit_bytes(b, (u8 []){ 0x48, 0x8d, 0x89 }, 3);
-	emit_u32(b, add);
-}
-
-/* To the next prologue; where that is comes later. */
-static void emit_next(struct tc_build *b)
-{
+	emit_spill(b, SOFT_SPILL_RCX);
+	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
+	emit_difference(b, rip, far);
+	emit_bytes(b, (u8 []){ 0xe3, 12 }, 2);
+	emit_reload(b, SOFT_SPILL_RCX);
+	emit_mark(b, TC_MARK_MIDDLE, 0);
+	/* To the next prologue; where that is comes later. */
 	emit_u8(b, X86_JMP);
 	emit_u32(b, b->tc->miss - (b->pos + 4));
-}
-
-static void emit_compare_long(struct tc_build *b, u64 rip)
-{
-	emit_spill(b, SOFT_SPILL_RDX);
-	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX) | SPILL(RDX));
-	emit_add_long(b, -rip);
-	emit_bytes(b, (u8 []){ 0xe3, 26 }, 2);
-	emit_add_long(b, rip);
-	emit_reload(b, SOFT_SPILL_RDX);
 	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
-	emit_next(b);
-	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX) | SPILL(RDX));
-	emit_reload(b, SOFT_SPILL_RDX);
-	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
-}
-
-static void emit_compare(struct tc_build *b, u64 rip)
-{
-	emit_add(b, -rip);
-	emit_bytes(b, (u8 []){ 0xe3, 12 }, 2);
-	emit_add(b, rip);
-	emit_next(b);
+	emit_reload(b, SOFT_SPILL_RCX);
 }
 
 /**
@@ -321,23 +328,23 @@ static void emit_compare(struct tc_build *b, u64 rip)
  * @block: its record, or that of the prologue alone
  * @compare: it is for targets[], whatever the RIP
  *
- * RCX is spilled, and says where the branch leads.
+ * The real R11 says where the branch leads.
  */
 void emit_prologue(struct tc_build *b, struct tc_block *block, bool compare)
 {
 	u64 rip = block->rip;
+	bool far = !tc_sext32(rip) || !tc_sext32(-rip);
 
-	emit_mark(b, TC_MARK_MIDDLE, SPILL(RCX));
 	block->start = b->pos;
 	block->flags |= TC_BLOCK_PROLOGUE;
+	/* Nobody else's RIP leads there. */
 	if (!compare && tc_span_entry(b->tc, rip)) {
 		block->flags |= TC_BLOCK_SPAN;
-	} else if (tc_sext32(rip) && tc_sext32(-rip)) {
-		emit_compare(b, rip);
-	} else {
-		block->flags |= TC_BLOCK_LONG;
-		emit_compare_long(b, rip);
+		return;
 	}
-	emit_reload(b, SOFT_SPILL_RCX);
+	if (far)
+		block->flags |= TC_BLOCK_LONG;
+	emit_mark(b, TC_MARK_MIDDLE, 0);
+	emit_compare(b, rip, far);
 	emit_mark(b, 0, 0);
 }

@@ -41,6 +41,13 @@ struct source {
 	u8 buf[SOURCE_BYTES + SOURCE_PAD];
 };
 
+/* What an instruction has to do with R11: it may overwrite all of it, unread. */
+enum tc_r11 {
+	TC_R11_NOT,
+	TC_R11_USED,
+	TC_R11_SET,
+};
+
 /**
  * struct tc_build - a block under construction
  * @tc: the cache
@@ -54,12 +61,15 @@ struct source {
  * @rip: guest RIP of the instruction being translated
  * @code: its bytes
  * @in: its shape
+ * @r11: what it has to do with R11; known where nothing else is but its length
  * @insns: instructions translated
  * @fixups: operands in the hole, which are relative to where the code is
+ * @home: the guest's R11 is in the register, and not in vdata
  * @after_sti: the instruction before was STI
  * @goes_on: behind the block is @next, by an exit, a jump, or nothing at all
  * @next: guest RIP
  * @follow: guest RIPs that are run next, almost for sure
+ * @follow_home: with R11 in the register, a bit each
  * @nr_follow: how many
  */
 struct tc_build {
@@ -74,12 +84,15 @@ struct tc_build {
 	u64 rip;
 	const u8 *code;
 	struct umbra_insn in;
+	enum tc_r11 r11;
 	unsigned int insns;
 	unsigned int fixups;
+	bool home;
 	bool after_sti;
 	bool goes_on;
 	u64 next;
 	u64 follow[FOLLOW_MAX];
+	u32 follow_home;
 	unsigned int nr_follow;
 };
 
@@ -185,11 +198,12 @@ int source_insn(struct tc_build *b, struct source *s);
 void emit_insns(struct tc_build *b, struct source *s, int first);
 
 /* translate_quick.c */
-unsigned int tc_quick_copy(const u8 *code);
+unsigned int tc_quick_copy(const u8 *code, enum tc_r11 *r11);
 
 /* translate_class.c */
 u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op);
 u16 tc_callout_arg(const struct umbra_insn *in, u8 op);
+bool tc_uses_r11(const struct umbra_insn *in, const u8 *code);
 
 /* translate_emit.c */
 void emit_rip(struct tc_build *b, const void *op, unsigned int n, u8 reg, u64 va,
@@ -203,6 +217,8 @@ void emit_mark_insn(struct tc_build *b);
 void emit_mark(struct tc_build *b, u8 middle, u8 spilled);
 void emit_mark_close(struct tc_build *b);
 void emit_mark_nothing(struct tc_build *b);
+void emit_r11_home(struct tc_build *b);
+void emit_r11_away(struct tc_build *b, u8 spilled);
 u64 tc_vdata(const struct tc_build *b, size_t off);
 
 #define VDATA(b, field)	tc_vdata(b, offsetof(struct soft_vdata, field))
@@ -210,12 +226,12 @@ u64 tc_vdata(const struct tc_build *b, size_t off);
 /* translate_copy.c */
 int emit_copy(struct tc_build *b);
 void emit_lea(struct tc_build *b);
-void emit_load_operand(struct tc_build *b, u8 reg);
+void emit_load_operand(struct tc_build *b);
 void emit_lea_operand(struct tc_build *b, u8 reg);
 
 /* translate_flow.c */
 void emit_chain(struct tc_build *b, u64 target, bool link);
-void emit_follow(struct tc_build *b, u64 rip);
+void emit_follow(struct tc_build *b, u64 rip, bool home);
 struct tc_chain *tc_new_chain(struct tc_build *b, u64 target);
 void emit_jcc(struct tc_build *b);
 void emit_loop(struct tc_build *b);

@@ -114,16 +114,51 @@ static int address_len(const u8 *modrm)
 	return mod ? n + 4 : n;
 }
 
+/* Opcodes that write the register of ModRM.reg, all of it, and do not read it. */
+static bool only_sets(u8 op, bool second)
+{
+	return second ? (op & 0xf6) == 0xb6 : op == 0x8b || op == 0x8d || op == 0x63;
+}
+
+/*
+ * What an instruction with a REX prefix has to do with R11: any register field is it with its
+ * bit and 3.  A field that is none does no harm.
+ */
+static enum tc_r11 use_of_r11(u8 rex, u8 op, bool second, const u8 *modrm)
+{
+	bool b = rex & UMBRA_REX_B, x = rex & UMBRA_REX_X;
+	bool reg, rm;
+
+	if (!modrm) {
+		if (!b || (op & 7) != 3)
+			return TC_R11_NOT;
+		/* MOV of an immediate, POP */
+		return op == 0xbb || op == 0x5b ? TC_R11_SET : TC_R11_USED;
+	}
+	reg = rex & UMBRA_REX_R && (modrm[0] >> 3 & 7) == 3;
+	if (modrm[0] >= 0xc0 || (modrm[0] & 7) != 4)
+		rm = b && (modrm[0] & 7) == 3;
+	else
+		rm = (b && (modrm[1] & 7) == 3) || (x && (modrm[1] >> 3 & 7) == 3);
+	if (reg && !rm && only_sets(op, second))
+		return TC_R11_SET;
+	/* XOR with itself */
+	if (reg && rm && modrm[0] == 0xdb && !second && (op == 0x31 || op == 0x33))
+		return TC_R11_SET;
+	return reg || rm ? TC_R11_USED : TC_R11_NOT;
+}
+
 /**
  * tc_quick_copy() - is it an instruction that is copied as it is
  * @code: its first 15 bytes
+ * @r11: what it has to do with R11, if it is one
  *
  * Return: its length; 0: the decoder has to say.
  */
-unsigned int tc_quick_copy(const u8 *code)
+unsigned int tc_quick_copy(const u8 *code, enum tc_r11 *r11)
 {
-	const u8 *at = code;
-	bool osz = false;
+	const u8 *at = code, *modrm = NULL;
+	bool osz = false, second = false;
 	u8 rex = 0, op = *at++, row;
 	int n;
 
@@ -139,6 +174,7 @@ unsigned int tc_quick_copy(const u8 *code)
 	}
 	if (op == 0x0f) {
 		op = *at++;
+		second = true;
 		row = two_byte[op];
 	} else {
 		row = one_byte[op];
@@ -151,6 +187,7 @@ unsigned int tc_quick_copy(const u8 *code)
 		n = address_len(at);
 		if (n < 0)
 			return 0;
+		modrm = at;
 		at += 1 + n;
 	}
 	if (row & IMM_8)
@@ -159,5 +196,11 @@ unsigned int tc_quick_copy(const u8 *code)
 		at += 8;
 	else if (row & (IMM_Z | IMM_V))
 		at += osz && !(rex & UMBRA_REX_W) ? 2 : 4;
+	*r11 = TC_R11_NOT;
+	if (rex & (UMBRA_REX_R | UMBRA_REX_X | UMBRA_REX_B)) {
+		*r11 = use_of_r11(rex, op, second, modrm);
+		if (*r11 == TC_R11_SET && osz)
+			*r11 = TC_R11_USED;
+	}
 	return at - code;
 }

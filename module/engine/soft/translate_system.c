@@ -176,7 +176,7 @@ static void emit_iret_frame(struct tc_build *b)
  * DOC: translator, the way to user code
  *
  * IRETQ and SYSRET become a SYSCALL of their own, which is the cheapest way from
- * CPL 3 into the switcher.  It overwrites RCX and R11: they are stored before.
+ * CPL 3 into the switcher.  It overwrites RCX and R11: they are in vdata before.
  */
 
 /**
@@ -192,7 +192,7 @@ void emit_service(struct tc_build *b, u8 action)
 	emit_mark(b, 0, SPILL(RCX));
 	if (iret)
 		emit_iret_frame(b);
-	emit_store(b, UMBRA_R11, VDATA(b, r11));
+	emit_r11_away(b, SPILL(RCX));
 	emit_rip(b, (u8 []){ 0xc6 }, 1, 0, VDATA(b, service), 1);
 	emit_u8(b, iret ? SOFT_SERVICE_IRET : SOFT_SERVICE_SYSRET);
 	emit_service_exit(b, iret ? SOFT_OP_IRET : SOFT_OP_SYSRET);

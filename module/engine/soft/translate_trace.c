@@ -38,13 +38,15 @@ static struct tc_block *current_block(const struct tc_build *b)
 }
 
 /* A block at b->pos. */
-static void block_begin(struct tc_build *b, u64 rip)
+static void block_begin(struct tc_build *b, u64 rip, bool home)
 {
 	struct soft_tc *tc = b->tc;
 
 	b->block = tc->nr_blocks;
 	b->run = b->pos;
-	memset(b->mark, 0, sizeof(b->mark));
+	b->home = home;
+	b->mark[0] = home ? 0 : TC_MARK_R11;
+	b->mark[1] = 0;
 	b->rip = rip;
 	b->insns = 0;
 	b->fixups = 0;
@@ -54,17 +56,18 @@ static void block_begin(struct tc_build *b, u64 rip)
 		.rip = rip, .start = b->pos, .entry = b->pos,
 		.marks = tc->nr_marks, .chains = tc->nr_chains, .in = TC_NONE,
 		.slot_next = TC_NONE, .thunk = TC_NONE, .glue = TC_NONE,
+		.flags = home ? TC_BLOCK_HOME : 0,
 	};
 }
 
-static void build_begin(struct tc_build *b, u64 rip)
+static void build_begin(struct tc_build *b, u64 rip, bool home)
 {
 	struct soft_tc *tc = b->tc;
 
 	b->first = tc->nr_blocks;
 	b->out = tc_code(tc, tc->used) - tc->used;
 	b->pos = tc->used;
-	block_begin(b, rip);
+	block_begin(b, rip, home);
 }
 
 static void block_end(struct tc_build *b)
@@ -90,12 +93,14 @@ static void body_end(struct tc_build *b)
 		block->flags |= TC_BLOCK_PLAIN;
 }
 
-static bool in_trace(const struct tc_build *b, u64 rip)
+/* Is what comes next a block of the trace? */
+static bool in_trace(const struct tc_build *b)
 {
+	const struct tc_block *block = &b->tc->blocks[b->first];
 	u32 i;
 
-	for (i = b->first; i <= b->block; i++)
-		if (b->tc->blocks[i].rip == rip)
+	for (i = b->first; i <= b->block; i++, block++)
+		if (block->rip == b->next && !(block->flags & TC_BLOCK_HOME) != b->home)
 			return true;
 	return false;
 }
@@ -122,7 +127,7 @@ static void copy_marks(struct tc_build *b, const struct tc_block *from)
 			memcpy(tc->marks + tc->nr_marks, m, 2);
 			tc->nr_marks += 2;
 		}
-		pos += m[0] & ~TC_MARK_MIDDLE;
+		pos += m[0] & TC_MARK_LEN;
 	}
 	if (m < end && m[1] & 0xf)
 		memcpy(b->mark, m, 2);
@@ -131,14 +136,19 @@ static void copy_marks(struct tc_build *b, const struct tc_block *from)
 static void copy_chains(struct tc_build *b, const struct tc_block *from)
 {
 	const struct tc_chain *c = &b->tc->chains[from->chains];
+	struct tc_chain *to;
 	u32 i, n = from->nr_chains - !!(from->flags & TC_BLOCK_GOES_ON);
 
-	for (i = 0; i < n; i++, c++)
-		tc_new_chain(b, c->target)->patch = b->pos + (c->patch - from->entry);
+	for (i = 0; i < n; i++, c++) {
+		to = tc_new_chain(b, c->target);
+		to->patch = b->pos + (c->patch - from->entry);
+		to->home = c->home;
+	}
 	if (!(from->flags & TC_BLOCK_GOES_ON))
 		return;
 	b->goes_on = true;
 	b->next = c->target;
+	b->home = c->home;
 }
 
 /* The new block is the same as @from, elsewhere. */
@@ -161,9 +171,15 @@ static void copy_block(struct tc_build *b, const struct tc_block *from)
 	copy_chains(b, from);
 	b->pos += from->body;
 	b->run = b->pos;
-	b->mark[0] = 0;
+	b->mark[0] = b->home ? 0 : TC_MARK_R11;
 	b->rip += from->guest_len;
 	body_end(b);
+}
+
+/* Indirect branches come with R11 in vdata. */
+static bool wants_prologue(const struct tc_build *b, u64 rip)
+{
+	return !b->home && tc_expected(b->tc, rip);
 }
 
 /* What will come behind the block: one to be copied, or one that begins in b->in.  False: neither. */
@@ -172,16 +188,16 @@ static bool find_next(struct tc_build *b, struct source *s, u32 *from, int *firs
 	struct soft_tc *tc = b->tc;
 	const struct tc_block *to;
 
-	*from = tc_find(tc, b->next);
-	if (in_trace(b, b->next))
+	*from = tc_find(tc, b->next, b->home);
+	if (in_trace(b))
 		return false;
 	if (*from != TC_NONE) {
 		to = &tc->blocks[*from];
 		return (to->flags & TC_BLOCK_PLAIN) && to->body <= COPY_MAX && may_grow(b);
 	}
-	/* It wants a prologue in front of it. */
-	if (tc_expected(tc, b->next) || !may_grow(b)) {
-		emit_follow(b, b->next);
+	/* What has code in front of its entry cannot be behind another. */
+	if ((wants_prologue(b, b->next) && !tc_span_entry(tc, b->next)) || !may_grow(b)) {
+		emit_follow(b, b->next, b->home);
 		return false;
 	}
 	b->rip = b->next;
@@ -202,7 +218,7 @@ static void glue_next(struct tc_build *b)
 		emit_mark_nothing(b);
 	block_end(b);
 	tc_add_block(b->tc, b->block);
-	block_begin(b, b->next);
+	block_begin(b, b->next, b->home);
 	tc_chain_glue(b->tc, chain, b->block);
 }
 
@@ -223,6 +239,8 @@ static bool grow(struct tc_build *b, struct source *s)
 		copy_block(b, &b->tc->blocks[from]);
 		return true;
 	}
+	if (wants_prologue(b, b->rip))
+		emit_prologue(b, current_block(b), false);
 	emit_insns(b, s, first);
 	body_end(b);
 	b->tc->stats.translations++;
@@ -238,7 +256,7 @@ static void settle_chains(struct soft_tc *tc, u32 first)
 		if (tc->chains[i].to != TC_NONE)
 			continue;
 		tc_chain_wait(tc, i);
-		to = tc_find(tc, tc->chains[i].target);
+		to = tc_find(tc, tc->chains[i].target, tc->chains[i].home);
 		if (to != TC_NONE)
 			tc_chain_link(tc, i, to);
 	}
@@ -253,7 +271,7 @@ static void end_trace(struct tc_build *b)
 	if (last != b->first) {
 		block_end(b);
 		tc_add_block(tc, last);
-		block_begin(b, 0);
+		block_begin(b, 0, b->home);
 		current_block(b)->flags = TC_BLOCK_THUNK;
 		current_block(b)->chains = chains;
 		current_block(b)->nr_chains = tc->nr_chains - chains;
@@ -269,18 +287,18 @@ static void end_trace(struct tc_build *b)
 }
 
 /* The block at @rip, and what goes with it. */
-static int translate_trace(struct tc_build *b, struct source *s, u64 rip)
+static int translate_trace(struct tc_build *b, struct source *s, u64 rip, bool home)
 {
 	struct soft_tc *tc = b->tc;
 	int first;
 
 	if (!tc_has_room(tc))
 		return -ENOSPC;
-	build_begin(b, rip);
+	build_begin(b, rip, home);
 	first = source_insn(b, s);
 	if (first == -ENODATA)
 		return -EFAULT;
-	if (tc_expected(tc, rip))
+	if (wants_prologue(b, rip))
 		emit_prologue(b, current_block(b), false);
 	current_block(b)->entry = b->pos;
 	b->fixups = 0;
@@ -300,11 +318,14 @@ static void follow(struct tc_build *b, struct source *s)
 	struct soft_tc *tc = b->tc;
 	u64 limit = tc->stats.translations + FOLLOW_MAX;
 	unsigned int i;
+	bool home;
 
-	for (i = 0; i < b->nr_follow && tc->stats.translations < limit; i++)
-		if (tc_find(tc, b->follow[i]) == TC_NONE &&
-		    translate_trace(b, s, b->follow[i]) == -ENOSPC)
+	for (i = 0; i < b->nr_follow && tc->stats.translations < limit; i++) {
+		home = b->follow_home & BIT(i);
+		if (tc_find(tc, b->follow[i], home) == TC_NONE &&
+		    translate_trace(b, s, b->follow[i], home) == -ENOSPC)
 			return;
+	}
 }
 
 /**
@@ -331,7 +352,7 @@ int soft_tc_translate(struct soft_tc *tc, u64 rip, soft_tc_fetch *fetch,
 	*va = soft_tc_lookup(tc, rip);
 	if (*va)
 		return 0;
-	ret = translate_trace(&b, &s, rip);
+	ret = translate_trace(&b, &s, rip, rip == tc->chain_rip && tc->chain_home);
 	if (ret)
 		return ret;
 	*va = tc_va(tc, tc->blocks[b.first].entry);
@@ -351,8 +372,7 @@ void tc_emit_common(struct soft_tc *tc)
 	struct tc_build b = { .tc = tc, .out = tc_code(tc, 0) };
 
 	tc->miss = b.pos;
-	emit_store(&b, UMBRA_RCX, VDATA(&b, rip));
-	emit_reload(&b, SOFT_SPILL_RCX);
+	emit_store(&b, UMBRA_R11, VDATA(&b, rip));
 	tc->miss_hlt = b.pos;
 	emit_u8(&b, 0xf4);
 	tc_commit(tc, b.pos);
@@ -370,10 +390,10 @@ u32 tc_emit_thunk(struct soft_tc *tc, u32 block)
 {
 	struct tc_build b = { .tc = tc };
 
-	build_begin(&b, tc->blocks[block].rip);
+	build_begin(&b, tc->blocks[block].rip, false);
 	current_block(&b)->flags = TC_BLOCK_THUNK;
-	/* If it has one already, for its span, that is not what is missing. */
-	emit_prologue(&b, current_block(&b), tc->blocks[block].flags & TC_BLOCK_PROLOGUE);
+	/* What needs none, for its span, is not what is missing. */
+	emit_prologue(&b, current_block(&b), true);
 	emit_u8(&b, 0xe9);
 	emit_u32(&b, tc->blocks[block].entry - (b.pos + 4));
 	block_end(&b);

@@ -32,7 +32,8 @@ enum soft_spill {
  * @flags: scratch of PUSHF
  * @sel: selectors as the guest reads them, by enum umbra_sreg (ES..GS)
  * @pad: nothing
- * @r11: the guest's R11 at a service of the switcher, whose SYSCALL takes the real one
+ * @r11: the guest's R11, where no translation has it in the register; also at a service of the
+ *	switcher, whose SYSCALL takes the real one
  * @service: SOFT_SERVICE_*: which
  * @iret: the frame of an IRETQ: RIP, CS, RFLAGS, RSP, SS
  * @desc: descriptors in the guest's GDT at @gdt[]
