@@ -46,7 +46,7 @@
 #define UMBRA_NR_RMAPS		64
 #define UMBRA_NR_ROOTS		16	/* address spaces that a vCPU keeps at hand, each view for itself */
 #define UMBRA_NR_LEGACY_ROOTS	4	/* page directories of a legacy address space */
-#define UMBRA_NEAR_BITS		3	/* roots that are found without a search, see root.c */
+#define UMBRA_NEAR_BITS		6	/* roots that are found without a search, see root.c */
 
 /**
  * struct umbra_chain - a set of pointers to shadow entries

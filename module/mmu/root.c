@@ -319,11 +319,10 @@ static struct umbra_root *known_root(struct umbra_mmu_ctx *ctx, enum umbra_view 
  * emulated for as long as the guest stays in the other view.  MMU lock held, for reading:
  * pages are counted as active, nothing else of them changes.
  */
-static void switch_known(struct umbra_mmu_ctx *ctx)
+static void switch_known(struct umbra_mmu_ctx *ctx, struct umbra_root *const *known)
 {
 	struct umbra_mmu *mmu = ctx->mmu;
 	struct umbra_view_state *v;
-	struct umbra_root *root;
 	enum umbra_view view;
 
 	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
@@ -332,26 +331,29 @@ static void switch_known(struct umbra_mmu_ctx *ctx)
 		v = &ctx->views[view];
 		if (v->loaded && v->seq == mmu->root_seq)
 			continue;
-		root = known_root(ctx, view);
-		if (root != v->active)
-			activate(v, root);
+		if (known[view] != v->active)
+			activate(v, known[view]);
 		v->loaded = false;
-		if (!root)
+		if (!known[view])
 			continue;
 		umbra_count(&mmu->stats.root_hit);
 		show(ctx, v);
 	}
 }
 
-/* MMU lock held. */
-static bool all_known(struct umbra_mmu_ctx *ctx)
+/* The roots of every view there is.  Return: none is missing.  MMU lock held. */
+static bool find_known(struct umbra_mmu_ctx *ctx, struct umbra_root **known)
 {
 	enum umbra_view view;
+	bool all = true;
 
-	for (view = 0; view < UMBRA_NR_VIEWS; view++)
-		if (umbra_view_exists(ctx->mmu, view) && !known_root(ctx, view))
-			return false;
-	return true;
+	for (view = 0; view < UMBRA_NR_VIEWS; view++) {
+		if (!umbra_view_exists(ctx->mmu, view))
+			continue;
+		known[view] = known_root(ctx, view);
+		all &= known[view] != NULL;
+	}
+	return all;
 }
 
 /*
@@ -360,13 +362,14 @@ static bool all_known(struct umbra_mmu_ctx *ctx)
  */
 static bool switch_locked(struct umbra_mmu_ctx *ctx, u64 cr3, bool alone)
 {
+	struct umbra_root *known[UMBRA_NR_VIEWS];
 	struct umbra_mmu *mmu = ctx->mmu;
 	u64 old = ctx->paging.cr3;
 
 	umbra_ctx_set_space(ctx, cr3);
 	/* A table may have got out of step before the lock was taken. */
-	if ((alone || !mmu->nr_unsync) && umbra_sync_all_now(mmu) && all_known(ctx)) {
-		switch_known(ctx);
+	if ((alone || !mmu->nr_unsync) && umbra_sync_all_now(mmu) && find_known(ctx, known)) {
+		switch_known(ctx, known);
 		return true;
 	}
 	umbra_ctx_set_space(ctx, old);
@@ -460,10 +463,13 @@ static int make_missing(struct umbra_mmu_ctx *ctx, enum umbra_view view)
  */
 static noinline int reload(struct umbra_mmu_ctx *ctx, enum umbra_view view)
 {
+	struct umbra_root *known[UMBRA_NR_VIEWS];
+
 	if (ctx->env.mode == UMBRA_MODE_LONG && (ctx->paging.cr4 & X86_CR4_LA57))
 		return -EINVAL;
 	read_lock(&ctx->mmu->lock);
-	switch_known(ctx);
+	find_known(ctx, known);
+	switch_known(ctx, known);
 	read_unlock(&ctx->mmu->lock);
 	return ctx->views[view].loaded ? 0 : make_missing(ctx, view);
 }
