@@ -198,6 +198,8 @@ void umbra_soft_code_changed(struct umbra_vm *vm, enum umbra_code_change what, g
 		sv->tops++;
 		break;
 	}
+	/* Pairs with check_code(). */
+	smp_store_release(&sv->changes, sv->changes + 1);
 	spin_unlock_irqrestore(&sv->lock, flags);
 	umbra_vm_request(vm, UMBRA_REQ_EVENT, false);
 }
@@ -372,13 +374,19 @@ static u32 hash_frame(struct umbra_vcpu *vcpu, gfn_t gfn)
 	return hash;
 }
 
-/* Userspace set registers; it may have put other code into memory before. */
+/*
+ * Userspace set registers; it may have put other code into memory before.  Most never do so while
+ * there are translations: hashes are taken from the second time on.
+ */
 static void check_bytes(struct umbra_vcpu *vcpu)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
 	unsigned int i;
 
-	if (soft->nr_pages > MAX_HASHED) {
+	if (!soft->nr_pages)
+		return;
+	if (!soft->hashing || soft->nr_pages > MAX_HASHED) {
+		soft->hashing = true;
 		flush(vcpu);
 		return;
 	}
@@ -390,11 +398,10 @@ static void check_bytes(struct umbra_vcpu *vcpu)
 	}
 }
 
-/* What the translations depend on, and who may have changed it. */
-static void check_code(struct umbra_vcpu *vcpu)
+/* Not inline: most of the time nothing has changed. */
+static noinline void check_changes(struct umbra_vcpu *vcpu, struct soft_vm *sv)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	struct soft_vm *sv = vcpu->vm->engine_data;
 	u64 maps = READ_ONCE(sv->maps), tops = READ_ONCE(sv->tops);
 
 	if (unlikely(vcpu->user_sets != soft->user_sets)) {
@@ -418,6 +425,21 @@ static void check_code(struct umbra_vcpu *vcpu)
 		soft->cr3 = vcpu->regs.cr3;
 		check_space(vcpu);
 	}
+}
+
+/* What the translations depend on, and who may have changed it. */
+static void check_code(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	struct soft_vm *sv = vcpu->vm->engine_data;
+	/* What it counts is seen below; what comes later sends a request. */
+	u64 changes = smp_load_acquire(&sv->changes);
+
+	if (likely(changes == soft->seen_changes && vcpu->user_sets == soft->user_sets &&
+		   vcpu->regs.cr3 == soft->cr3))
+		return;
+	soft->seen_changes = changes;
+	check_changes(vcpu, sv);
 }
 
 static int add_top(struct umbra_vcpu *vcpu, u64 gva)
@@ -468,7 +490,7 @@ static int add_page(struct umbra_vcpu *vcpu, u64 gva, gpa_t *gpa)
 	if (err)
 		return err;
 	record.gfn = gpa_to_gfn(*gpa);
-	record.hashed = soft->nr_pages < MAX_HASHED;
+	record.hashed = soft->hashing && soft->nr_pages < MAX_HASHED;
 	if (record.hashed)
 		record.hash = hash_frame(vcpu, record.gfn);
 	put_page_record(soft, &record);

@@ -142,6 +142,7 @@ struct soft_top {
  * @leaf_gfn: those frames
  * @maps: how often other mappings of translated code changed; read without the lock
  * @tops: likewise entries of level-4 tables
+ * @changes: all of these together; read without the lock
  */
 struct soft_vm {
 	spinlock_t lock;	/* head, gfn, leaf_head, leaf_gfn */
@@ -150,6 +151,7 @@ struct soft_vm {
 	u64 leaf_head;
 	gfn_t leaf_gfn[SOFT_LOG];
 	u64 maps, tops;
+	u64 changes;
 };
 
 /* What runs on the processor next. */
@@ -203,11 +205,13 @@ enum soft_mode {
  * @nr_tops: how many
  * @cr3: guest CR3 when they were checked last
  * @user_sets: vcpu->user_sets when translations were compared for it
+ * @hashing: userspace has set registers while there were translations
  * @hole_taken: the guest's own tables lead into the hole: its kernel is emulated
  * @seen: writes of soft_vm that this vCPU has dealt with
  * @seen_leaf: likewise mappings of single frames
  * @seen_maps: likewise changes of other mappings
  * @seen_tops: likewise changes of level-4 tables
+ * @seen_changes: all of these together
  * @features: what of CR4, EFER and CPUID the translations were made for
  */
 struct soft_vcpu {
@@ -247,9 +251,11 @@ struct soft_vcpu {
 	unsigned int nr_tops;
 	u64 cr3;
 	u64 user_sets;
+	bool hashing;
 	bool hole_taken;
 	u64 seen, seen_leaf;
 	u64 seen_maps, seen_tops;
+	u64 seen_changes;
 	u64 features;
 };
 
