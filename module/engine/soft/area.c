@@ -453,7 +453,10 @@ static bool alloc_pages_of(struct soft_area *area)
 int umbra_soft_area_create(struct soft_area *area)
 {
 	BUILD_BUG_ON(sizeof(struct x86_hw_tss) > PAGE_SIZE - (SOFT_TSS_OFFSET - SOFT_GDT_OFFSET));
-	BUILD_BUG_ON(offsetof(struct soft_frame, gpr) != SF_GPR);
+	BUILD_BUG_ON(offsetof(struct soft_frame, host_gpr) != SF_HOST_GPR);
+	BUILD_BUG_ON(offsetof(struct soft_frame, vector) != SF_VECTOR);
+	/* switch.S knows their numbers. */
+	BUILD_BUG_ON(UMBRA_RSP != 4 || UMBRA_RSI != 6 || UMBRA_RDI != 7 || UMBRA_R15 != 15);
 	BUILD_BUG_ON(offsetof(struct soft_frame, ss) != SF_SS);
 	BUILD_BUG_ON(offsetof(struct soft_frame, nmi) != SF_NMI);
 	BUILD_BUG_ON(offsetof(struct soft_frame, gdtr) != SF_GDTR);

@@ -273,7 +273,6 @@ static void enter_kernel(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 static void switch_worlds(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 {
 	struct soft_frame *frame = soft->area.frame;
-	struct umbra_regs *regs = &vcpu->regs;
 
 	if (soft->mode == SOFT_USER)
 		enter_user(vcpu, soft);
@@ -281,13 +280,9 @@ static void switch_worlds(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 		enter_kernel(vcpu, soft);
 	frame->mode = soft->mode;
 	frame->moved = 0;
-	memcpy(frame->gpr, regs->gpr, sizeof(frame->gpr));
-	frame->rsp = regs->gpr[UMBRA_RSP];
 	frame->guest_cr3 = soft->root;
-	umbra_soft_switch(frame);
+	umbra_soft_switch(frame, vcpu->regs.gpr);
 	vcpu->stat.world_switches++;
-	memcpy(regs->gpr, frame->gpr, sizeof(frame->gpr));
-	regs->gpr[UMBRA_RSP] = frame->rsp;
 }
 
 /*

@@ -64,7 +64,10 @@
 	.code64
 	.text
 
-/* void umbra_soft_switch(struct soft_frame *frame) */
+/* Of the guest's registers, in C code's order (enum umbra_gpr). */
+#define GPR(n)	(8 * (n))
+
+/* void umbra_soft_switch(struct soft_frame *frame, u64 *gpr) */
 SYM_FUNC_START(umbra_soft_switch)
 	/* Step 1: what the C caller expects back. */
 	push	%rbp
@@ -74,42 +77,73 @@ SYM_FUNC_START(umbra_soft_switch)
 	push	%r12
 	push	%rbx
 	mov	%rsp, SF_HOST_RSP(%rdi)
+	mov	%rsi, SF_HOST_GPR(%rdi)
 
-	/* Step 2: the host's tables, selectors and bases. */
-	sgdt	SF_HOST_GDTR(%rdi)
-	sidt	SF_HOST_IDTR(%rdi)
-	str	SF_HOST_TR(%rdi)
-	sldt	SF_HOST_LDT(%rdi)
-	mov	%ds, SF_HOST_DS(%rdi)
-	mov	%es, SF_HOST_ES(%rdi)
-	mov	%fs, SF_HOST_FS(%rdi)
-	mov	%gs, SF_HOST_GS(%rdi)
-	rdfsbase %rax
-	mov	%rax, SF_HOST_FSBASE(%rdi)
-	rdgsbase %rax
-	mov	%rax, SF_HOST_GSBASE(%rdi)
-
-	/* Step 3: buffers that a guest could sample (MDS).  Changes flags only. */
+	/* Step 2: buffers that a guest could sample (MDS).  Changes flags only. */
 #ifdef FEATURE_VERW
 	ALTERNATIVE "jmp .Lno_verw", "", FEATURE_VERW
 	verw	verw_sel(%rip)
 .Lno_verw:
 #endif
 
-	/* Step 4: into the hole. */
+	/* Step 3: the guest's registers.  The hole needs RSP, and RAX until the end. */
+	mov	GPR(4)(%rsi), %rax
+	mov	%rax, SF_RSP(%rdi)
+	mov	GPR(0)(%rsi), %rax
+	mov	%rax, SF_SAVE_RAX(%rdi)
 	mov	SF_HOLE_ENTRY(%rdi), %rax
+	mov	GPR(1)(%rsi), %rcx
+	mov	GPR(2)(%rsi), %rdx
+	mov	GPR(3)(%rsi), %rbx
+	mov	GPR(5)(%rsi), %rbp
+	mov	GPR(7)(%rsi), %rdi
+	mov	GPR(8)(%rsi), %r8
+	mov	GPR(9)(%rsi), %r9
+	mov	GPR(10)(%rsi), %r10
+	mov	GPR(11)(%rsi), %r11
+	mov	GPR(12)(%rsi), %r12
+	mov	GPR(13)(%rsi), %r13
+	mov	GPR(14)(%rsi), %r14
+	mov	GPR(15)(%rsi), %r15
+	mov	GPR(6)(%rsi), %rsi
+
+	/* Step 4: into the hole. */
 	ANNOTATE_RETPOLINE_SAFE
 	call	*%rax
 
 	/*
 	 * The way back, in the intermediate address space; the engine's tables are
-	 * active.  Not by a return: RSP is in the hole.  RDI is the frame in the
-	 * kernel's mapping.
+	 * active.  Not by a return: RSP is in the hole.  RAX is the frame in the
+	 * kernel's mapping, all other registers are the guest's.
 	 */
 SYM_INNER_LABEL(umbra_soft_resume, SYM_L_GLOBAL)
 	endbr64
 
-	/* Step 1: segments by the host's GDT; its TSS was loaded in the hole. */
+	/* Step 1: the guest's registers. */
+	mov	%rdi, SF_SAVE_RDI(%rax)
+	mov	SF_HOST_GPR(%rax), %rdi
+	mov	%rcx, GPR(1)(%rdi)
+	mov	%rdx, GPR(2)(%rdi)
+	mov	%rbx, GPR(3)(%rdi)
+	mov	%rbp, GPR(5)(%rdi)
+	mov	%rsi, GPR(6)(%rdi)
+	mov	%r8, GPR(8)(%rdi)
+	mov	%r9, GPR(9)(%rdi)
+	mov	%r10, GPR(10)(%rdi)
+	mov	%r11, GPR(11)(%rdi)
+	mov	%r12, GPR(12)(%rdi)
+	mov	%r13, GPR(13)(%rdi)
+	mov	%r14, GPR(14)(%rdi)
+	mov	%r15, GPR(15)(%rdi)
+	mov	SF_SAVE_RAX(%rax), %rcx
+	mov	%rcx, GPR(0)(%rdi)
+	mov	SF_RSP(%rax), %rcx
+	mov	%rcx, GPR(4)(%rdi)
+	mov	SF_SAVE_RDI(%rax), %rcx
+	mov	%rcx, GPR(7)(%rdi)
+	mov	%rax, %rdi
+
+	/* Step 2: segments by the host's GDT; its TSS was loaded in the hole. */
 	lgdt	SF_HOST_GDTR(%rdi)
 	lldt	SF_HOST_LDT(%rdi)
 	mov	$__KERNEL_DS, %eax
@@ -119,13 +153,13 @@ SYM_INNER_LABEL(umbra_soft_resume, SYM_L_GLOBAL)
 	mov	SF_HOST_FS(%rdi), %fs
 	mov	SF_HOST_GS(%rdi), %gs
 
-	/* Step 2: bases: per-CPU data is there again. */
+	/* Step 3: bases: per-CPU data is there again. */
 	mov	SF_HOST_FSBASE(%rdi), %rax
 	wrfsbase %rax
 	mov	SF_HOST_GSBASE(%rdi), %rax
 	wrgsbase %rax
 
-	/* Step 3: the stack as before the call, then the host's IDT: from here its handlers run. */
+	/* Step 4: the stack as before the call, then the host's IDT: from here its handlers run. */
 	mov	SF_HOST_RSP(%rdi), %rsp
 	lidt	SF_HOST_IDTR(%rdi)
 
@@ -140,6 +174,21 @@ SYM_FUNC_END(umbra_soft_switch)
 
 /* void umbra_soft_away(struct soft_frame *frame) */
 SYM_FUNC_START(umbra_soft_away)
+	/* Step 1: the host's tables, selectors and bases, for the way back of every switch. */
+	sgdt	SF_HOST_GDTR(%rdi)
+	sidt	SF_HOST_IDTR(%rdi)
+	str	SF_HOST_TR(%rdi)
+	sldt	SF_HOST_LDT(%rdi)
+	mov	%ds, SF_HOST_DS(%rdi)
+	mov	%es, SF_HOST_ES(%rdi)
+	mov	%fs, SF_HOST_FS(%rdi)
+	mov	%gs, SF_HOST_GS(%rdi)
+	rdfsbase %rax
+	mov	%rax, SF_HOST_FSBASE(%rdi)
+	rdgsbase %rax
+	mov	%rax, SF_HOST_GSBASE(%rdi)
+
+	/* Step 2: its address space. */
 	mov	%cr3, %rax
 	or	SF_CR3_KEEP(%rdi), %rax
 	mov	%rax, SF_HOST_CR3(%rdi)
@@ -189,7 +238,7 @@ SYM_DATA_LOCAL(verw_sel, .word __KERNEL_DS)
 	.balign 4096
 SYM_DATA_START(umbra_soft_blob)
 
-/* From umbra_soft_switch(): intermediate address space, RDI free. */
+/* From umbra_soft_switch(): intermediate address space, the guest's registers but RAX and RSP. */
 SYM_INNER_LABEL(umbra_soft_blob_enter, SYM_L_GLOBAL)
 	endbr64
 
@@ -214,28 +263,10 @@ SYM_INNER_LABEL(umbra_soft_blob_enter, SYM_L_GLOBAL)
 	wrgsbase %rax
 
 	/* Step 3: leave the host's stack before its address space. */
-	lea	FRAME(SF_GPR), %rsp
+	lea	FRAME(SF_RIP), %rsp
 	mov	FRAME(SF_GUEST_CR3), %rax
 	mov	%rax, %cr3
-
-	/* Step 4: the guest's registers. */
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rbx
-	lea	8(%rsp), %rsp		/* RSP's place */
-	pop	%rbp
-	pop	%rsi
-	pop	%rdi
-	pop	%r8
-	pop	%r9
-	pop	%r10
-	pop	%r11
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	lea	16(%rsp), %rsp		/* vector, error code */
+	mov	FRAME(SF_SAVE_RAX), %rax
 	iretq
 
 /* The other view: mode, access bytes of the engine's descriptors, CR4, CR3.  RAX is lost. */
@@ -432,22 +463,7 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
 	testb	$3, 24(%rsp)		/* CS */
 	jz	.Lfatal
 .Lsave:
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%r11
-	push	%r10
-	push	%r9
-	push	%r8
-	push	%rdi
-	push	%rsi
-	push	%rbp
-	push	$0			/* RSP's place */
-	push	%rbx
-	push	%rdx
-	push	%rcx
-	push	%rax
+	mov	%rax, FRAME(SF_SAVE_RAX)
 	cld
 
 	/* What else the guest may have changed, and CR2. */
@@ -471,7 +487,7 @@ SYM_INNER_LABEL(umbra_soft_blob_syscall32, SYM_L_GLOBAL)
 	mov	FRAME(SF_IM_CR3), %rax
 	mov	%rax, %cr3
 	ltr	FRAME(SF_HOST_TR)
-	mov	FRAME(SF_SELF), %rdi
+	mov	FRAME(SF_SELF), %rax
 	jmp	*FRAME(SF_HOST_RESUME)
 
 /* An exception in the switcher.  Registers are lost; the VM is. */
@@ -484,7 +500,7 @@ SYM_INNER_LABEL(umbra_soft_blob_fatal, SYM_L_LOCAL)
 	mov	16(%rsp), %rax
 	mov	%rax, FRAME(SF_FATAL_RIP)
 	movq	$SOFT_VEC_FATAL, FRAME(SF_VECTOR)
-	lea	FRAME(SF_GPR), %rsp
+	lea	FRAME(SF_VECTOR), %rsp
 	cld
 	jmp	.Lexit
 

@@ -4,15 +4,14 @@
  *
  * What C code and the assembly of the world switch share: one page a vCPU, of
  * which the processor uses the upper part as the stack of every exception that
- * interrupts the guest (TSS.RSP0).  What it pushes there and what the entry
- * code pushes below are the guest's registers, in place:
+ * interrupts the guest (TSS.RSP0).  The general registers stay where they are until
+ * C code's memory is there again:
  *
  *   SF_TOP    ---- RSP0, a multiple of 16
  *             ss, rsp, rflags, cs, rip	by the processor
  *             error code		by the processor or the stub
  *             vector			by the stub
- *             r15 ... rax		by the entry code: gpr[], numbered as in ModRM
- *   SF_GPR    ----
+ *   SF_VECTOR ----
  *
  * The page is seen at two addresses: by C in the kernel's own mapping of all
  * memory, by the switcher in the hole, SOFT_FRAME_OFFSET behind its code.
@@ -131,8 +130,9 @@
 #define SF_TO_USER		0x138
 #define SF_KERNEL_FSBASE	0x160
 #define SF_USER_FSBASE		0x168
-#define SF_UNUSED		0x170
-#define SF_GPR			0x408
+#define SF_HOST_GPR		0x170
+#define SF_SAVE_RDI		0x178
+#define SF_UNUSED		0x180
 #define SF_VECTOR		0x488
 #define SF_ERROR		0x490
 #define SF_RIP			0x498
@@ -182,7 +182,7 @@ struct soft_iret {
  * @self: this page in the kernel's mapping of all memory
  * @host_fsbase: the caller's user FS base
  * @host_gsbase: the per-CPU base
- * @host_gdtr: the host's tables, read at each entry
+ * @host_gdtr: the host's tables, as umbra_soft_away() found them
  * @host_idtr: likewise
  * @gdtr: the engine's tables
  * @idtr: likewise
@@ -217,14 +217,15 @@ struct soft_iret {
  * @cr3_kernel: the kernel view
  * @cr4_user: CR4 for user code
  * @cr4_kernel: CR4 for translated code
- * @save_rax: scratch of the switcher
+ * @save_rax: the guest's RAX while the switcher uses it
  * @to_kernel: frame for IRETQ to the translation of the guest's LSTAR; C code has filled in
  *	RIP, CS and SS
  * @to_user: frame for IRETQ to user code; C code has filled in CS and SS
  * @kernel_fsbase: the real FS base of translated code
  * @user_fsbase: FS base to enter user code with; canonical
- * @unused: room for the processor's stack and the entry code's
- * @gpr: guest registers, enum umbra_gpr
+ * @host_gpr: where C code has the guest's registers
+ * @save_rdi: the guest's RDI for a moment
+ * @unused: room for the processor's stack
  * @vector: why the guest stopped: vector or SOFT_VEC_*
  * @error: error code, 0 without one
  * @rip: guest RIP
@@ -256,8 +257,8 @@ struct soft_frame {
 	u64 save_rax;
 	struct soft_iret to_kernel, to_user;
 	u64 kernel_fsbase, user_fsbase;
-	u8 unused[SF_GPR - SF_UNUSED];
-	u64 gpr[16];
+	u64 host_gpr, save_rdi;
+	u8 unused[SF_VECTOR - SF_UNUSED];
 	u64 vector, error;
 	u64 rip, cs, rflags, rsp, ss;
 };
@@ -271,11 +272,12 @@ extern const u8 umbra_soft_blob_ist[];
 /**
  * umbra_soft_switch() - to the guest and back
  * @frame: filled in
+ * @gpr: the guest's registers, enum umbra_gpr, in and out
  *
  * Context: interrupts off; guest FPU state loaded; LSTAR, CSTAR and SYSENTER_CS are the engine's;
  * the intermediate address space.
  */
-void umbra_soft_switch(struct soft_frame *frame);
+void umbra_soft_switch(struct soft_frame *frame, u64 *gpr);
 
 /**
  * umbra_soft_away() - from the host's address space to the intermediate one
