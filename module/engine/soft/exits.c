@@ -172,7 +172,7 @@ static void unspill(struct umbra_vcpu *vcpu, const struct soft_where *w)
 	const u64 *spill = to_soft(vcpu)->area.vdata->spill;
 	unsigned int i;
 
-	for (i = 0; i < SOFT_NR_SPILL; i++)
+	for (i = 0; w->spilled >> i; i++)
 		if (w->spilled & BIT(i))
 			vcpu->regs.gpr[gpr_of[i]] = spill[i];
 	if (w->r11)

@@ -350,6 +350,23 @@ static void take_seg(struct soft_vcpu *soft, struct umbra_seg *seg, u16 sel)
 	seg->base = ((desc >> 16) & 0xffffff) | (desc >> 56) << 24;
 }
 
+/* Not inline: code that loads segments is rare. */
+static noinline void take_data(struct soft_vcpu *soft, struct umbra_regs *regs)
+{
+	const struct soft_frame *frame = soft->area.frame;
+
+	take_seg(soft, &regs->seg[UMBRA_DS], frame->ds);
+	take_seg(soft, &regs->seg[UMBRA_ES], frame->es);
+	take_seg(soft, &regs->seg[UMBRA_FS], frame->fs);
+	take_seg(soft, &regs->seg[UMBRA_GS], frame->gs);
+}
+
+static bool same_selectors(const struct soft_frame *frame, const struct umbra_regs *regs)
+{
+	return !((frame->ds ^ regs->seg[UMBRA_DS].sel) | (frame->es ^ regs->seg[UMBRA_ES].sel) |
+		 (frame->fs ^ regs->seg[UMBRA_FS].sel) | (frame->gs ^ regs->seg[UMBRA_GS].sel));
+}
+
 /**
  * umbra_soft_segs_back() - what user code did to its segments
  * @soft: the vCPU
@@ -361,12 +378,8 @@ void umbra_soft_segs_back(struct soft_vcpu *soft, struct umbra_regs *regs)
 	/* The page is the guest's to write. */
 	u64 fs_base = READ_ONCE(soft->area.vdata->fs_base);
 
-	if (soft->live) {
-		take_seg(soft, &regs->seg[UMBRA_DS], frame->ds);
-		take_seg(soft, &regs->seg[UMBRA_ES], frame->es);
-		take_seg(soft, &regs->seg[UMBRA_FS], frame->fs);
-		take_seg(soft, &regs->seg[UMBRA_GS], frame->gs);
-	}
+	if (soft->live && unlikely(!same_selectors(frame, regs)))
+		take_data(soft, regs);
 	/* Behind the selectors, which bring bases of their own. */
 	if (regs->cpl)
 		regs->seg[UMBRA_FS].base = frame->fsbase;

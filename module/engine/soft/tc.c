@@ -303,13 +303,16 @@ static bool wants_block(struct soft_tc *tc, u64 rip)
  */
 u64 soft_tc_resume(struct soft_tc *tc, u64 rip)
 {
-	struct tc_page *page = find_page(tc, rip >> UMBRA_PAGE_SHIFT);
 	u64 va = soft_tc_lookup(tc, rip);
+	struct tc_page *page;
 	struct tc_block *b;
 	u32 i;
 
-	if (va || !page || wants_block(tc, rip))
+	if (va)
 		return va;
+	page = find_page(tc, rip >> UMBRA_PAGE_SHIFT);
+	if (!page || wants_block(tc, rip))
+		return 0;
 	for (i = page->blocks; i != TC_NONE; i = *page_link(b, page->gfn)) {
 		b = &tc->blocks[i];
 		if (rip - b->rip >= b->guest_len)
