@@ -110,19 +110,26 @@ static const struct umbra_emul_ops now_ops = {
 	.write = write_now,
 };
 
-bool umbra_fault_now(struct umbra_vcpu *vcpu)
+/* All of a delivery's accesses.  The MMU lock is held. */
+static bool deliver_now(void *arg)
 {
-	struct umbra_event *event = &vcpu->exception;
+	struct umbra_vcpu *vcpu = arg;
 	struct umbra_emul *e = &vcpu->emul;
 	const struct umbra_emul_ops *ops = e->ops;
 	int ret;
 
-	if (vcpu->exception_payload || vcpu->event.kind || vcpu->want)
-		return false;
 	e->ops = &now_ops;
-	ret = umbra_emul_event_plain(e, event->vector, event->error_code);
+	ret = umbra_emul_event_plain(e, vcpu->exception.vector, vcpu->exception.error_code);
 	e->ops = ops;
-	if (ret != UMBRA_EMUL_OK)
+	return ret == UMBRA_EMUL_OK;
+}
+
+bool umbra_fault_now(struct umbra_vcpu *vcpu)
+{
+	struct umbra_event *event = &vcpu->exception;
+
+	if (vcpu->exception_payload || vcpu->event.kind || vcpu->want ||
+	    !umbra_mmu_accesses_now(vcpu->mmu, deliver_now, vcpu))
 		return false;
 	trace_umbra_inject(vcpu->id, event->kind, event->vector, event->error_code);
 	event->kind = UMBRA_EVENT_NONE;

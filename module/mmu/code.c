@@ -160,12 +160,13 @@ void umbra_code_mark_link(u64 *sptep)
  * @gva: linear address
  * @marked: by marks alone
  * @gfn: result: the frame
+ * @table: result: the shadow page that has the leaf
  *
  * Context: MMU lock held for reading: in a table in step an entry that is present maps what it maps.
  * Return: the leaf, or 0.
  */
 u64 umbra_code_follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bool marked,
-		      gfn_t *gfn)
+		      gfn_t *gfn, struct umbra_sp **table)
 {
 	struct umbra_sp *sp = umbra_root_for(ctx, view, gva);
 	unsigned int level, index;
@@ -180,6 +181,7 @@ u64 umbra_code_follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva
 		    sp->unsync || (marked && !(spte & SPTE_CODE)))
 			return 0;
 		if (umbra_spte_leaf(spte)) {
+			*table = sp;
 			*gfn = umbra_sp_entry_gfn(sp, index) +
 			       ((gva >> UMBRA_PAGE_SHIFT) & (umbra_level_pages(level) - 1));
 			return spte;
@@ -203,12 +205,13 @@ u64 umbra_code_follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva
 bool umbra_mmu_code_stands(struct umbra_mmu_ctx *ctx, gva_t gva, gfn_t gfn)
 {
 	bool two = ctx->mmu->config.two_views, stands = false;
+	struct umbra_sp *table;
 	gfn_t now;
 
 	read_lock(&ctx->mmu->lock);
 	if (ctx->env.mode == UMBRA_MODE_LONG)
 		stands = umbra_code_follow(ctx, two ? UMBRA_VIEW_KERNEL : UMBRA_VIEW_NATIVE, gva,
-					   true, &now) && now == gfn;
+					   true, &now, &table) && now == gfn;
 	read_unlock(&ctx->mmu->lock);
 	return stands;
 }
@@ -231,6 +234,7 @@ bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc
 {
 	u64 need = acc & (UMBRA_ACC_WRITE | UMBRA_ACC_RMW) ? PTE_U | PTE_W : PTE_U;
 	bool user = acc & UMBRA_ACC_USER, fetch = acc & UMBRA_ACC_FETCH;
+	struct umbra_sp *table;
 	gfn_t gfn;
 	u64 spte;
 
@@ -239,7 +243,7 @@ bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc
 		return false;
 	read_lock(&ctx->mmu->lock);
 	spte = umbra_code_follow(ctx, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL, gva,
-				 fetch && !user, &gfn);
+				 fetch && !user, &gfn, &table);
 	read_unlock(&ctx->mmu->lock);
 	if ((spte & need) != need || (user && fetch && (spte & PTE_NX)))
 		return false;

@@ -364,6 +364,8 @@ struct umbra_path {
  * @near: some of them, by view and address space; each may be another one by now
  * @views: by enum umbra_view
  * @clock: counts changes of a root
+ * @access_table: table of level 1 that an access before this one went by, or NULL; see now.c
+ * @access_at: number of the 2 MiB that it translates
  * @devices: by the lowest bits of the page's number
  * @paths: ways that faults went lately, see umbra_path_find()
  */
@@ -379,6 +381,8 @@ struct umbra_mmu_ctx {
 	struct umbra_root *near[UMBRA_NR_VIEWS][1 << UMBRA_NEAR_BITS];
 	struct umbra_view_state views[UMBRA_NR_VIEWS];
 	u64 clock;
+	const struct umbra_sp *access_table;
+	u64 access_at;
 	struct umbra_device devices[UMBRA_NR_DEVICES];
 	struct umbra_path paths[UMBRA_NR_PATHS];
 };
@@ -528,7 +532,7 @@ bool umbra_code_wrote(struct umbra_mmu *mmu, gpa_t gpa, unsigned int len);
 void umbra_code_unmapped(struct umbra_mmu *mmu, enum umbra_code_change what, gfn_t gfn);
 void umbra_code_mark_link(u64 *sptep);
 u64 umbra_code_follow(struct umbra_mmu_ctx *ctx, enum umbra_view view, gva_t gva, bool marked,
-		      gfn_t *gfn);
+		      gfn_t *gfn, struct umbra_sp **table);
 u64 umbra_code_top(u64 gpte);
 bool umbra_code_translate(struct umbra_mmu_ctx *ctx, gva_t gva, unsigned int acc, gpa_t *gpa);
 void umbra_code_mark(struct umbra_mmu *mmu, struct umbra_sp *sp);

@@ -78,22 +78,50 @@ bool umbra_mmu_top_entry_now(struct umbra_mmu_ctx *ctx, unsigned int index, u64 
 	return table;
 }
 
-/* Where the supervisor's bytes at @gva are, by the kernel view's entries, or NULL. */
-static u8 *find_bytes(struct umbra_mmu_ctx *ctx, gva_t gva, bool write)
+/* The kernel view's leaf for an address.  Accesses that follow each other mostly have one table. */
+static u64 find_leaf(struct umbra_mmu_ctx *ctx, gva_t gva)
 {
-	struct umbra_mmu *mmu = ctx->mmu;
+	const struct umbra_sp *known = ctx->access_table;
+	struct umbra_sp *table;
 	gfn_t gfn;
 	u64 spte;
 
-	spte = umbra_code_follow(ctx, UMBRA_VIEW_KERNEL, gva, false, &gfn);
-	if (!spte || (write && !umbra_spte_writable(spte)))
+	if (known && ctx->access_at == gva / UMBRA_LARGE_SIZE)
+		return READ_ONCE(known->spt[umbra_spte_index(gva, 1)]);
+	spte = umbra_code_follow(ctx, UMBRA_VIEW_KERNEL, gva, false, &gfn, &table);
+	if (spte && table->role.level == 1) {
+		ctx->access_table = table;
+		ctx->access_at = gva / UMBRA_LARGE_SIZE;
+	}
+	return spte;
+}
+
+/* Where the supervisor's bytes at @gva are, by the kernel view's entries, or NULL. */
+static u8 *find_bytes(struct umbra_mmu_ctx *ctx, gva_t gva, bool write)
+{
+	u64 spte = find_leaf(ctx, gva);
+
+	if (!umbra_spte_present(spte) || (write && !umbra_spte_writable(spte)))
 		return NULL;
 	/* Of a large page: the frame in it. */
 	if (spte & PTE_PS)
 		gva &= UMBRA_LARGE_SIZE - 1;
 	else
 		gva &= ~UMBRA_PAGE_MASK;
-	return (u8 *)umbra_host_table(umbra_spte_hpa(mmu, spte)) + gva;
+	return (u8 *)umbra_host_table(umbra_spte_hpa(ctx->mmu, spte)) + gva;
+}
+
+/* Words one by one: what memcpy() does goes by bytes. */
+static void copy(void *to, const void *from, unsigned int len)
+{
+	unsigned int i;
+
+	if (len % sizeof(u64)) {
+		memcpy(to, from, len);
+		return;
+	}
+	for (i = 0; i < len / sizeof(u64); i++)
+		((u64 *)to)[i] = ((const u64 *)from)[i];
 }
 
 /**
@@ -106,23 +134,46 @@ static u8 *find_bytes(struct umbra_mmu_ctx *ctx, gva_t gva, bool write)
  *
  * An entry that allows writing is of memory where no write has to be noticed.
  *
- * Context: the vCPU's thread; no MMU lock held; interrupts may be off; two views.
+ * Context: within umbra_mmu_accesses_now().
  * Return: false: nothing was done, and others have to.
  */
 bool umbra_mmu_access_now(struct umbra_mmu_ctx *ctx, gva_t gva, void *buf, unsigned int len,
 			  bool write)
 {
-	struct umbra_mmu *mmu = ctx->mmu;
 	u8 *at;
 
-	if (!mmu->config.two_views || ctx->env.mode != UMBRA_MODE_LONG || ctx->env.smap ||
-	    (gva & ~UMBRA_PAGE_MASK) + len > UMBRA_PAGE_SIZE || !umbra_now_begin(mmu))
+	lockdep_assert_held_write(&ctx->mmu->lock);
+	if ((gva & ~UMBRA_PAGE_MASK) + len > UMBRA_PAGE_SIZE)
 		return false;
 	at = find_bytes(ctx, gva, write);
-	if (at && write)
-		memcpy(at, buf, len);
-	else if (at)
-		memcpy(buf, at, len);
+	if (!at)
+		return false;
+	if (write)
+		copy(at, buf, len);
+	else
+		copy(buf, at, len);
+	return true;
+}
+
+/**
+ * umbra_mmu_accesses_now() - where nothing may be waited for, some accesses by the shadow's entries
+ * @ctx: the vCPU's
+ * @fn: makes them, by umbra_mmu_access_now()
+ * @arg: for it
+ *
+ * Context: the vCPU's thread; no MMU lock held; interrupts may be off.
+ * Return: @fn's; false: that cannot be, @fn was not called.
+ */
+bool umbra_mmu_accesses_now(struct umbra_mmu_ctx *ctx, bool (*fn)(void *arg), void *arg)
+{
+	struct umbra_mmu *mmu = ctx->mmu;
+	bool ok;
+
+	if (!mmu->config.two_views || ctx->env.mode != UMBRA_MODE_LONG || ctx->env.smap ||
+	    !umbra_now_begin(mmu))
+		return false;
+	ctx->access_table = NULL;
+	ok = fn(arg);
 	umbra_now_end(mmu);
-	return at;
+	return ok;
 }

@@ -222,6 +222,42 @@ static bool user_view_hides_supervisor(void)
 
 #define AT(i)	((u64)(i) << 12)
 
+/* A single access of umbra_mmu_accesses_now(). */
+struct access {
+	struct vcpu *v;
+	gva_t gva;
+	u64 *word;
+	bool write;
+};
+
+static bool do_access(void *arg)
+{
+	struct access *a = arg;
+
+	return umbra_mmu_access_now(a->v->ctx, a->gva, a->word, 8, a->write);
+}
+
+static bool access_now(struct vcpu *v, gva_t gva, u64 *word, bool write)
+{
+	struct access a = { v, gva, word, write };
+
+	return umbra_mmu_accesses_now(v->ctx, do_access, &a);
+}
+
+/* Several accesses by one table: what that has not, is not there. */
+static bool do_row(void *arg)
+{
+	struct vcpu *v = arg;
+	u64 a = 0, b = 0, word = 0x5678;
+
+	return umbra_mmu_access_now(v->ctx, AT(64) + 8, &a, 8, false) &&
+	       !umbra_mmu_access_now(v->ctx, AT(300), &b, 8, false) &&
+	       !umbra_mmu_access_now(v->ctx, AT(128), &word, 8, true) &&
+	       !umbra_mmu_access_now(v->ctx, AT(64) + (1ull << 21), &b, 8, false) &&
+	       umbra_mmu_access_now(v->ctx, AT(64) + 16, &word, 8, true) &&
+	       umbra_mmu_access_now(v->ctx, AT(64) + 16, &b, 8, false) && b == word;
+}
+
 /* By frames that entries map, and by nothing else; what the host takes back is not touched. */
 static bool now_goes_by_frames(void)
 {
@@ -243,18 +279,19 @@ static bool now_goes_by_frames(void)
 	if (!umbra_mmu_fault_now(v->ctx, AT(200), 0, false, &info, &verdict) ||
 	    verdict != UMBRA_VERDICT_GUEST || info.fault.addr != AT(200))
 		FAIL("not the guest's");
-	if (!umbra_mmu_access_now(v->ctx, AT(64) + 8, &word, 8, true) ||
+	if (!access_now(v, AT(64) + 8, &word, true) ||
 	    !fake_read(NULL, AT(22) + 8, 8, &got) || got != word)
 		FAIL("not written");
 	got = 0;
-	if (!umbra_mmu_access_now(v->ctx, AT(64) + 8, &got, 8, false) || got != word)
+	if (!access_now(v, AT(64) + 8, &got, false) || got != word)
 		FAIL("not read");
-	if (umbra_mmu_access_now(v->ctx, AT(128), &word, 8, true) ||
-	    umbra_mmu_access_now(v->ctx, AT(300), &got, 8, false) ||
-	    umbra_mmu_access_now(v->ctx, AT(65) - 4, &got, 8, false))
+	if (!umbra_mmu_accesses_now(v->ctx, do_row, v))
+		FAIL("not one after the other");
+	if (access_now(v, AT(128), &word, true) || access_now(v, AT(300), &got, false) ||
+	    access_now(v, AT(65) - 4, &got, false))
 		FAIL("a table, what is not there, or two pages");
 	fake_move_begin(22);
-	if (umbra_mmu_access_now(v->ctx, AT(64), &got, 8, false))
+	if (access_now(v, AT(64), &got, false))
 		FAIL("the host has taken it back");
 	fake_move_end(22);
 	fake_move_begin(3);

@@ -308,9 +308,10 @@ bool umbra_mmu_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, b
 			 struct umbra_fault_info *info, enum umbra_verdict *verdict);
 
 /*
- * With two views: bytes within a page by the kernel view's entries, likewise.  False: the access needs
- * more than that.
+ * With two views: @fn may access bytes within a page by the kernel view's entries, likewise.  False: @fn's
+ * answer, or it was not asked.  Of an access: it needs more than that.
  */
+bool umbra_mmu_accesses_now(struct umbra_mmu_ctx *ctx, bool (*fn)(void *arg), void *arg);
 bool umbra_mmu_access_now(struct umbra_mmu_ctx *ctx, gva_t gva, void *buf, unsigned int len,
 			  bool write);
 
