@@ -4,7 +4,7 @@
  *
  * The guest's vector registers are its own: they survive exits, this process
  * using its own between, another vCPU, and come out and go in by KVM_GET/SET_FPU
- * and _XSAVE.
+ * and _XSAVE.  What the guest has forbidden itself, is not executed.
  */
 #include <errno.h>
 #include <sched.h>
@@ -135,12 +135,83 @@ static void test_xcrs(void)
 	traps_free(&t);
 }
 
+#define CR4_OSFXSR	(1u << 9)
+#define CR0_EM		(1u << 2)
+#define PTE_D		(1u << 6)
+#define CLEAN		0x30000u	/* a page that nobody has written */
+#define DIRTY		0x31000u
+
+/* x87 and MMX are allowed, SSE is not: a store of it finds a page that is not dirty. */
+KU_CODE64(forbidden, "fninit\n fld1\n fstpl 0x31000\n"
+	  "mov $0x1234, %eax\n movd %eax, %mm3\n movd %mm3, 0x31010\n emms\n"
+	  "fld1\n fstpl 0x31008\n");
+KU_CODE64(store, "movups %xmm0, 0x30000\n hlt\n");
+
+/* With IF set, so that it need not be emulated anyway. */
+static void to_user(struct traps *t)
+{
+	struct kvm_regs regs;
+
+	ku_user_segments(t->vm);
+	ku_vcpu_user_gdt(t->vcpu);
+	ku_vcpu_user(t->vcpu);
+	regs = ku_get_regs(t->vcpu);
+	regs.rflags |= 0x200;
+	ku_set_regs(t->vcpu, &regs);
+}
+
+static void forbid(struct traps *t, bool user)
+{
+	struct kvm_sregs sregs;
+
+	traps_code(t, forbidden, forbidden_end);
+	ku_load_at(t->vm, KU_CODE + (forbidden_end - forbidden), store, store_end - store);
+	sregs = ku_get_sregs(t->vcpu);
+	sregs.cr4 &= ~CR4_OSFXSR;
+	ku_set_sregs(t->vcpu, &sregs);
+	*ku_pte(t->vm, t->vm->cr3, CLEAN, 1) &= ~(uint64_t)PTE_D;
+	if (user)
+		to_user(t);
+}
+
+static void test_forbidden(bool user)
+{
+	const char *who = user ? "user" : "kernel";
+	uint64_t at = KU_CODE + (forbidden_end - forbidden), *out;
+	struct traps t = traps_new();
+	struct kvm_sregs sregs;
+	struct trap_frame f;
+	int vector;
+
+	forbid(&t, user);
+	vector = traps_run(&t, &f);
+	ktap_ok(vector == 6 && f.rip == at, "%s: SSE without OSFXSR: vector %d at %#llx of %#llx",
+		who, vector, (unsigned long long)f.rip, (unsigned long long)at);
+	ktap_ok(!(*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & PTE_D), "%s: the page stays clean", who);
+	out = ku_ptr(t.vm, DIRTY);
+	ktap_ok(out[0] == 0x3ff0000000000000 && out[1] == out[0] && (uint32_t)out[2] == 0x1234,
+		"%s: x87 and MMX work", who);
+
+	traps_code(&t, store, store_end);
+	ku_vcpu_long(t.vcpu, KU_CODE);
+	sregs = ku_get_sregs(t.vcpu);
+	sregs.cr0 |= CR0_EM;
+	ku_set_sregs(t.vcpu, &sregs);
+	if (user)
+		to_user(&t);
+	vector = traps_run(&t, &f);
+	ktap_ok(vector == 6 && f.rip == KU_CODE, "%s: SSE with EM: vector %d", who, vector);
+	traps_free(&t);
+}
+
 int main(void)
 {
-	ktap_plan(1 + 1 + 11 + 3);
+	ktap_plan(1 + 1 + 11 + 3 + 8);
 	test_keep();
 	test_own();
 	test_ioctls();
 	test_xcrs();
+	test_forbidden(false);
+	test_forbidden(true);
 	ktap_exit();
 }

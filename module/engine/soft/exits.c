@@ -110,6 +110,20 @@ static void judge(struct umbra_exit *exit, u64 vector, u64 error)
 	set_fault(exit, UMBRA_EXIT_JUDGE, vector, has_error_code(vector), error, 0);
 }
 
+/*
+ * #NM is the guest's own while it has set CR0.TS.  Else the real bit is there for what must be #UD
+ * (run.c), and x87 and the like are executed by the emulator.
+ */
+static bool judge_fpu(const struct umbra_vcpu *vcpu, struct umbra_exit *exit)
+{
+	const struct umbra_regs *regs = &vcpu->regs;
+
+	if ((regs->cr0 & (X86_CR0_TS | X86_CR0_EM)) == X86_CR0_TS && (regs->cr4 & X86_CR4_OSFXSR))
+		return false;
+	judge(exit, X86_TRAP_UD, 0);
+	return true;
+}
+
 /**
  * umbra_soft_exit_user() - guest user code stopped
  * @vcpu: the vCPU; registers are back
@@ -151,6 +165,10 @@ void umbra_soft_exit_user(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	case X86_TRAP_DB:
 		set_fault(exit, UMBRA_EXIT_EXCEPTION, X86_TRAP_DB, false, 0, soft->dr6);
 		break;
+	case X86_TRAP_NM:
+		if (judge_fpu(vcpu, exit))
+			break;
+		fallthrough;
 	default:
 		set_fault(exit, UMBRA_EXIT_EXCEPTION, frame->vector,
 			  has_error_code(frame->vector), frame->error, 0);
@@ -364,6 +382,8 @@ static void kernel_fault(struct umbra_vcpu *vcpu, const struct soft_where *w,
 		page_fault(soft, exit, ~(u64)UMBRA_PF_U);
 		return;
 	}
+	if (frame->vector == X86_TRAP_NM && judge_fpu(vcpu, exit))
+		return;
 	set_fault(exit, UMBRA_EXIT_EXCEPTION, frame->vector, has_error_code(frame->vector),
 		  frame->error, 0);
 }

@@ -53,6 +53,12 @@ static u64 guest_cr4(const struct umbra_vcpu *vcpu, bool user, u64 host)
 	return cr4 & ~(u64)X86_CR4_TSD;
 }
 
+/* The guest has forbidden x87 or SSE (SDM Vol. 3A 2.5): the emulator knows what. */
+static bool fpu_traps(const struct umbra_regs *regs)
+{
+	return (regs->cr0 & (X86_CR0_TS | X86_CR0_EM)) || !(regs->cr4 & X86_CR4_OSFXSR);
+}
+
 /* The guest's breakpoints on user addresses; others could hit the switcher. */
 static void load_guest_dr(struct umbra_vcpu *vcpu, struct host_regs *host)
 {
@@ -87,7 +93,7 @@ static void host_save(struct umbra_vcpu *vcpu, struct host_regs *host)
 
 	host->guest_dr = false;
 	host->cr0 = native_read_cr0();
-	if (unlikely(vcpu->regs.cr0 & (X86_CR0_TS | X86_CR0_EM)))
+	if (unlikely(fpu_traps(&vcpu->regs)))
 		native_write_cr0(host->cr0 | X86_CR0_TS);
 	asm volatile("mov %%cr4, %0" : "=r"(host->cr4));
 	frame->cr4_user = guest_cr4(vcpu, true, host->cr4);
@@ -127,7 +133,7 @@ static void host_restore(struct umbra_vcpu *vcpu, const struct host_regs *host)
 	/* That of the mode in which the guest stopped. */
 	if (host->cr4 != (frame->mode == SOFT_MODE_USER ? frame->cr4_user : frame->cr4_kernel))
 		raw_write_cr4(host->cr4);
-	if (unlikely(vcpu->regs.cr0 & (X86_CR0_TS | X86_CR0_EM)))
+	if (unlikely(fpu_traps(&vcpu->regs)))
 		native_write_cr0(host->cr0);
 }
 
