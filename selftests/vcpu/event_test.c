@@ -20,6 +20,7 @@ KU_CODE64(gp, "mov $0x1234, %eax\n mov %ax, %ds\n hlt\n");
 KU_CODE64(gp0, "mov $0xdead, %ecx\n rdmsr\n hlt\n");
 KU_CODE64(de, "xor %ecx, %ecx\n mov $1, %eax\n xor %edx, %edx\n div %ecx\n hlt\n");
 KU_CODE64(bp, "int3\n hlt\n");
+KU_CODE64(int1, ".byte 0xf1\n hlt\n");
 KU_CODE64(intn, "int $0x80\n hlt\n");
 KU_CODE64(pf, "mov $0x40000000, %rax\n movl $1, (%rax)\n hlt\n");
 KU_CODE64(halt, "hlt\n hlt\n hlt\n");
@@ -116,6 +117,47 @@ static void test_trap_faults(void)
 	ku_set_regs(t.vcpu, &regs);
 	traps_ok_here(&t, traps_run(&t, &f) == 14 && f.rip == KU_CODE && f.rsp == 0x50000000,
 		      "INT3 without a stack: #PF at it", "KVM without next-RIP save is behind it");
+	traps_free(&t);
+}
+
+/*
+ * INT1 (ICEBP) likewise; it leaves nothing in DR6.  Executed by QEMU's TCG it is #UD: there the emulator's
+ * is tested only.
+ */
+static void test_int1(void)
+{
+	static const char *const names[] = {
+		"INT1: #DB behind it", "DR6 as it was", "INT1 without a stack: #PF at it",
+		"and with a stack #DB behind it",
+	};
+	struct traps t = traps_new();
+	struct kvm_debugregs debug = { .dr6 = 0xffff0ff0, .dr7 = 0x400 };
+	struct kvm_regs regs;
+	struct trap_frame f;
+	unsigned int i;
+	int vector;
+
+	traps_code(&t, int1, int1_end);
+	ioctl(t.vcpu->fd, KVM_SET_DEBUGREGS, &debug);
+	vector = traps_run(&t, &f);
+	if (vector == 6 && traps_on_tcg()) {
+		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			ktap_skip(names[i], "TCG has no INT1");
+		traps_free(&t);
+		return;
+	}
+	ktap_ok(vector == 1 && f.rip == KU_CODE + 1, "%s", names[0]);
+	ioctl(t.vcpu->fd, KVM_GET_DEBUGREGS, &debug);
+	ktap_ok(debug.dr6 == 0xffff0ff0, "%s", names[1]);
+	ku_gate(t.vm, 14, TRAPS + 16 * 14, 1, 0);
+	traps_code(&t, int1, int1_end);
+	regs = ku_get_regs(t.vcpu);
+	regs.rsp = 0x50000000;
+	ku_set_regs(t.vcpu, &regs);
+	vector = traps_run(&t, &f);
+	ktap_ok(vector == 14 && f.rip == KU_CODE && f.rsp == 0x50000000, "%s", names[2]);
+	traps_code(&t, int1, int1_end);
+	ktap_ok(traps_run(&t, &f) == 1 && f.rip == KU_CODE + 1, "%s", names[3]);
 	traps_free(&t);
 }
 
@@ -262,11 +304,12 @@ static void test_set_events(void)
 
 int main(void)
 {
-	ktap_plan(7 + 1 + 3 + 1 + 6 + 2 * 4 + 6 + 3 + 5);
+	ktap_plan(7 + 1 + 3 + 1 + 4 + 6 + 2 * 4 + 6 + 3 + 5);
 	test_vectors();
 	test_cr2();
 	test_double();
 	test_trap_faults();
+	test_int1();
 	test_nmi();
 	test_lost(true);
 	test_lost(false);
