@@ -79,7 +79,7 @@ static void *watch(void *unused)
 	(void)unused;
 	for (;;) {
 		usleep(50000);
-		waited = guest_pulse == last ? waited + 50 : 0;
+		waited = guest_running && guest_pulse == last ? waited + 50 : 0;
 		last = guest_pulse;
 		if (waited < patience)
 			continue;

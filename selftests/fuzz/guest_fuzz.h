@@ -11,7 +11,11 @@
  * system calls consist of.  Then all visible state is compared, and the next step begins on the
  * memory that the last one left.
  *
- *   guest_gen.c      random instructions
+ *   guest_gen.c      random code, of what the next four make
+ *   guest_operand.c    prefixes and operands
+ *   guest_opcode.c     instructions
+ *   guest_system.c     the system's registers and tables
+ *   guest_flow.c       far transfers, system calls, jumps
  *   guest_image.c    the memory that a guest begins with
  *   guest_state.c    the state that a step begins with
  *   guest_machine.c  a machine on a KVM device
@@ -163,9 +167,12 @@ struct machine {
 	uint8_t *mem;
 };
 
-/* Counts the steps of the machine that runs; the watchdog looks at it. */
+/*
+ * Counts the steps of the machine that runs; the watchdog looks at it.  Other calls than KVM_RUN it
+ * leaves alone: KVM_CREATE_VM fails when a signal comes.
+ */
 extern volatile unsigned long guest_pulse;
-extern volatile bool guest_stopped;
+extern volatile bool guest_running, guest_stopped;
 
 /* guest_gen.c */
 uint64_t rng_next(struct rng *r);

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 volatile unsigned long guest_pulse;
-volatile bool guest_stopped;
+volatile bool guest_running, guest_stopped;
 
 const uint32_t machine_msrs[] = {
 	0x174, 0x175, 0x176,		/* SYSENTER_CS, ESP, EIP */
@@ -446,6 +446,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	memset(o, 0, sizeof(*o));
 	guest_stopped = false;
 	guest_pulse++;
+	guest_running = true;
 	while (!o->endless && !o->cut) {
 		m->run->immediate_exit = 0;
 		if (ioctl(m->vcpu, KVM_RUN, 0ul) < 0) {
@@ -460,6 +461,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 		if (m->run->exit_reason != KVM_EXIT_IO && m->run->exit_reason != KVM_EXIT_MMIO)
 			break;
 	}
+	guest_running = false;
 	/* An access that was answered last is still to be finished. */
 	if (o->cut) {
 		m->run->immediate_exit = 1;
