@@ -245,18 +245,17 @@ static void initialize(const struct emul_insn *in, struct umbra_xstate *x, u64 w
 			memset(fx + x->component[i].offset, 0, reach(in, x, i));
 }
 
-/* Read the components of @which into the image. */
+/* Read the components of @which into the image; @head: the first XS_X87_END bytes, read already. */
 static int restore(struct umbra_emul *e, struct emul_insn *in, struct umbra_xstate *x,
-		   u64 which, u64 comp_bv)
+		   u64 which, u64 comp_bv, const u8 *head)
 {
 	u8 *fx = x->image;
 	unsigned int i;
 	int ret = UMBRA_EMUL_OK;
 
 	if (which & XS_X87) {
-		ret = get(e, in, 0, fx, XS_X87_END);
-		if (!ret)
-			ret = get(e, in, XS_ST, fx + XS_ST, XS_XMM - XS_ST);
+		memcpy(fx, head, XS_X87_END);
+		ret = get(e, in, XS_ST, fx + XS_ST, XS_XMM - XS_ST);
 		/* ES and B are no state: they follow from the rest. */
 		emul_fx_control(fx, fx_u16(fx, FX_FCW), fx_u16(fx, FX_FSW));
 	}
@@ -269,15 +268,22 @@ static int restore(struct umbra_emul *e, struct emul_insn *in, struct umbra_xsta
 	return ret;
 }
 
-/* A fault on the way may leave some components loaded, as on a processor. */
+/*
+ * A fault on the way may leave some components loaded, as on a processor.  The area's beginning is read first, also
+ * where its header says that it holds no x87 state: an area that is not there is a page fault at its own
+ * address (an EPYC's CR2).
+ */
 int emul_op_xrstor(struct umbra_emul *e, struct emul_insn *in)
 {
 	u64 rfbm, header[XS_HEADER / 8], with_mxcsr = XS_SSE;
 	u32 mxcsr = MXCSR_INIT;
 	struct umbra_xstate x;
+	u8 head[XS_X87_END];
 	int ret;
 
 	ret = begin(e, in, &x, &rfbm);
+	if (!ret && rfbm & XS_X87)
+		ret = get(e, in, 0, head, sizeof(head));
 	if (!ret)
 		ret = get(e, in, XS_LEGACY, header, sizeof(header));
 	if (ret)
@@ -293,7 +299,7 @@ int emul_op_xrstor(struct umbra_emul *e, struct emul_insn *in)
 		return ret;
 	if (mxcsr & ~x.mxcsr_mask)
 		return emul_gp(e);
-	ret = restore(e, in, &x, rfbm & header[XS_BV], header[XS_COMP_BV]);
+	ret = restore(e, in, &x, rfbm & header[XS_BV], header[XS_COMP_BV], head);
 	if (ret)
 		return ret;
 	initialize(in, &x, rfbm & ~header[XS_BV]);

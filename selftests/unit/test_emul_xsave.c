@@ -53,8 +53,11 @@ static u64 below(u64 n)
 	return rng() % n;
 }
 
-static void on_signal(int sig)
+static u64 fault_addr;
+
+static void on_signal(int sig, siginfo_t *info, void *context)
 {
+	fault_addr = (uintptr_t)info->si_addr;
 	siglongjmp(faulted, 1);
 }
 
@@ -320,6 +323,52 @@ static void test_faults(void)
 	ktap_ok(fault_of(AREA_AT) == EMUL_UD, "without CR4.OSXSAVE it is #UD");
 }
 
+/* Where an XRSTOR faults here whose header is there, but nothing before it: an EPYC at the area's beginning. */
+static s64 native_fault(u8 *two_pages, u64 bv)
+{
+	u8 *at = two_pages + 4096 - BV_AT;
+
+	memset(two_pages + 4096, 0, 4096);
+	put64(two_pages + 4096, 0, bv);
+	if (!sigsetjmp(faulted, 1)) {
+		asm volatile("xrstor64 %0" : : "m" (*(u8 (*)[1024])at), "a" (3), "d" (0) : "memory");
+		return -1;
+	}
+	return fault_addr - (uintptr_t)at;
+}
+
+static s64 emulated_fault(u64 bv)
+{
+	const u64 at = AREA_AT - BV_AT;
+
+	memset(area_mem, 0, AREA_SIZE);
+	put64(area_mem, 0, bv);
+	v.regs.rip = CODE_AT;
+	v.regs.gpr[UMBRA_RAX] = 3;
+	v.regs.gpr[UMBRA_RDX] = 0;
+	v.regs.gpr[UMBRA_RSI] = at;
+	memcpy(env_at(&v, CODE_AT), ops[XRSTOR].insn, 4);
+	if (umbra_emulate(&v.e) != UMBRA_EMUL_FAULT || v.e.fault.vector != EMUL_PF)
+		return -1;
+	return v.e.fault.addr - at;
+}
+
+static void test_addresses(void)
+{
+	u8 *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u64 bv;
+
+	mprotect(pages, 4096, PROT_NONE);
+	for (bv = 0; bv < 4; bv++) {
+		s64 here = native_fault(pages, bv), there = emulated_fault(bv);
+
+		ktap_note("at byte %lld here", (long long)here);
+		ktap_ok(!there, "XRSTOR of components %llu, no legacy area: #PF at its beginning",
+			(unsigned long long)bv);
+	}
+	munmap(pages, 8192);
+}
+
 static void find_features(void)
 {
 	u32 eax, ebx, ecx, edx, lo, hi;
@@ -342,6 +391,7 @@ static void find_features(void)
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 20000, n, wrong;
+	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
 	unsigned int a = 0, b, c = 0, d, op;
 
 	rng_state = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x9e3779b97f4a7c15ull;
@@ -357,8 +407,8 @@ int main(int argc, char **argv)
 	v.regs.xcr0 = features;
 	v.regs.cr4 |= X86_CR4_OSXSAVE;
 	v.e.features = ~0ull;
-	signal(SIGSEGV, on_signal);
-	ktap_plan(OPS + 4);
+	sigaction(SIGSEGV, &action, NULL);
+	ktap_plan(OPS + 4 + 4);
 	for (op = 0; op < OPS; op++) {
 		const char *why = NULL;
 
@@ -375,6 +425,7 @@ int main(int argc, char **argv)
 		ktap_ok(!wrong, "%s: %lu of %lu wrong, %s", ops[op].name, wrong, rounds,
 			why ?: "none");
 	}
+	test_addresses();
 	test_faults();
 	v.regs.cr4 |= X86_CR4_OSXSAVE;
 	ktap_ok(short_mode(), "outside 64-bit mode only half of the registers is saved");
