@@ -37,6 +37,16 @@ struct host_regs {
 	bool guest_dr;
 };
 
+/*
+ * get_debugreg() is asm that is not volatile: a compiler may read once what is read in a loop,
+ * or behind a write.
+ */
+#define read_dr(n)	({						\
+	unsigned long dr_;						\
+	asm volatile("mov %%db" #n ", %0" : "=r"(dr_));			\
+	dr_;								\
+})
+
 static void raw_write_cr4(u64 cr4)
 {
 	/* native_write_cr4() insists on bits that stay as they are here, too. */
@@ -73,10 +83,10 @@ static void load_guest_dr(struct umbra_vcpu *vcpu, struct host_regs *host)
 	if (!(dr7 & 0xff))
 		return;
 	host->guest_dr = true;
-	get_debugreg(soft->host_dr[0], 0);
-	get_debugreg(soft->host_dr[1], 1);
-	get_debugreg(soft->host_dr[2], 2);
-	get_debugreg(soft->host_dr[3], 3);
+	soft->host_dr[0] = read_dr(0);
+	soft->host_dr[1] = read_dr(1);
+	soft->host_dr[2] = read_dr(2);
+	soft->host_dr[3] = read_dr(3);
 	set_debugreg(regs->dr[0], 0);
 	set_debugreg(regs->dr[1], 1);
 	set_debugreg(regs->dr[2], 2);
@@ -107,7 +117,7 @@ static void host_save(struct umbra_vcpu *vcpu, struct host_regs *host)
 		host->efer = umbra_soft_no_syscall();
 	host->dr7 = 0;
 	if (unlikely(hw_breakpoint_active())) {
-		get_debugreg(host->dr7, 7);
+		host->dr7 = read_dr(7);
 		set_debugreg(0x400, 7);
 	}
 	if (unlikely(vcpu->regs.dr7 & 0xff))
@@ -144,7 +154,7 @@ static void take_dr6(struct soft_vcpu *soft)
 
 	if (soft->area.frame->vector != X86_TRAP_DB)
 		return;
-	get_debugreg(dr6, 6);
+	dr6 = read_dr(6);
 	set_debugreg(DR6_RESERVED, 6);
 	soft->dr6 = dr6 ^ DR6_RESERVED;
 }
