@@ -248,7 +248,7 @@ void umbra_mmu_flush(struct umbra_mmu_ctx *ctx, bool global)
 
 static void note_invlpg(struct umbra_mmu_ctx *ctx)
 {
-	ctx->mmu->stats.invlpg++;
+	umbra_count(&ctx->mmu->stats.invlpg);
 	/* All, for it may be part of a large page. */
 	umbra_device_forget(ctx);
 }

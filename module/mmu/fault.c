@@ -469,7 +469,7 @@ enum umbra_verdict umbra_mmu_fault(struct umbra_mmu_ctx *ctx, gva_t gva, u32 err
 
 	memset(info, 0, sizeof(*info));
 	info->gpa = UMBRA_INVALID_GPA;
-	ctx->mmu->stats.pf_taken++;
+	umbra_count(&ctx->mmu->stats.pf_taken);
 	if (umbra_device_find(ctx, gva, acc, &info->gpa))
 		verdict = UMBRA_VERDICT_MMIO;
 	else if (!umbra_fault_canonical(ctx, gva))

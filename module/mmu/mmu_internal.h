@@ -464,7 +464,7 @@ static inline void umbra_assert_entries(const struct umbra_mmu *mmu, const struc
 		       (lockdep_is_held_type(&mmu->lock, 1) && lockdep_is_held(&sp->lock)));
 }
 
-/* Count what readers of the MMU lock count; one that is lost is no harm. */
+/* Count what is counted without the MMU lock, or by its readers; one that is lost is no harm. */
 static inline void umbra_count(u64 *counter)
 {
 	WRITE_ONCE(*counter, READ_ONCE(*counter) + 1);
@@ -590,16 +590,16 @@ static inline void umbra_count_verdict(struct umbra_mmu *mmu, enum umbra_verdict
 {
 	switch (verdict) {
 	case UMBRA_VERDICT_RETRY:
-		mmu->stats.pf_fixed++;
+		umbra_count(&mmu->stats.pf_fixed);
 		break;
 	case UMBRA_VERDICT_GUEST:
-		mmu->stats.pf_guest++;
+		umbra_count(&mmu->stats.pf_guest);
 		break;
 	case UMBRA_VERDICT_MMIO:
-		mmu->stats.pf_mmio++;
+		umbra_count(&mmu->stats.pf_mmio);
 		break;
 	case UMBRA_VERDICT_WRITE:
-		mmu->stats.pf_write++;
+		umbra_count(&mmu->stats.pf_write);
 		break;
 	case UMBRA_VERDICT_ERROR:
 		break;

@@ -309,7 +309,7 @@ bool umbra_mmu_fault_now(struct umbra_mmu_ctx *ctx, gva_t gva, u32 error_code, b
 	umbra_now_end(mmu);
 	if (!done)
 		return false;
-	mmu->stats.pf_taken++;
+	umbra_count(&mmu->stats.pf_taken);
 	umbra_count_verdict(mmu, *verdict);
 	return true;
 }
