@@ -119,7 +119,8 @@ static int translate(struct umbra_emul *e, gva_t gva, unsigned int acc, gpa_t *g
 	}
 	err = umbra_mmu_translate(to_vcpu(e)->mmu, gva, acc, gpa, &e->fault);
 	if (!err) {
-		umbra_soft_tlb_fill(to_vcpu(e), gva, acc, *gpa);
+		if (!(acc & UMBRA_ACC_PROBE))
+			umbra_soft_tlb_fill(to_vcpu(e), gva, acc, *gpa);
 		return UMBRA_EMUL_OK;
 	}
 	if (err == -EFAULT)
@@ -131,6 +132,22 @@ static int translate(struct umbra_emul *e, gva_t gva, unsigned int acc, gpa_t *g
 static unsigned int rest_of_page(gva_t gva, unsigned int len)
 {
 	return min_t(u64, len, UMBRA_PAGE_SIZE - (gva & ~UMBRA_PAGE_MASK));
+}
+
+/*
+ * Both parts of an access across two pages, before the first byte is read or written: it may be a
+ * device's.  A fault of the second leaves the first clean, for it was not written (SDM Vol. 3A 4.8).
+ */
+static int translate_both(struct umbra_emul *e, gva_t gva, gva_t gva2, unsigned int acc,
+			  gpa_t *gpa, gpa_t *gpa2)
+{
+	int ret = translate(e, gva, acc | UMBRA_ACC_PROBE, gpa);
+
+	if (!ret)
+		ret = translate(e, gva2, acc, gpa2);
+	if (!ret && acc & (UMBRA_ACC_WRITE | UMBRA_ACC_RMW))
+		ret = translate(e, gva, acc, gpa);
+	return ret;
 }
 
 /* What the engine has already seen at @gva; 0 when it has not. */
@@ -235,10 +252,10 @@ static int emul_read(struct umbra_emul *e, gva_t gva, void *buf, unsigned int le
 	if (umbra_soft_read(to_vcpu(e), gva, buf, len, acc))
 		return UMBRA_EMUL_OK;
 	acc &= ~UMBRA_ACC_WRITE;
-	/* Both pages are checked before the first byte is read: it may be a device's. */
-	ret = translate(e, gva, acc, &gpa);
-	if (!ret && first != len)
-		ret = translate(e, gva + first, acc, &gpa2);
+	if (first == len)
+		ret = translate(e, gva, acc, &gpa);
+	else
+		ret = translate_both(e, gva, gva + first, acc, &gpa, &gpa2);
 	if (!ret)
 		ret = read_phys(e, gpa, buf, first);
 	if (!ret && first != len)
@@ -268,11 +285,11 @@ static int emul_write(struct umbra_emul *e, gva_t gva, const void *buf, unsigned
 	acc |= UMBRA_ACC_WRITE;
 	if (umbra_soft_write(to_vcpu(e), gva, buf, len, acc))
 		return UMBRA_EMUL_OK;
-	/* Both pages are checked before the first byte is written. */
-	ret = translate(e, gva, acc, &gpa);
-	if (ret || first == len)
+	if (first == len) {
+		ret = translate(e, gva, acc, &gpa);
 		return ret ? ret : write_phys(e, gpa, buf, first);
-	ret = translate(e, gva + first, acc, &gpa2);
+	}
+	ret = translate_both(e, gva, gva + first, acc, &gpa, &gpa2);
 	if (ret)
 		return ret;
 	if (takes_writes(to_vcpu(e), gpa) && !takes_writes(to_vcpu(e), gpa2)) {
@@ -290,9 +307,7 @@ static int look_at_operand(struct umbra_emul *e, gva_t gva, unsigned int len, un
 	gpa_t first, last;
 	int ret;
 
-	ret = translate(e, gva, acc | UMBRA_ACC_WRITE, &first);
-	if (!ret)
-		ret = translate(e, gva + len - 1, acc | UMBRA_ACC_WRITE, &last);
+	ret = translate_both(e, gva, gva + len - 1, acc | UMBRA_ACC_WRITE, &first, &last);
 	if (!ret)
 		*memory = takes_writes(to_vcpu(e), first) && takes_writes(to_vcpu(e), last);
 	return ret;

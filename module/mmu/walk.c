@@ -277,7 +277,8 @@ static int walk_once(struct umbra_mmu *mmu, const struct umbra_walk_env *env, gv
 		walk->error_code = UMBRA_PF_P;
 		return UMBRA_WALK_FAULT;
 	}
-	ret = set_accessed_dirty(mmu, env, acc & (UMBRA_ACC_WRITE | UMBRA_ACC_RMW), walk);
+	ret = set_accessed_dirty(mmu, env, acc & (UMBRA_ACC_WRITE | UMBRA_ACC_RMW) &&
+				 !(acc & UMBRA_ACC_PROBE), walk);
 	return ret == 1 ? -EAGAIN : ret;
 }
 
@@ -289,7 +290,7 @@ static int walk_once(struct umbra_mmu *mmu, const struct umbra_walk_env *env, gv
  * @acc: UMBRA_ACC_*
  * @walk: result
  *
- * Sets accessed and dirty bits when the access is permitted.
+ * Sets accessed and dirty bits when the access is permitted; the latter not for UMBRA_ACC_PROBE.
  *
  * Context: SRCU read side of the slots, current->mm is the VM's; may sleep.
  * Return: 0; %UMBRA_WALK_FAULT: @walk->error_code is the guest's; -EFAULT:

@@ -67,7 +67,20 @@ static bool one_access(const struct umbra_paging *p)
 	acc |= a.ac ? UMBRA_ACC_AC : 0;
 	if (!a.user && !a.ac && chance(20))
 		acc |= UMBRA_ACC_AC | UMBRA_ACC_IMPLICIT;
-	model_translate(p, &mem, gva, a, &r);
+	if (a.write && chance(20)) {
+		struct model_access read = a;
+		struct model_result ignored;
+
+		/* May it be written?  The entries were accessed, as by a read, but nothing is dirty. */
+		acc |= UMBRA_ACC_PROBE;
+		a.effects = false;
+		read.write = false;
+		model_translate(p, &mem, gva, a, &r);
+		if (r.ok)
+			model_translate(p, &mem, gva, read, &ignored);
+	} else {
+		model_translate(p, &mem, gva, a, &r);
+	}
 	umbra_walk_prepare(&env, p);
 	ret = umbra_walk(fake.mmu, &env, gva, acc, &walk);
 	if (r.ok)

@@ -74,6 +74,7 @@ struct umbra_fault {
 #define UMBRA_ACC_IMPLICIT	BIT(3)	/* supervisor access made by the CPU: GDT, IDT, TSS */
 #define UMBRA_ACC_AC		BIT(4)	/* RFLAGS.AC was set: SMAP does not apply */
 #define UMBRA_ACC_RMW		BIT(5)	/* a read whose write follows: check for write, too */
+#define UMBRA_ACC_PROBE		BIT(6)	/* checked only: no dirty bit yet */
 
 struct umbra_emul;
 

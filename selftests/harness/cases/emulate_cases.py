@@ -13,7 +13,7 @@ from registry import case
 
 TESTS = os.path.join(bedlib.ROOT, "selftests")
 # What guests do; not how the engine counts it, nor what takes a fast guest.
-PROGRAMS = ("vcpu/cpuid_test", "vcpu/debug_test", "vcpu/event_test",
+PROGRAMS = ("vcpu/across_test", "vcpu/cpuid_test", "vcpu/debug_test", "vcpu/event_test",
             "vcpu/fpu_test", "vcpu/io_test", "vcpu/mode_test", "vcpu/msr_test",
             "irq/ipi_test", "irq/lapic_test", "irq/pic_test", "irq/startup_test",
             "irq/wakeup_test",
