@@ -15,6 +15,7 @@ TESTS = os.path.join(bedlib.ROOT, "selftests")
 # What guests do; not how the engine counts it, nor what takes a fast guest.
 PROGRAMS = ("vcpu/across_test", "vcpu/cpuid_test", "vcpu/debug_test", "vcpu/event_test",
             "vcpu/fpu_test", "vcpu/io_test", "vcpu/mode_test", "vcpu/msr_test",
+            "vcpu/overwrite_test",
             "irq/ipi_test", "irq/lapic_test", "irq/pic_test", "irq/startup_test",
             "irq/wakeup_test",
             "mmu/paging_random_test", "hostile/guest_test", "abi/lifetime_test")
