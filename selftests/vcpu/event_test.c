@@ -120,6 +120,26 @@ static void test_trap_faults(void)
 	traps_free(&t);
 }
 
+/* STI keeps interrupts away for one more instruction, but no single step (SDM Vol. 2B, STI). */
+static void test_step_sti(void)
+{
+	struct traps t = traps_new();
+	struct kvm_regs regs;
+	struct trap_frame f;
+	int vector;
+
+	traps_code(&t, sti, sti_end);
+	regs = ku_get_regs(t.vcpu);
+	regs.rflags |= 1 << 8;
+	ku_set_regs(t.vcpu, &regs);
+	vector = traps_run(&t, &f);
+	if (traps_on_tcg() && f.rip == KU_CODE + 2)
+		ktap_skip("a single step of STI", "TCG lets one more instruction pass");
+	else
+		ktap_ok(vector == 1 && f.rip == KU_CODE + 1, "a single step of STI is behind it");
+	traps_free(&t);
+}
+
 /*
  * INT1 (ICEBP) likewise; it leaves nothing in DR6.  Executed by QEMU's TCG it is #UD: there the emulator's
  * is tested only.
@@ -304,12 +324,13 @@ static void test_set_events(void)
 
 int main(void)
 {
-	ktap_plan(7 + 1 + 3 + 1 + 4 + 6 + 2 * 4 + 6 + 3 + 5);
+	ktap_plan(7 + 1 + 3 + 1 + 4 + 1 + 6 + 2 * 4 + 6 + 3 + 5);
 	test_vectors();
 	test_cr2();
 	test_double();
 	test_trap_faults();
 	test_int1();
+	test_step_sti();
 	test_nmi();
 	test_lost(true);
 	test_lost(false);
