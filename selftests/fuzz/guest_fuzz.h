@@ -19,7 +19,8 @@
  *   guest_image.c    the memory that a guest begins with
  *   guest_state.c    the state that a step begins with
  *   guest_machine.c  a machine on a KVM device
- *   guest_compare.c  what must be equal, and what may differ for which reason
+ *   guest_compare.c  what must be equal
+ *   guest_excuse.c   what may differ for which reason
  *   guest_show.c     a difference, for the reader
  *   guest_fuzz.c     the program
  *
@@ -144,12 +145,14 @@ struct outcome {
 	bool fault_write;	/* the page fault that was the end was a write */
 	bool event;		/* the step began with an interrupt or an NMI */
 	bool moved;		/* the page of handlers is another by now */
+	bool overwritten;	/* a repeated string instruction of the step's code was */
 	bool fault_v86;		/* of the frame that was the end: in virtual-8086 mode */
 	uint16_t fault_cs;	/* its CS */
 	uint16_t fault_error;	/* and error code, if there is one */
-	uint32_t fault_ip;	/* and its EIP, linear in virtual-8086 mode */
+	uint32_t fault_ip;	/* and its EIP, linear in real and virtual-8086 mode */
 	uint64_t page[IMAGE_SIZE / 4096];	/* sums of memory's pages */
 	uint64_t plain[IMAGE_SIZE / 4096];	/* the same without accessed bits of page tables */
+	uint64_t clean[IMAGE_SIZE / 4096];	/* and without dirty bits */
 };
 
 /* What a guest's CPUID answers; laid out as the ioctls want it. */
@@ -165,6 +168,7 @@ struct machine {
 	struct kvm_run *run;
 	size_t run_size;
 	uint8_t *mem;
+	const struct step *step;	/* what was set last */
 };
 
 /*
@@ -182,6 +186,7 @@ void gen_code(struct rng *r, struct step *s, const struct limits *lim);
 
 /* guest_image.c */
 void image_make(struct rng *r, uint8_t *mem);
+void image_vectors(uint8_t *mem);
 uint64_t image_root(enum paging paging, unsigned int root);
 uint64_t image_pointer(struct rng *r, enum mode in, enum paging paging);
 uint64_t image_entry(struct rng *r, uint64_t gpa, bool wide, bool leaf);

@@ -13,6 +13,7 @@ struct gen {
 	const struct limits *lim;
 	unsigned int bits;	/* default size of addresses: 16, 32, 64 */
 	unsigned int osize, asize;
+	uint8_t *rex;		/* the instruction's, or NULL */
 	bool locked;		/* the instruction has LOCK */
 	bool user;		/* the code is, or may be by now, user code */
 	bool stepping;		/* RFLAGS.TF is, or may be by now, set */

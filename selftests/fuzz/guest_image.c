@@ -84,6 +84,14 @@ static void make_gdt(struct rng *r, uint8_t *mem)
 							 below(r, 4) << 5, 0xc));
 }
 
+void image_vectors(uint8_t *mem)
+{
+	unsigned int v;
+
+	for (v = 0; v < 256; v++)
+		put32(mem, 4 * v, IMAGE_HANDLERS + v);
+}
+
 static void make_gates(struct rng *r, uint8_t *mem)
 {
 	unsigned int v;
@@ -97,12 +105,12 @@ static void make_gates(struct rng *r, uint8_t *mem)
 			type |= 0x60;
 		if (v > 32 && chance(r, 5))
 			type = (below(r, 256) & 0xf0) | (chance(r, 50) ? 0xe : 0xc);
-		put32(mem, 4 * v, to);
 		put64(mem, IMAGE_IDT32 + 8 * v, to | cs << 16 | type << 40);
 		put64(mem, IMAGE_IDT64 + 16 * v,
 		      to | 8ull * GDT_CODE64 << 16 | ist << 32 | type << 40);
 		put64(mem, IMAGE_IDT64 + 16 * v + 8, 0);
 	}
+	image_vectors(mem);
 	memset(mem + IMAGE_HANDLERS, 0xf4, 0x1000);
 }
 

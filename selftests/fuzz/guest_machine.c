@@ -193,6 +193,10 @@ bool machine_set(struct machine *m, const struct step *s)
 	if (s->interrupt >= 0)
 		must(ioctl(m->vcpu, KVM_INTERRUPT, &irq), m->device, "KVM_INTERRUPT");
 	memcpy(m->mem + s->code_gpa, s->code, CODE_MAX);
+	/* Without vectors, random bytes would be real mode's handlers from the first time on that one was hit. */
+	if (s->mode == MODE_REAL)
+		image_vectors(m->mem);
+	m->step = s;
 	return true;
 }
 
@@ -246,6 +250,12 @@ static void note_exit(struct machine *m, struct outcome *o)
 	}
 }
 
+/* Also the large page at 0, without CR4.PSE. */
+static bool is_table(unsigned int page)
+{
+	return !page || page >= IMAGE_TABLES / 4096;
+}
+
 /*
  * Each page of memory in a number.  Without @accessed the accessed bits of page tables do not
  * count: of an ADD that may not write, the processor (or TCG, which reads first) may have set them,
@@ -257,14 +267,18 @@ static void sum_pages(const uint8_t *mem, struct outcome *o, bool accessed)
 	unsigned int i, k;
 
 	for (i = 0; i < IMAGE_SIZE / 4096; i++, word += 512) {
-		uint64_t sum = 0, plain = 0, mask = i >= IMAGE_TABLES / 4096 ? ~0x2000000020ull : ~0ull;
+		uint64_t sum = 0, plain = 0, clean = 0, bits = is_table(i);
+
+		bits |= bits << 32;
 
 		for (k = 0; k < 512; k++) {
 			sum = sum * 0x9e3779b97f4a7c15ull + word[k];
-			plain = plain * 0x9e3779b97f4a7c15ull + (word[k] & mask);
+			plain = plain * 0x9e3779b97f4a7c15ull + (word[k] & ~(bits << 5));
+			clean = clean * 0x9e3779b97f4a7c15ull + (word[k] & ~(bits << 5) & ~(bits << 6));
 		}
 		o->page[i] = accessed ? sum : plain;
 		o->plain[i] = plain;
+		o->clean[i] = clean;
 	}
 }
 
@@ -407,17 +421,26 @@ static void note_code(struct machine *m, struct outcome *o, unsigned int vector,
 {
 	const uint8_t *code;
 
-	if (vector != 6 && vector != 12 && vector != 13 && vector != 14 && vector != 1)
+	if (vector != 1 && vector != 6 && vector != 7 && (vector < 10 || vector > 14))
 		return;
 	code = at_linear(m, o, linear - (vector == 1));
 	if (code && code < m->mem + IMAGE_SIZE - 16)
 		memcpy(o->culprit, code, sizeof(o->culprit));
 }
 
+/*
+ * Whose handler begins at this offset of their page.  A guest that has left long mode with its IDT there reads each gate
+ * of it as two.
+ */
+static unsigned int vector_of(const struct outcome *o, unsigned int offset)
+{
+	return o->sregs.idt.base == IMAGE_IDT64 && !is_wide(o) ? 2 * offset : offset;
+}
+
 /* The frame of the exception that ended the step, and those of handlers that it interrupted. */
 static void forget(struct machine *m, struct outcome *o, const struct limits *lim)
 {
-	unsigned int vector = o->regs.rip - 1 - IMAGE_HANDLERS, word = 0, i;
+	unsigned int vector = vector_of(o, o->regs.rip - 1 - IMAGE_HANDLERS), word = 0, i;
 	unsigned int last = o->exits ? o->exit[o->exits - 1].reason : 0;
 
 	/* After a triple fault RIP is the first fault's. */
@@ -426,9 +449,11 @@ static void forget(struct machine *m, struct outcome *o, const struct limits *li
 	if (vector < 32 && !(o->sregs.cr0 & 1)) {
 		const uint8_t *frame = stack_word(m, o, 0);
 
-		if (frame)
-			note_code(m, o, vector, frame[0] + 0x100 * frame[1] +
-				  16 * (frame[2] + 0x100 * frame[3]));
+		if (!frame)
+			return;
+		o->fault_cs = frame[2] + 0x100 * frame[3];
+		o->fault_ip = frame[0] + 0x100 * frame[1] + 16 * o->fault_cs;
+		note_code(m, o, vector, o->fault_ip);
 		return;
 	}
 	for (i = 0; i < 8 && vector < 256; i++) {
@@ -437,8 +462,31 @@ static void forget(struct machine *m, struct outcome *o, const struct limits *li
 		if (!i)
 			note_code(m, o, vector, rip);
 		word += has_error_code(vector) + (is_wide(o) ? 5 : 3);
-		vector = rip - IMAGE_HANDLERS;
+		vector = vector_of(o, rip - IMAGE_HANDLERS);
 	}
+}
+
+static bool is_string_store(uint8_t op)
+{
+	return (op & 0xfe) == 0xa4 || (op & 0xfe) == 0xaa || (op & 0xfe) == 0x6c;
+}
+
+/* Has a repeated MOVS, STOS or INS of the step's code, or its prefixes, changed? */
+static bool has_overwritten_itself(const struct machine *m)
+{
+	const uint8_t *was = m->step->code, *now = m->mem + m->step->code_gpa;
+	unsigned int i, k;
+
+	for (i = 0; i < CODE_MAX - 16; i++) {
+		if ((was[i] & 0xfe) != 0xf2)
+			continue;
+		/* More prefixes, a REX or two. */
+		for (k = i + 1; k < i + 8 && !is_string_store(was[k]); k++)
+			;
+		if (is_string_store(was[k]) && memcmp(was + i, now + i, k + 1 - i))
+			return true;
+	}
+	return false;
 }
 
 void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
@@ -469,6 +517,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	}
 	collect(m, o);
 	o->moved = physical(m, &o->sregs, IMAGE_HANDLERS) != IMAGE_HANDLERS;
+	o->overwritten = has_overwritten_itself(m);
 	forget(m, o, lim);
 	sum_pages(m->mem, o, lim->accessed);
 }

@@ -13,7 +13,7 @@
 /*
  * Operands by opcode: m ModRM, b ModRM and imm8, z ModRM and imm16/32, n none, i imm8,
  * Z imm16/32, V imm16/32/64, j rel8, J rel16/32, P far pointer, o moffs, w imm16,
- * e ENTER, f group 3, - prefix or not wanted (INT1: QEMU's TCG leaves it to a debugger).
+ * e ENTER, f group 3, - prefix or not wanted (INT1: QEMU's TCG has none).
  */
 static const char *const one_byte[16] = {
 	"mmmmiZnnmmmmiZn-", "mmmmiZnnmmmmiZnn", "mmmmiZ-nmmmmiZ-n", "mmmmiZ-nmmmmiZ-n",
@@ -100,8 +100,8 @@ bool unwanted_two(struct gen *g, unsigned int op)
 	/* SLDT to VERW, SGDT to SMSW, LAR, LSL, CPUID: in user code of the soft engine the host answers. */
 	if (op <= 3 || op == 0xa2)
 		return g->user && !g->lim->user_answers;
-	/* RDTSC, RDPMC; group 9 has RDRAND, RDSEED and RDPID; group 15 XSAVE; EMMS and MMX */
-	return op == 0x31 || op == 0x33 || op == 0xc7 || op == 0xae;
+	/* RDTSC, RDPMC, RDMSR of it; group 9 has RDRAND, RDSEED and RDPID; group 15 XSAVE; EMMS and MMX */
+	return op == 0x31 || op == 0x32 || op == 0x33 || op == 0xc7 || op == 0xae;
 }
 
 /*
@@ -112,6 +112,8 @@ static unsigned int known_register(struct gen *g, unsigned int op)
 {
 	static const uint8_t control[] = { 0, 2, 3, 4 }, debug[] = { 0, 1, 2, 3, 6, 7 };
 
+	if (g->rex)
+		*g->rex &= ~4;
 	/* Written to DR6 and DR7, TCG keeps bits that are always 0 (SDM Vol. 3B 17.2.6). */
 	return op & 1 ? debug[below(g->r, op == 0x23 ? 4 : 6)] : control[below(g->r, 4)];
 }
@@ -129,11 +131,16 @@ static bool needs_memory(unsigned int op)
 	return op == 0x13 || op == 0x17 || op == 0x2b || op == 0xe7 || op == 0xf0;
 }
 
-/* SHLD and SHRD; of 16 bits by more they leave a result that is undefined (SDM Vol. 2B). */
+/*
+ * SHLD and SHRD; of 16 bits by more they leave a result that is undefined (SDM Vol. 2B).  With an immediate not
+ * relative to RIP: TCG forgets that one more byte comes before the next instruction.
+ */
 static void put_double_shift(struct gen *g, unsigned int op)
 {
-	put_modrm(g, -1, -1);
-	if (!(op & 1))
+	bool imm = !(op & 1);
+
+	put_modrm(g, -1, imm && g->bits == 64 ? 1 + (int)below(g->r, 3) : -1);
+	if (imm)
 		put(g, below(g->r, g->osize == 2 ? 17 : 256), 1);
 }
 
@@ -148,6 +155,15 @@ static void put_shift(struct gen *g, unsigned int op)
 	put_modrm(g, reg, (reg & 6) == 2 ? 3 : -1);
 	if (op < 0xd0)
 		put(g, below(g->r, 256), 1);
+}
+
+/* Group 8: BT to BTC; the first four are #UD, but TCG reads the operand first. */
+static void put_group_8(struct gen *g)
+{
+	unsigned int reg = below(g->r, 8);
+
+	put_modrm(g, reg, reg < 4 ? 3 : -1);
+	put(g, below(g->r, 256), 1);
 }
 
 /* EMMS, MOVNTI: 66, F2 and F3 make them undefined (SDM Vol. 2: "NP"), but not for TCG. */
@@ -229,6 +245,8 @@ static void operands_two(struct gen *g, unsigned int op)
 		put_modrm(g, known_register(g, op), -1);
 	else if ((op & 0xf6) == 0xa4)
 		put_double_shift(g, op);
+	else if (op == 0xba)
+		put_group_8(g);
 	else
 		put_operands(g, two_byte[op >> 4][op & 15], op);
 }

@@ -154,12 +154,14 @@ void put_prefixes(struct gen *g, bool lock, bool rep)
 		put(g, segments[below(g->r, 6)], 1);
 	if (rep && chance(g->r, 10))
 		put(g, 0xf2 + below(g->r, 2), 1);
+	g->rex = NULL;
 	g->locked = lock && chance(g->r, 10);
 	if (g->locked)
 		put(g, 0xf0, 1);
 	if (g->bits == 64 && chance(g->r, 50)) {
 		unsigned int rex = 0x40 + below(g->r, 16);
 
+		g->rex = g->s->code + g->s->code_len;
 		put(g, rex, 1);
 		if (rex & 8)
 			g->osize = 8;

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: differences that mean nothing
+ *
+ * What stock KVM's emulator or QEMU's TCG does otherwise than the manuals say, told by the instruction and the exception
+ * that a step ended with.
+ */
+#include "guest_compare_internal.h"
+
+#include <string.h>
+
+/* Both ended by the same exception of the same instruction. */
+static bool same_fault(const struct outcome *a, const struct outcome *b)
+{
+	unsigned int vector = a->regs.rip - 1 - IMAGE_HANDLERS;
+
+	return vector < 32 && ended_in(a, vector) && ended_in(b, vector) &&
+	       a->fault_ip == b->fault_ip;
+}
+
+/* The last segment prefix of the culprit; 0: it has none. */
+static uint8_t segment_prefix(const struct outcome *o)
+{
+	const uint8_t *code = o->culprit, *end = behind_prefixes(o);
+	uint8_t found = 0;
+
+	for (; code < end; code++)
+		if ((*code & 0xe7) == 0x26 || (*code & 0xfe) == 0x64)
+			found = *code;
+	return found;
+}
+
+static bool has_mmio(const struct outcome *o, uint64_t from, uint64_t to)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->exits; i++)
+		if (o->exit[i].reason == KVM_EXIT_MMIO && o->exit[i].where >= from &&
+		    o->exit[i].where <= to)
+			return true;
+	return false;
+}
+
+static bool overrides_cs(const struct outcome *o)
+{
+	return segment_prefix(o) == 0x2e;
+}
+
+static bool is_sse(const uint8_t *code)
+{
+	if ((code[0] & 0xf0) == 0x40)	/* REX */
+		code++;
+	return code[0] == 0x0f && (code[1] >> 4 == 1 || code[1] >> 4 == 2 ||
+				   (code[1] >= 0x50 && code[1] < 0x80) ||
+				   (code[1] >= 0xc2 && code[1] <= 0xc6) || code[1] >= 0xd0);
+}
+
+static bool is_x87(const uint8_t *code)
+{
+	return (code[(code[0] & 0xf0) == 0x40] & 0xf8) == 0xd8;
+}
+
+/*
+ * Stock KVM's emulator, which accesses to MMIO need, knows few x87, MMX and SSE instructions; the
+ * others are #UD in user mode.  And QEMU's TCG does not mind a misaligned operand.
+ */
+static bool is_sse_trouble(const struct outcome *a, const struct outcome *b)
+{
+	if (same_fault(a, b))
+		return false;
+	if (ended_in(b, 6) && (has_mmio(a, 0, ~0ull) || is_sse(behind_prefixes(b)) ||
+			       is_x87(behind_prefixes(b))))
+		return true;
+	return (ended_in(a, 13) || compare_has_ended(a, KVM_EXIT_SHUTDOWN)) &&
+	       is_sse(behind_prefixes(a));
+}
+
+/*
+ * Conversions between MMX and SSE (CVTPI2PS, CVTTPS2PI, CVTPS2PI): #UD without CR4.OSFXSR or with CR0.EM (SDM Vol. 3A
+ * 23.25.3), which TCG looks at where no operand is MMX's.
+ */
+static bool is_mmx_conversion(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = behind_prefixes(a);
+
+	if ((code[0] & 0xf0) == 0x40)
+		code++;
+	return ended_in(a, 6) && !ended_in(b, 6) &&
+	       (!(a->sregs.cr4 & 0x200) || a->sregs.cr0 & 4) && code[0] == 0x0f &&
+	       (code[1] == 0x2a || code[1] == 0x2c || code[1] == 0x2d);
+}
+
+/* EMMS: #UD with CR0.EM, #NM with CR0.TS (SDM Vol. 2A); TCG looks at neither. */
+static bool is_emms(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = behind_prefixes(a);
+
+	if ((code[0] & 0xf0) == 0x40)
+		code++;
+	return (ended_in(a, 6) || ended_in(a, 7)) && !same_fault(a, b) && a->sregs.cr0 & 0xc &&
+	       code[0] == 0x0f && code[1] == 0x77;
+}
+
+static bool has_address_prefix(const struct outcome *o)
+{
+	const uint8_t *code = o->culprit;
+
+	while (code < behind_prefixes(o) && *code != 0x67)
+		code++;
+	return *code == 0x67;
+}
+
+/* INS to MMIO: Umbra reads the destination first (errata.rst), KVM writes elements together. */
+static bool ins_to_mmio(const struct outcome *o)
+{
+	unsigned int i;
+
+	for (i = 0; i + 2 < o->exits; i++)
+		if (is_read(&o->exit[i], KVM_EXIT_MMIO) && is_read(&o->exit[i + 1], KVM_EXIT_IO) &&
+		    o->exit[i + 2].reason == KVM_EXIT_MMIO &&
+		    o->exit[i + 2].where == o->exit[i].where)
+			return true;
+	return false;
+}
+
+/*
+ * A single step over an instruction that has written to a device: on the way from userspace stock KVM's
+ * emulator forgets the trap (x86_emulate_instruction(): "FIXME: return into emulator if
+ * single-stepping"), and the next instruction runs as well.
+ */
+static bool stepped_from_device(const struct outcome *o)
+{
+	return ended_in(o, 1) && o->debug.dr6 & 1 << 14 && o->exits > 1 && o->exit[o->exits - 2].write;
+}
+
+/*
+ * A single step of REP INS ends with one element (SDM Vol. 3B 17.3.1.4); stock KVM has read as many as
+ * the page takes by then.
+ */
+static bool stepped_ins(const struct outcome *a, const struct outcome *b)
+{
+	const struct seen_exit *last = &a->exit[a->exits - 2];
+
+	return ended_in(a, 1) && a->debug.dr6 & 1 << 14 && a->exits > 1 &&
+	       is_read(last, KVM_EXIT_IO) && b->exits > a->exits &&
+	       is_read(&b->exit[a->exits - 1], KVM_EXIT_IO) && b->exit[a->exits - 1].where == last->where;
+}
+
+static bool is_long(const struct outcome *o)
+{
+	return o->sregs.efer & 0x400;
+}
+
+static bool is_canonical(uint64_t address)
+{
+	return (int64_t)(address << 16) >> 16 == (int64_t)address;
+}
+
+/* RETF and IRET of user code: TCG reads their frame with the supervisor's rights. */
+static bool is_far_trouble(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = behind_prefixes(a);
+
+	if ((code[0] & 0xf0) == 0x40)
+		code++;
+	return ended_in(a, 14) && (code[0] == 0xca || code[0] == 0xcb || code[0] == 0xcf) &&
+	       (!ended_in(b, 14) || a->sregs.cr2 != b->sregs.cr2);
+}
+
+/*
+ * IRET whose frame has VM: TCG goes to virtual-8086 mode, from user code and in long mode, too (SDM Vol. 2A, IRET: at
+ * CPL 0 of legacy mode only).
+ */
+static bool is_virtual_return(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = behind_prefixes(a);
+
+	if ((code[0] & 0xf0) == 0x40)
+		code++;
+	return code[0] == 0xcf && !a->fault_v86 && b->fault_v86;
+}
+
+static bool in_64_bits(const struct outcome *o)
+{
+	return is_long(o) && (o->fault_cs / 8 == GDT_CODE64 || o->fault_cs / 8 == GDT_UCODE64);
+}
+
+static bool in_16_bits(const struct outcome *o)
+{
+	return o->fault_v86 || !(o->sregs.cr0 & 1) || o->fault_cs / 8 == GDT_CODE16 ||
+	       o->fault_cs / 8 == GDT_UCODE16;
+}
+
+/* The culprit's opcode; of two-byte ones 0x100 and the second, and a pointer to what follows. */
+static unsigned int opcode_of(const struct outcome *o, const uint8_t **modrm)
+{
+	const uint8_t *code = behind_prefixes(o);
+
+	if ((code[0] & 0xf0) == 0x40)	/* REX, or INC and DEC in 32-bit code */
+		code++;
+	*modrm = code + 1 + (code[0] == 0x0f);
+	return code[0] == 0x0f ? 0x100 | code[1] : code[0];
+}
+
+/* Of groups 1A, 5, 8 and 11 what does not exist; TCG looks at the operand first, or makes POP and MOV of it. */
+static bool is_undefined_group(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *modrm;
+	unsigned int op = opcode_of(a, &modrm), reg = *modrm >> 3 & 7;
+
+	if (!ended_in(a, 6) || same_fault(a, b))
+		return false;
+	return ((op == 0x8f || op == 0xc6 || op == 0xc7) && reg) || (op == 0xff && reg == 7) ||
+	       (op == 0x1ba && reg < 4);
+}
+
+/*
+ * AVX without CR4.OSXSAVE: the soft engine's guests execute it where it runs natively (errata.rst).  To stock KVM,
+ * and to our guests' CPUID, there is none.
+ */
+static bool is_avx(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *modrm;
+	unsigned int op = opcode_of(b, &modrm);
+
+	return ended_in(b, 6) && !same_fault(a, b) && (op == 0xc4 || op == 0xc5 || op == 0x62);
+}
+
+/* LGDT and LIDT of a base that is not canonical: #GP (APM Vol. 3), but not to TCG. */
+static bool is_table_nowhere(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *modrm;
+	unsigned int op = opcode_of(a, &modrm);
+
+	return ended_in(a, 13) && in_64_bits(a) && op == 0x101 && *modrm < 0xc0 &&
+	       (*modrm >> 4 & 3) == 1 && !same_fault(a, b);
+}
+
+/* A single step of STI, which keeps interrupts away only (SDM Vol. 2B, STI): TCG has it after one more instruction. */
+static bool is_step_of_sti(const struct outcome *a, const struct outcome *b)
+{
+	return ended_in(a, 1) && a->debug.dr6 & 1 << 14 && a->culprit[0] == 0xfb &&
+	       (!ended_in(b, 1) || b->fault_ip > a->fault_ip);
+}
+
+/* A null selector in SS whose RPL is not the CPL: #GP(0) (SDM Vol. 2B, MOV), but not to TCG. */
+static bool is_null_stack(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *modrm;
+	unsigned int op = opcode_of(a, &modrm);
+
+	return ended_in(a, 13) && in_64_bits(a) && !a->fault_error && op == 0x8e &&
+	       (*modrm >> 3 & 7) == 2 && !same_fault(a, b);
+}
+
+/* A near return or jump to no address: #GP before it (APM Vol. 3, RET), to TCG behind it. */
+static bool is_near_trouble(const struct outcome *a, const struct outcome *b)
+{
+	static const uint8_t nowhere[sizeof(b->culprit)];
+	const uint8_t *code = behind_prefixes(a);
+
+	if ((code[0] & 0xf0) == 0x40)
+		code++;
+	return ended_in(a, 13) && ended_in(b, 13) && !memcmp(b->culprit, nowhere, sizeof(nowhere)) &&
+	       (code[0] == 0xc2 || code[0] == 0xc3 || code[0] == 0xff);
+}
+
+/* Data to be read and written, without a limit: none that a guest has made of its descriptors. */
+static bool is_plain_data(const struct kvm_segment *s)
+{
+	return !s->unusable && s->s && (s->type & 0xe) == 2 && s->limit == ~0u;
+}
+
+/*
+ * A data segment that is null, limited, read-only, execute-only or expands down, in code that is not of 64 bits: TCG looks
+ * at none of it when memory is accessed (SDM Vol. 3A 5.5: #GP, and #PF where there is no stack for that).  The
+ * handler has the segments still.
+ */
+static bool is_segment_trouble(const struct outcome *a, const struct outcome *b)
+{
+	const struct kvm_sregs *sr = &a->sregs;
+	uint8_t prefix = segment_prefix(a);
+	const struct kvm_segment *used = prefix == 0x26 ? &sr->es : prefix == 0x64 ? &sr->fs :
+					 prefix == 0x65 ? &sr->gs : &sr->ds;
+	uint8_t op = *behind_prefixes(a);
+	bool string = (op & 0xf4) == 0xa4 || (op & 0xfe) == 0x6c;
+
+	if ((!ended_in(a, 13) && !ended_in(a, 14)) || a->fault_v86 || prefix == 0x36 || in_64_bits(a))
+		return false;
+	if (same_fault(a, b))
+		return false;
+	return !is_plain_data(used) || (string && !is_plain_data(&sr->es));
+}
+
+/* LTR of a null selector: #GP (SDM Vol. 2A), but TCG has no TSS then. */
+static bool is_null_tss(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = behind_prefixes(a);
+
+	if ((code[0] & 0xf0) == 0x40)
+		code++;
+	return ended_in(a, 13) && code[0] == 0x0f && code[1] == 0 && (code[2] >> 3 & 7) == 3 &&
+	       b->sregs.tr.selector < 4;
+}
+
+/*
+ * PUSHA whose stack ends in the middle: the first of its words is at the top (SDM Vol. 2B,
+ * PUSHA), to TCG at the bottom.
+ */
+static bool is_pusha(const struct outcome *a, const struct outcome *b)
+{
+	return ended_in(a, 14) && ended_in(b, 14) && *behind_prefixes(a) == 0x60 &&
+	       a->fault_ip == b->fault_ip && a->sregs.cr2 - b->sregs.cr2 < 32;
+}
+
+/*
+ * An exception injected by VMRUN whose delivery meets a contributory one: TCG delivers the second, for it
+ * does not know of the first.  #DF it is when the first is TCG's own, and on processors (SDM Vol. 3A 6.15).
+ */
+static bool is_single_fault(const struct outcome *a, const struct outcome *b)
+{
+	return ended_in(a, 8) && (ended_in(b, 10) || ended_in(b, 11) || ended_in(b, 12) ||
+				  ended_in(b, 13));
+}
+
+/* An interrupt or NMI whose delivery faulted is lost; stock KVM delivers it afterwards (errata.rst). */
+static bool is_lost_event(const struct outcome *a, const struct outcome *b)
+{
+	unsigned int vector = b->regs.rip - 1 - IMAGE_HANDLERS;
+
+	if (!a->event || a->events.interrupt.injected || a->events.nmi.injected ||
+	    a->events.nmi.pending)
+		return false;
+	if (!ended_in(a, 8) && !ended_in(a, 10) && !ended_in(a, 11) && !ended_in(a, 12) &&
+	    !ended_in(a, 13) && !ended_in(a, 14))
+		return false;
+	return b->events.interrupt.injected || b->events.nmi.injected || b->events.nmi.pending ||
+	       vector == 2 || (vector >= 32 && vector < 256);
+}
+
+/*
+ * Bit 63 of an entry is reserved while EFER.NXE is 0 (SDM Vol. 3A 4.5.5).  Stock KVM with npt=0 has one shadow for
+ * both values (kvm_init_shadow_mmu(): "efer_nx = true") and finds what another step has put there.
+ */
+static bool is_reserved_nx(const struct outcome *a)
+{
+	return ended_in(a, 14) && a->fault_error & 8 && !(a->sregs.efer & 0x800);
+}
+
+/* Virtual-8086 code beyond 64 KiB: #GP (SDM Vol. 3B 21.3.4); TCG does not look at limits. */
+static bool is_beyond_v86(const struct outcome *a)
+{
+	return ended_in(a, 13) && a->fault_v86 && a->fault_ip - 16 * a->fault_cs > 0xffff;
+}
+
+/* INT3 or INTO whose delivery faults: stock KVM is behind it, see forget_frame(). */
+static bool is_int_trouble(const struct outcome *a, const struct outcome *b)
+{
+	return (a->culprit[0] == 0xcc || a->culprit[0] == 0xce) &&
+	       !memcmp(a->culprit + 1, b->culprit, sizeof(a->culprit) - 1);
+}
+
+bool is_incomparable(const struct outcome *a, const struct outcome *b)
+{
+	/*
+	 * A string instruction that has overwritten itself goes on, or is another from the next element on: nobody
+	 * says (SDM Vol. 3A 12.1.3 asks for a jump or more before code that was written).
+	 */
+	if (a->overwritten || b->overwritten)
+		return true;
+	/* Handlers of random bytes: they use undefined flags, and forget() finds no frames. */
+	if (a->moved && b->moved)
+		return true;
+	if (is_sse_trouble(a, b) || is_mmx_conversion(a, b) || is_emms(a, b))
+		return true;
+	if (stepped_from_device(a) || stepped_ins(a, b))
+		return true;
+	/* INT1, in the middle of something: #UD to TCG. */
+	if (ended_in(a, 1) && a->culprit[0] == 0xf1 && !ended_in(b, 1))
+		return true;
+	/* LOCK where it may not stand, in the middle of something: QEMU's TCG ignores it. */
+	if (ended_in(a, 6) && *behind_prefixes(a) == 0xf0 && !same_fault(a, b))
+		return true;
+	/* An access that goes on behind 4 GiB: "may or may not" fault (SDM Vol. 3A, 5.3). */
+	if (has_mmio(b, 0xfffffff0, 0xffffffff) ||
+	    ((ended_in(a, 12) || ended_in(a, 13)) && ended_in(b, 14) && b->sregs.cr2 - 0xfffffff0 < 16))
+		return true;
+	/* 16-bit code with addresses of 32 bits beyond the limit: TCG does not look at limits. */
+	if (ended_in(a, 13) && in_16_bits(a) && has_address_prefix(a) && !same_fault(a, b))
+		return true;
+	/* So many reads of a port before its destination's fault that they were cut. */
+	if (b->cut && is_read(&b->exit[STEP_EXITS - 1], KVM_EXIT_IO) &&
+	    (ended_in(a, 8) || ended_in(a, 12) || ended_in(a, 13) || ended_in(a, 14) ||
+	     compare_has_ended(a, KVM_EXIT_SHUTDOWN)))
+		return true;
+	if (ins_to_mmio(a))
+		return true;
+	/* A guest that has overwritten its descriptors until the processor refuses them. */
+	if (compare_has_ended(a, KVM_EXIT_FAIL_ENTRY) && compare_has_ended(b, KVM_EXIT_FAIL_ENTRY))
+		return true;
+	/* A write to the code segment: TCG does not look what a segment is for. */
+	if (ended_in(a, 13) && overrides_cs(a) && !same_fault(a, b))
+		return true;
+	/* An address on the stack that is not canonical: #GP to TCG, #SS to processors. */
+	if (ended_in(a, 12) && ended_in(b, 13))
+		return true;
+	/* 16-bit code that runs beyond 64 KiB: TCG begins again at 0. */
+	if (!a->sregs.cs.db && !a->sregs.cs.l && a->regs.rip > 0xffff)
+		return true;
+	if (is_undefined_group(a, b) || is_avx(a, b) || is_table_nowhere(a, b) || is_step_of_sti(a, b))
+		return true;
+	if (is_far_trouble(a, b) || is_virtual_return(a, b) || is_null_stack(a, b) ||
+	    is_near_trouble(a, b) || is_int_trouble(a, b) ||
+	    is_segment_trouble(a, b) || is_null_tss(a, b) || is_pusha(a, b) ||
+	    is_single_fault(a, b) || is_lost_event(a, b) || is_beyond_v86(a) ||
+	    is_reserved_nx(a))
+		return true;
+	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
+	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&
+	    is_long(a) && !is_canonical(a->regs.rsp))
+		return true;
+	/* A single step over HLT: stock KVM ends its run with HLT, and then has #DB pending. */
+	return compare_has_ended(b, KVM_EXIT_HLT) && b->regs.rflags & 0x100 &&
+	       (compare_has_ended(a, KVM_EXIT_SHUTDOWN) || a->regs.rip != b->regs.rip);
+}
