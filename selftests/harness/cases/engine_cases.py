@@ -16,6 +16,30 @@ PAUSE = 0.005
 ENOUGH = 100
 
 
+class Monitor:
+    """QEMU's machine protocol, on the socket that qemu_args(path) makes."""
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(path)
+        self._file = self._socket.makefile("rw")
+        self._file.readline()
+        self.command("qmp_capabilities")
+
+    @staticmethod
+    def qemu_args(path):
+        return ["-qmp", f"unix:{path},server=on,wait=off"]
+
+    def command(self, name, **arguments):
+        """Returns None, or what QEMU has against it."""
+        self._file.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
+        self._file.flush()
+        answer = {}
+        while "return" not in answer and "error" not in answer:
+            answer = json.loads(self._file.readline())
+        return answer.get("error")
+
+
 class Flood(threading.Thread):
     """Non-maskable interrupts for the bed's boot CPU, one after the other."""
 
@@ -23,21 +47,11 @@ class Flood(threading.Thread):
         super().__init__(daemon=True)
         self.sent = 0
         self._halt = threading.Event()
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(path)
-        self._file = self._socket.makefile("rw")
-        self._file.readline()
-        self._command("qmp_capabilities")
-
-    def _command(self, name):
-        self._file.write(json.dumps({"execute": name}) + "\n")
-        self._file.flush()
-        while "return" not in json.loads(self._file.readline()):
-            pass
+        self._monitor = Monitor(path)
 
     def run(self):
         while not self._halt.is_set():
-            self._command("inject-nmi")
+            self._monitor.command("inject-nmi")
             self.sent += 1
             time.sleep(PAUSE)
 
@@ -61,7 +75,7 @@ def run_program(t, bed, name, how):
 def nmi_flood(t):
     "NMIs hit the host at every point of the world switch; guests do not notice."
     path = os.path.join(t.scratch, "qmp")
-    with t.bed(cpus=2, qemu_args=["-qmp", f"unix:{path},server=on,wait=off"]) as bed:
+    with t.bed(cpus=2, qemu_args=Monitor.qemu_args(path)) as bed:
         before = nmis_seen(bed)
         flood = Flood(path)
         flood.start()
@@ -71,6 +85,30 @@ def nmi_flood(t):
         flood.stop()
         seen = nmis_seen(bed) - before
         t.check(seen >= ENOUGH, f"the host took {seen} NMIs of {flood.sent}")
+
+
+def plug_memory(monitor, ready, problems):
+    """256 MiB at 512 GiB, where they need an entry of their own in the uppermost table."""
+    while not os.path.exists(ready):
+        time.sleep(0.1)
+    steps = (("object-add", {"qom-type": "memory-backend-ram", "id": "more", "size": 256 << 20}),
+             ("device_add", {"driver": "pc-dimm", "id": "dimm", "memdev": "more",
+                             "addr": 512 << 30}))
+    problems += filter(None, (monitor.command(name, **what) for name, what in steps))
+
+
+@case("engine/memory", engines=("svm", "soft"), weight=30)
+def memory(t):
+    "Memory that the host gets while a vCPU exists is the guest's like any other."
+    path, ready = os.path.join(t.scratch, "qmp"), os.path.join(t.scratch, "ready")
+    problems = []
+    with t.bed(share=True, mem="512,slots=1,maxmem=900G", qemu_args=Monitor.qemu_args(path)) as bed:
+        threading.Thread(target=plug_memory, args=(Monitor(path), ready, problems),
+                         daemon=True).start()
+        result = bed.run([os.path.join(PROGRAMS, "memory_test")], timeout=300,
+                         env={"UMBRA_DEVICE": t.device, "MEMORY_READY": ready})
+        t.check(result.status == 0 and not problems, "page tables in new memory",
+                result.output.decode(errors="replace") + str(problems))
 
 
 @case("engine/beside-kvm", engines=("soft",), weight=30)
