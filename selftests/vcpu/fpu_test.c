@@ -147,14 +147,21 @@ KU_CODE64(forbidden, "fninit\n fld1\n fstpl 0x31000\n"
 	  "fld1\n fstpl 0x31008\n");
 KU_CODE64(store, "movups %xmm0, 0x30000\n hlt\n");
 
-/* With IF set, so that it need not be emulated anyway. */
+/* With IF set, and data segments of its own, so that it need not be emulated anyway. */
 static void to_user(struct traps *t)
 {
+	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
 	ku_user_segments(t->vm);
 	ku_vcpu_user_gdt(t->vcpu);
 	ku_vcpu_user(t->vcpu);
+	sregs = ku_get_sregs(t->vcpu);
+	sregs.ds = sregs.ss;
+	sregs.es = sregs.ss;
+	sregs.fs = sregs.ss;
+	sregs.gs = sregs.ss;
+	ku_set_sregs(t->vcpu, &sregs);
 	regs = ku_get_regs(t->vcpu);
 	regs.rflags |= 0x200;
 	ku_set_regs(t->vcpu, &regs);
