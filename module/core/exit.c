@@ -507,6 +507,24 @@ bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	return done && likely(!READ_ONCE(vcpu->requests));
 }
 
+bool umbra_exit_foresee(struct umbra_vcpu *vcpu, struct umbra_exit *exit, u64 gva, u32 error_code)
+{
+	struct umbra_fault_info info;
+	enum umbra_verdict verdict;
+	int idx;
+
+	umbra_exit_note(vcpu, exit);
+	exit->reason = UMBRA_EXIT_NONE;
+	vcpu->fault_repeat = 0;
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !may_go_on(vcpu))
+		return false;
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	/* What is not the shadow's to mend is left for the fault. */
+	umbra_mmu_fault_now(vcpu->mmu, gva, error_code, ac_counts(vcpu), &info, &verdict);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return likely(!READ_ONCE(vcpu->requests));
+}
+
 void umbra_entry_note(struct umbra_vcpu *vcpu)
 {
 	trace_umbra_entry(vcpu->id, vcpu->regs.rip);

@@ -8,13 +8,14 @@
  * signal.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "kvm_util.h"
 #include "ktap.h"
 
-#define TESTS		12
+#define TESTS		15
 #define PORT		0x217
 #define VECTOR		0x40
 #define PF		14
@@ -62,6 +63,29 @@ KU_CODE64(shadow, "sti\n mov (%rdi), %rax\n nop\n hlt\n");
 
 /* The handler leaves all as it is. */
 KU_CODE64(endless, "1: mov (%rdi), %rax\n jmp 1b\n");
+
+/*
+ * User code: RCX pages from RDI on, in the first of which it counts down.  R12 counts faults, RBX
+ * what is not so.
+ */
+KU_CODE64(user_touch,
+	  "xor %ebx, %ebx\n xor %r12d, %r12d\n mov %rsp, %rbp\n mov $0x1234567, %esi\n"
+	  "1: stc\n mov %rcx, (%rdi)\n jnc 3f\n cmp %rcx, (%r13)\n jne 3f\n"
+	  "cmp %rsp, %rbp\n jne 3f\n cmp $0x1234567, %rsi\n jne 3f\n"
+	  "2: add $0x1000, %rdi\n dec %ecx\n jnz 1b\n ud2\n"
+	  "3: inc %ebx\n jmp 2b\n");
+/* The entry of the page, of those from R8 on, becomes R9. */
+KU_CODE64(on_user_pf,
+	  "inc %r12d\n pop %rax\n cmp $6, %rax\n je 1f\n inc %ebx\n"
+	  "1: mov %cr2, %rax\n cmp %rax, %rdi\n je 2f\n inc %ebx\n"
+	  "2: sub %r13, %rax\n shr $9, %rax\n mov %r9, (%r8, %rax)\n iretq\n");
+KU_CODE64(on_ud,
+	  "mov $0x217, %edx\n mov %ebx, %eax\n out %eax, %dx\n mov %r12d, %eax\n out %eax, %dx\n"
+	  "hlt\n");
+#define UD		6
+#define ON_UD		0xb000
+#define USER_VIRT	0x40000000ull
+#define USER_PAGES	400
 
 static struct ku_vm *vm;
 static struct ku_vcpu *vcpu;
@@ -159,6 +183,46 @@ static void test_endless(void)
 	teardown();
 }
 
+/* The handler comes back to user code, which touches the page that it came for. */
+static void test_user(void)
+{
+	const char *engine = getenv("UMBRA_ENGINE");
+	const char *short_way = "the page is there when the handler comes back";
+	struct kvm_regs regs;
+	uint64_t *pte, faults;
+	int i;
+
+	setup(user_touch, user_touch_end - user_touch, 0);
+	ku_load_at(vm, ON_PF, on_user_pf, on_user_pf_end - on_user_pf);
+	ku_load_at(vm, ON_UD, on_ud, on_ud_end - on_ud);
+	ku_gate(vm, UD, ON_UD, 0, 0);
+	for (i = 0; i < USER_PAGES; i++)
+		ku_map(vm, vm->cr3, USER_VIRT + 0x1000ull * i, 0, 0);
+	pte = ku_pte(vm, vm->cr3, USER_VIRT, 1);
+	ku_user_segments(vm);
+	ku_vcpu_user_gdt(vcpu);
+	/* The segments that the engine's quick ways are for. */
+	ku_vcpu_syscall(vcpu, ON_UD, 0x47700);
+	ku_vcpu_user(vcpu);
+	regs = ku_get_regs(vcpu);
+	regs.rflags |= 0x200;
+	regs.rdi = USER_VIRT;
+	regs.r13 = USER_VIRT;
+	regs.r8 = (uint8_t *)pte - (uint8_t *)ku_ptr(vm, 0);
+	regs.r9 = ku_page(vm) | VALUE | KU_PTE_U;
+	regs.rcx = USER_PAGES;
+	ku_set_regs(vcpu, &regs);
+	ktap_ok(ku_run_out(vcpu, PORT) == 0, "user code: CR2, error code, registers and memory");
+	ktap_ok(ku_run_out(vcpu, PORT) == USER_PAGES, "user code: %d faults, one each", USER_PAGES);
+	faults = ku_counter(vcpu->fd, "exit_page_fault");
+	if (!engine || strcmp(engine, "soft"))
+		ktap_skip(short_way, "not this engine's way");
+	else
+		ktap_ok(faults < USER_PAGES + USER_PAGES / 2, "%s: %llu exits", short_way,
+			(unsigned long long)faults);
+	teardown();
+}
+
 int main(void)
 {
 	ktap_plan(TESTS);
@@ -167,5 +231,6 @@ int main(void)
 	test_held();
 	test_shadow();
 	test_endless();
+	test_user();
 	ktap_exit();
 }

@@ -187,28 +187,6 @@ static void teardown(void)
 	ku_vm_free(vm);
 }
 
-/* A counter of the vCPU, by its file. */
-static uint64_t counter_of(const char *name)
-{
-	int fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, 0);
-	static char image[64 * 1024];
-	const struct kvm_stats_header *head = (void *)image;
-	uint64_t val = 0;
-	uint32_t i;
-
-	if (fd < 0 || pread(fd, image, sizeof(image), 0) < (ssize_t)sizeof(*head))
-		ktap_bail("no counters");
-	for (i = 0; i < head->num_desc; i++) {
-		const struct kvm_stats_desc *d = (void *)(image + head->desc_offset +
-				i * (sizeof(*d) + head->name_size));
-
-		if (!strcmp(d->name, name))
-			memcpy(&val, image + head->data_offset + d->offset, sizeof(val));
-	}
-	close(fd);
-	return val;
-}
-
 static void test_loop(bool iret)
 {
 	const char *how = iret ? "IRET" : "SYSRET";
@@ -218,7 +196,7 @@ static void test_loop(bool iret)
 
 	setup(user_loop, user_loop_end - user_loop, iret, 0);
 	ktap_ok(ku_run_out(vcpu, PORT) == 0x77, "%s: the loop ends", how);
-	exits = counter_of("exits");
+	exits = ku_counter(vcpu->fd, "exits");
 	regs = ku_get_regs(vcpu);
 	sregs = ku_get_sregs(vcpu);
 	ktap_ok(regs.r14 == LOOPS, "%s: %llu system calls", how, regs.r14);
@@ -230,7 +208,7 @@ static void test_loop(bool iret)
 	ktap_ok(regs.rcx == USER + (uint64_t)(user_loop_end - user_loop) && regs.r11 == 0x246,
 		"%s: RCX %#llx, R11 %#llx", how, regs.rcx, regs.r11);
 	ktap_ok(!(regs.rdi & SFMASK), "%s: the kernel's flags %#llx", how, regs.rdi);
-	if (!ku_offers_smap(vm) && counter_of("emulated"))
+	if (!ku_offers_smap(vm) && ku_counter(vcpu->fd, "emulated"))
 		ktap_ok(exits < LOOPS / 2, "%s: %llu exits", how, (unsigned long long)exits);
 	else
 		ktap_skip("exits", "hardware counts otherwise");

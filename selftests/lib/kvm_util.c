@@ -555,3 +555,24 @@ int ku_run_signalled(struct ku_vcpu *vcpu)
 	setitimer(ITIMER_REAL, &never, NULL);
 	return err;
 }
+
+uint64_t ku_counter(int fd, const char *name)
+{
+	int file = ioctl(fd, KVM_GET_STATS_FD, 0);
+	static char image[64 * 1024];
+	const struct kvm_stats_header *head = (void *)image;
+	uint64_t val = 0;
+	uint32_t i;
+
+	if (file < 0 || pread(file, image, sizeof(image), 0) < (ssize_t)sizeof(*head))
+		ktap_bail("no counters");
+	for (i = 0; i < head->num_desc; i++) {
+		const struct kvm_stats_desc *d = (void *)(image + head->desc_offset +
+				i * (sizeof(*d) + head->name_size));
+
+		if (!strcmp(d->name, name))
+			memcpy(&val, image + head->data_offset + d->offset, sizeof(val));
+	}
+	close(file);
+	return val;
+}

@@ -278,6 +278,8 @@ static void enter_kernel(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	frame->rflags = (vcpu->regs.rflags & SOFT_FLAGS_KERNEL) | X86_EFLAGS_FIXED |
 			(soft->step ? X86_EFLAGS_TF : X86_EFLAGS_IF);
 	frame->fast = soft->step ? 0 : soft->fast;
+	if (soft->awaits)
+		frame->fast &= ~SOFT_FAST_IRET;
 	/* While it is stepped through, a WRFSBASE has the other one for a moment. */
 	if (soft->step)
 		return;
@@ -365,32 +367,100 @@ static bool follow_cr3(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
 	return true;
 }
 
-/* An event was delivered to the guest's kernel, from whatever mode.  False: that wants more. */
-static bool follow_event(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+/* C code has brought the guest into @mode, from whatever: as in follow_mode(), and all of it. */
+static void change_mode(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, enum soft_mode mode)
 {
 	struct soft_frame *frame = soft->area.frame;
 	struct umbra_regs *regs = &vcpu->regs;
-	bool user = soft->mode == SOFT_USER;
+	bool user = mode == SOFT_USER;
 
-	if ((user && !soft->both) || (regs->rflags & (X86_EFLAGS_TF | X86_EFLAGS_IOPL)))
-		return false;
-	if (user && frame->cr4_user != frame->cr4_kernel)
-		raw_write_cr4(frame->cr4_kernel);
-	if (user) {
+	if (soft->mode != mode) {
+		if (frame->cr4_user != frame->cr4_kernel)
+			raw_write_cr4(user ? frame->cr4_user : frame->cr4_kernel);
 		swap(soft->root, soft->other_root);
-		umbra_mmu_set_view(vcpu->mmu, UMBRA_VIEW_KERNEL);
+		umbra_mmu_set_view(vcpu->mmu, user ? UMBRA_VIEW_USER : UMBRA_VIEW_KERNEL);
 	}
-	soft->mode = SOFT_KERNEL;
+	soft->mode = mode;
 	/* host_restore() looks there. */
-	frame->mode = SOFT_KERNEL;
+	frame->mode = mode;
 	soft->segs_stale |= !!(regs->dirty & (UMBRA_REGS_SEG | UMBRA_REGS_TABLE |
 					      UMBRA_REGS_SYSCALL));
 	regs->dirty = 0;
 	segs_in(soft, regs);
 	vdata_in(vcpu, soft);
 	fast_in(vcpu, soft);
+}
+
+/* An event was delivered to the guest's kernel, from whatever mode.  False: that wants more. */
+static bool follow_event(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	bool user = soft->mode == SOFT_USER;
+
+	if ((user && !soft->both) || (vcpu->regs.rflags & (X86_EFLAGS_TF | X86_EFLAGS_IOPL)))
+		return false;
+	change_mode(vcpu, soft, SOFT_KERNEL);
 	soft->va = 0;
 	return true;
+}
+
+/*
+ * DOC: back from the guest's handler of page faults
+ *
+ * User code that comes back from there touches the page at once, and the shadow has not got it: an
+ * exit for certain.  So the IRET is made that exit, and C code executes it, as the switcher would,
+ * and has the page filled as for the fault: one change of address space less, and one exception.
+ * Whatever the guest has done instead costs it one IRET that is not fast.
+ */
+static void await_return(struct umbra_vcpu *vcpu, struct soft_vcpu *soft,
+			 const struct umbra_fault *fault)
+{
+	soft->awaits = true;
+	soft->awaited_gva = fault->addr;
+	soft->awaited_error = fault->error_code;
+	soft->awaited_cr3 = vcpu->regs.cr3;
+}
+
+/* IRET to user code, if the switcher would have taken it (.Liret there).  False: nothing was done. */
+static bool iret_now(struct umbra_vcpu *vcpu, struct soft_vcpu *soft)
+{
+	const struct soft_frame *frame = soft->area.frame;
+	const struct soft_vdata *vdata = soft->area.vdata;
+	u64 rip = READ_ONCE(vdata->iret[0]), rflags = READ_ONCE(vdata->iret[2]);
+	struct umbra_regs *regs = &vcpu->regs;
+
+	if (!(soft->fast & SOFT_FAST_IRET) || vdata->service != SOFT_SERVICE_IRET ||
+	    vdata->iret[1] != frame->to_user.cs || vdata->iret[4] != frame->to_user.ss ||
+	    vdata->desc[0] != SOFT_DESC_CODE || vdata->desc[1] != SOFT_DESC_DATA)
+		return false;
+	if ((rflags & ~(u64)SOFT_FLAGS_RETURN) || !(rflags & X86_EFLAGS_IF) ||
+	    rip >= SOFT_USER_END || regs->seg[UMBRA_FS].base != vdata->fs_base)
+		return false;
+	regs->rip = rip;
+	regs->gpr[UMBRA_RSP] = READ_ONCE(vdata->iret[3]);
+	regs->rflags = rflags | X86_EFLAGS_FIXED;
+	regs->int_shadow = 0;
+	umbra_soft_segs_moved(regs, true);
+	change_mode(vcpu, soft, SOFT_USER);
+	return true;
+}
+
+/* The IRET that was awaited.  Return: the guest goes on. */
+static bool come_back(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_exit *exit)
+{
+	soft->awaits = false;
+	if (soft->awaited_cr3 != vcpu->regs.cr3 || !iret_now(vcpu, soft))
+		return false;
+	if (!umbra_exit_foresee(vcpu, exit, soft->awaited_gva, soft->awaited_error))
+		return false;
+	memset(exit, 0, sizeof(*exit));
+	umbra_entry_note(vcpu);
+	return true;
+}
+
+static bool is_awaited(const struct soft_vcpu *soft, const struct umbra_exit *exit)
+{
+	return soft->awaits && exit->reason == UMBRA_EXIT_INSN &&
+	       soft->area.frame->vector == SOFT_VEC_SERVICE;
 }
 
 /* Has core a short way for it? */
@@ -399,7 +469,7 @@ static bool may_be_inside(const struct umbra_vcpu *vcpu, const struct soft_vcpu 
 {
 	const struct soft_frame *frame = soft->area.frame;
 
-	if (exit->reason == UMBRA_EXIT_PAGE_FAULT) {
+	if (exit->reason == UMBRA_EXIT_PAGE_FAULT || is_awaited(soft, exit)) {
 		/* Half an instruction, or segments that have to be looked at. */
 		if (soft->step || soft->watched || soft->segs_stale)
 			return false;
@@ -415,13 +485,24 @@ static bool go_on(struct umbra_vcpu *vcpu, struct soft_vcpu *soft, struct umbra_
 {
 	enum umbra_exit_reason reason = exit->reason;
 	u64 events = vcpu->stat.inject_exception;
+	bool user = soft->mode == SOFT_USER;
 
-	if (!may_be_inside(vcpu, soft, exit) || !umbra_exit_inside(vcpu, exit))
+	if (!may_be_inside(vcpu, soft, exit))
 		return false;
+	if (reason == UMBRA_EXIT_INSN)
+		return come_back(vcpu, soft, exit);
+	if (!umbra_exit_inside(vcpu, exit))
+		return false;
+	if (vcpu->stat.inject_exception != events) {
+		if (user)
+			await_return(vcpu, soft, &exit->fault);
+		if (!follow_event(vcpu, soft)) {
+			memset(exit, 0, sizeof(*exit));
+			return false;
+		}
+	}
 	memset(exit, 0, sizeof(*exit));
 	if (reason == UMBRA_EXIT_CR && !follow_cr3(vcpu, soft))
-		return false;
-	if (vcpu->stat.inject_exception != events && !follow_event(vcpu, soft))
 		return false;
 	if (soft->mode == SOFT_KERNEL && (!soft->va || soft->rip != vcpu->regs.rip)) {
 		soft->rip = vcpu->regs.rip;

@@ -196,6 +196,10 @@ enum soft_mode {
  * @host_dr: the host's DR0..3, while the guest's are loaded
  * @dr6: causes of a #DB
  * @watched: breakpoints that translated code met
+ * @awaits: user code comes back from a page fault that was delivered to its kernel, at
+ * @awaited_gva: an address
+ * @awaited_error: with an error code
+ * @awaited_cr3: in an address space
  * @step: instructions single-stepped to reach a boundary, 0 not stepping
  * @pages: guest code pages that have translations
  * @nr_pages: how many
@@ -242,6 +246,10 @@ struct soft_vcpu {
 	unsigned long host_dr[4];
 	u64 dr6;
 	u64 watched;
+	bool awaits;
+	u64 awaited_gva;
+	u32 awaited_error;
+	u64 awaited_cr3;
 	unsigned int step;
 	struct soft_code_page *pages;
 	unsigned int nr_pages;

@@ -236,6 +236,21 @@ struct umbra_engine {
  */
 bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
 
+/**
+ * umbra_exit_foresee() - have a page filled that the guest is about to touch
+ * @vcpu: the vCPU; in the view of the access to come
+ * @exit: the exit for the instruction; reason NONE afterwards
+ * @gva: where
+ * @error_code: of the page fault that it would be
+ *
+ * For engines that have executed an instruction of the guest themselves, as umbra_exit_inside()
+ * would.  Nothing comes of it where the guest would have the fault, or it is not simple.
+ *
+ * Context: as umbra_exit_inside().
+ * Return: as umbra_exit_inside().
+ */
+bool umbra_exit_foresee(struct umbra_vcpu *vcpu, struct umbra_exit *exit, u64 gva, u32 error_code);
+
 /* Count and trace an entry: core for the first of a run(), the engine for more. */
 void umbra_entry_note(struct umbra_vcpu *vcpu);
 
