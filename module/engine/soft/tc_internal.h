@@ -85,6 +85,7 @@
  * @thunk: block with the prologue made later
  * @glue: chain of the block in front of it that leads to this one without a jump
  * @flags: TC_BLOCK_* bits
+ * @body_marks: of the marks, those up to the end of @body
  * @body: bytes of code from @entry on without what leads on, and without exits
  * @ret: a RET's operand in the hole, in bytes from @entry; 0: none
  * @op: enum soft_op of the exit
@@ -112,6 +113,7 @@ struct tc_block {
 	u32 thunk;
 	u32 glue;
 	u16 flags;
+	u16 body_marks;
 	u16 body;
 	u16 ret;
 	u8 op;

@@ -170,12 +170,14 @@ static bool emit_insn(struct tc_build *b)
 	return false;
 }
 
-static bool long_enough(const struct tc_build *b)
+/* How many instructions may still come.  STI wants one behind it. */
+static unsigned int left_in_block(const struct tc_build *b)
 {
-	if (b->after_sti)
-		return b->insns >= TC_BLOCK_INSNS;
-	return b->insns >= (b->tc->blocks[b->block].nr_chains ?
-			    INSNS_WITH_JCC : TC_BLOCK_INSNS - 1);
+	unsigned int max = TC_BLOCK_INSNS;
+
+	if (!b->after_sti)
+		max = b->tc->blocks[b->block].nr_chains ? INSNS_WITH_JCC : TC_BLOCK_INSNS - 1;
+	return b->insns < max ? max - b->insns : 0;
 }
 
 /**
@@ -210,7 +212,9 @@ void emit_insns(struct tc_build *b, struct source *s, int first)
 		b->rip += b->in.len;
 		if (ends)
 			return;
-		if ((b->rip >> UMBRA_PAGE_SHIFT) != page || long_enough(b))
+		if (!b->after_sti)
+			tc_quick_run(b, s, left_in_block(b));
+		if ((b->rip >> UMBRA_PAGE_SHIFT) != page || !left_in_block(b))
 			break;
 		ret = source_insn(b, s);
 	} while (ret != -ENODATA);

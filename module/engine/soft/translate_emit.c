@@ -107,9 +107,16 @@ void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm)
  */
 void emit_mark_close(struct tc_build *b)
 {
+	u8 *at = b->tc->marks + b->tc->nr_marks;
 	u32 n = b->pos - b->run, part;
-	u8 *at;
 
+	if (likely(n - 1 < TC_MARK_LEN)) {
+		at[0] = b->mark[0] | n;
+		at[1] = b->mark[1];
+		b->tc->nr_marks += 2;
+		b->run = b->pos;
+		return;
+	}
 	for (; n; n -= part) {
 		part = min_t(u32, n, TC_MARK_LEN);
 		at = b->tc->marks + b->tc->nr_marks;

@@ -199,6 +199,7 @@ void emit_insns(struct tc_build *b, struct source *s, int first);
 
 /* translate_quick.c */
 unsigned int tc_quick_copy(const u8 *code, enum tc_r11 *r11);
+void tc_quick_run(struct tc_build *b, const struct source *s, unsigned int max);
 
 /* translate_class.c */
 u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op);

@@ -94,25 +94,22 @@ static bool in_group(u8 opcode, u8 modrm)
 	return known >> (modrm >> 3 & 7) & 1;
 }
 
-/* Bytes of the address behind ModRM; -1: relative to RIP. */
-static int address_len(const u8 *modrm)
-{
-	u8 mod = modrm[0] >> 6, rm = modrm[0] & 7;
-	int n = 0;
+/* Bytes of ModRM and the address behind it; 0: relative to RIP.  Without base SIB takes 4 more. */
+#define ADDRESS(row, n, relative) \
+	[row ... (row) + 3] = n, [(row) + 4] = (n) + 1, [(row) + 5] = relative, \
+	[(row) + 6 ... (row) + 7] = n
+#define ADDRESSES(mod, n, relative) \
+	ADDRESS(mod, n, relative), ADDRESS((mod) + 0x08, n, relative), \
+	ADDRESS((mod) + 0x10, n, relative), ADDRESS((mod) + 0x18, n, relative), \
+	ADDRESS((mod) + 0x20, n, relative), ADDRESS((mod) + 0x28, n, relative), \
+	ADDRESS((mod) + 0x30, n, relative), ADDRESS((mod) + 0x38, n, relative)
 
-	if (mod == 3)
-		return 0;
-	if (rm == 4) {
-		n = 1;
-		if (!mod && (modrm[1] & 7) == 5)
-			return 5;
-	} else if (!mod && rm == 5) {
-		return -1;
-	}
-	if (mod == 1)
-		return n + 1;
-	return mod ? n + 4 : n;
-}
+static const u8 address_len[256] = {
+	ADDRESSES(0x00, 1, 0),
+	ADDRESSES(0x40, 2, 2),
+	ADDRESSES(0x80, 5, 5),
+	[0xc0 ... 0xff] = 1,
+};
 
 /* Opcodes that write the register of ModRM.reg, all of it, and do not read it. */
 static bool only_sets(u8 op, bool second)
@@ -148,6 +145,60 @@ static enum tc_r11 use_of_r11(u8 rex, u8 op, bool second, const u8 *modrm)
 	return reg || rm ? TC_R11_USED : TC_R11_NOT;
 }
 
+static __always_inline unsigned int quick_copy(const u8 *code, enum tc_r11 *r11)
+{
+	const u8 *at = code, *modrm = NULL;
+	bool osz = false, second = false;
+	u8 rex = 0, op = *at++, row;
+	unsigned int n;
+
+	if (unlikely((op & 0xfc) == 0x64)) {
+		if (op == 0x65)
+			op = *at++;
+		osz = op == 0x66;
+		if (osz)
+			op = *at++;
+	}
+	if ((op & 0xf0) == 0x40) {
+		rex = op;
+		op = *at++;
+	}
+	row = one_byte[op];
+	if (op == 0x0f) {
+		op = *at++;
+		second = true;
+		row = two_byte[op];
+	}
+	if (!row || (osz && row & NO_66))
+		return 0;
+	if (row & MODRM) {
+		if ((row & GROUP && !in_group(op, *at)) || (row & MEMORY && *at >= 0xc0))
+			return 0;
+		n = address_len[*at];
+		if (!n)
+			return 0;
+		modrm = at;
+		at += n;
+		if (*modrm < 0x40 && (*modrm & 7) == 4 && (modrm[1] & 7) == 5)
+			at += 4;
+	}
+	if (row & (IMM_8 | IMM_Z | IMM_V)) {
+		if (row & IMM_8)
+			at += 1;
+		else if (row & IMM_V && rex & UMBRA_REX_W)
+			at += 8;
+		else
+			at += osz && !(rex & UMBRA_REX_W) ? 2 : 4;
+	}
+	*r11 = TC_R11_NOT;
+	if (rex & (UMBRA_REX_R | UMBRA_REX_X | UMBRA_REX_B)) {
+		*r11 = use_of_r11(rex, op, second, modrm);
+		if (*r11 == TC_R11_SET && osz)
+			*r11 = TC_R11_USED;
+	}
+	return at - code;
+}
+
 /**
  * tc_quick_copy() - is it an instruction that is copied as it is
  * @code: its first 15 bytes
@@ -157,50 +208,47 @@ static enum tc_r11 use_of_r11(u8 rex, u8 op, bool second, const u8 *modrm)
  */
 unsigned int tc_quick_copy(const u8 *code, enum tc_r11 *r11)
 {
-	const u8 *at = code, *modrm = NULL;
-	bool osz = false, second = false;
-	u8 rex = 0, op = *at++, row;
-	int n;
+	return quick_copy(code, r11);
+}
 
-	if (op == 0x65)
-		op = *at++;
-	if (op == 0x66) {
-		osz = true;
-		op = *at++;
+/**
+ * tc_quick_run() - copy such instructions, up to one that is none
+ * @b: the block; the instruction before is complete
+ * @s: guest code, of which only what is there is looked at
+ * @max: how many at most
+ *
+ * Their marks are made without opening any.
+ */
+void tc_quick_run(struct tc_build *b, const struct source *s, unsigned int max)
+{
+	const u8 *code = s->buf + (b->rip - s->gva), *from = code;
+	const u8 *last = s->buf + s->len - 15;
+	u8 *out = b->out + b->pos, *mark;
+	u8 flags = b->home ? 0 : TC_MARK_R11;
+	enum tc_r11 r11;
+	unsigned int n;
+
+	if (b->rip - s->gva >= s->len)
+		return;
+	emit_mark_close(b);
+	mark = b->tc->marks + b->tc->nr_marks;
+	for (; code <= last && max; max--) {
+		n = quick_copy(code, &r11);
+		if (!n || (r11 && flags))
+			break;
+		memcpy(out, code, SOURCE_PAD);
+		mark[0] = n | flags;
+		mark[1] = n;
+		mark += 2;
+		code += n;
+		out += n;
+		b->insns++;
 	}
-	if ((op & 0xf0) == 0x40) {
-		rex = op;
-		op = *at++;
-	}
-	if (op == 0x0f) {
-		op = *at++;
-		second = true;
-		row = two_byte[op];
-	} else {
-		row = one_byte[op];
-	}
-	if (!row || (osz && row & NO_66))
-		return 0;
-	if (row & MODRM) {
-		if ((row & GROUP && !in_group(op, *at)) || (row & MEMORY && *at >= 0xc0))
-			return 0;
-		n = address_len(at);
-		if (n < 0)
-			return 0;
-		modrm = at;
-		at += 1 + n;
-	}
-	if (row & IMM_8)
-		at += 1;
-	else if (row & IMM_V && rex & UMBRA_REX_W)
-		at += 8;
-	else if (row & (IMM_Z | IMM_V))
-		at += osz && !(rex & UMBRA_REX_W) ? 2 : 4;
-	*r11 = TC_R11_NOT;
-	if (rex & (UMBRA_REX_R | UMBRA_REX_X | UMBRA_REX_B)) {
-		*r11 = use_of_r11(rex, op, second, modrm);
-		if (*r11 == TC_R11_SET && osz)
-			*r11 = TC_R11_USED;
-	}
-	return at - code;
+	n = code - from;
+	b->rip += n;
+	b->pos += n;
+	b->run = b->pos;
+	b->mark[0] = flags;
+	b->mark[1] = 0;
+	b->tc->nr_marks = mark - b->tc->marks;
 }

@@ -85,6 +85,8 @@ static void body_end(struct tc_build *b)
 {
 	struct tc_block *block = current_block(b);
 
+	emit_mark_close(b);
+	block->body_marks = b->tc->nr_marks - block->marks;
 	block->guest_len = b->rip - block->rip;
 	block->body = b->pos - block->entry;
 	if (b->goes_on)
@@ -119,18 +121,15 @@ static bool may_grow(const struct tc_build *b)
 static void copy_marks(struct tc_build *b, const struct tc_block *from)
 {
 	struct soft_tc *tc = b->tc;
-	const u8 *m = tc->marks + from->marks, *end = m + from->nr_marks;
-	u32 pos = from->start, last = from->entry + from->body;
+	const u8 *m = tc->marks + from->marks, *end = m + from->body_marks;
+	u32 pos;
 
-	for (; m < end && pos < last; m += 2) {
-		if (pos >= from->entry) {
-			memcpy(tc->marks + tc->nr_marks, m, 2);
-			tc->nr_marks += 2;
-		}
+	for (pos = from->start; pos < from->entry; m += 2)
 		pos += m[0] & TC_MARK_LEN;
-	}
-	if (m < end && m[1] & 0xf)
-		memcpy(b->mark, m, 2);
+	memcpy(tc->marks + tc->nr_marks, m, end - m);
+	tc->nr_marks += end - m;
+	if (from->body_marks < from->nr_marks && end[1] & 0xf)
+		memcpy(b->mark, end, 2);
 }
 
 static void copy_chains(struct tc_build *b, const struct tc_block *from)
