@@ -62,7 +62,7 @@ static void mmu_code_written(void *opaque, gpa_t gpa, unsigned int len)
 	struct umbra_vm *vm = opaque;
 
 	if (vm->engine->code_changed)
-		vm->engine->code_changed(vm, UMBRA_CODE_BYTES, gpa_to_gfn(gpa));
+		vm->engine->code_changed(vm, UMBRA_CODE_BYTES, gpa, len);
 }
 
 static void mmu_code_unmapped(void *opaque, enum umbra_code_change what, gfn_t gfn)
@@ -70,7 +70,7 @@ static void mmu_code_unmapped(void *opaque, enum umbra_code_change what, gfn_t g
 	struct umbra_vm *vm = opaque;
 
 	if (vm->engine->code_changed)
-		vm->engine->code_changed(vm, what, gfn);
+		vm->engine->code_changed(vm, what, gfn_to_gpa(gfn), UMBRA_PAGE_SIZE);
 }
 
 static const struct umbra_mmu_ops mmu_ops = {

@@ -34,6 +34,9 @@
 /* With more code pages than this all translations are made anew instead of compared. */
 #define MAX_HASHED	256
 
+/* Writes into a page until all that was made of it goes: those by which one instruction is patched. */
+#define MAX_WRITES	4
+
 static unsigned int top_index(u64 gva)
 {
 	return (gva >> 39) & 511;
@@ -174,22 +177,25 @@ static const struct soft_code_page *find_page(struct soft_vcpu *soft, u64 page)
  * umbra_soft_code_changed() - what translations were made from changed
  * @vm: the VM
  * @what: bytes or mappings
- * @gfn: the frame, where there is a certain one
+ * @gpa: where, if it is certain bytes, or the mapping of a certain frame
+ * @len: how many bytes, within a frame
  *
  * Context: any, MMU lock may be held.
  */
-void umbra_soft_code_changed(struct umbra_vm *vm, enum umbra_code_change what, gfn_t gfn)
+void umbra_soft_code_changed(struct umbra_vm *vm, enum umbra_code_change what, gpa_t gpa,
+			     unsigned int len)
 {
+	struct soft_change change = { .gpa = gpa, .len = len };
 	struct soft_vm *sv = vm->engine_data;
 	unsigned long flags;
 
 	spin_lock_irqsave(&sv->lock, flags);
 	switch (what) {
 	case UMBRA_CODE_BYTES:
-		sv->gfn[sv->head++ % SOFT_LOG] = gfn;
+		sv->written[sv->head++ % SOFT_LOG] = change;
 		break;
 	case UMBRA_CODE_LEAF:
-		sv->leaf_gfn[sv->leaf_head++ % SOFT_LOG] = gfn;
+		sv->leaf[sv->leaf_head++ % SOFT_LOG] = change;
 		break;
 	case UMBRA_CODE_MAPPINGS:
 		sv->maps++;
@@ -215,14 +221,32 @@ static void forget_page(struct umbra_vcpu *vcpu, unsigned int i)
 	soft->va = 0;
 }
 
-static void drop_gfn(struct umbra_vcpu *vcpu, gfn_t gfn)
+/*
+ * A kernel patches an instruction here and there: only what was made of those bytes goes, and the
+ * page stays watched.  Each write to it is emulated then, so that after some more the page goes.
+ */
+static void drop_bytes(struct umbra_vcpu *vcpu, unsigned int i, const struct soft_change *change)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+	struct soft_code_page *page = &soft->pages[i];
+
+	if (change->len == PAGE_SIZE || ++page->writes > MAX_WRITES) {
+		forget_page(vcpu, i);
+		return;
+	}
+	page->hashed = false;
+	soft_tc_drop(soft->tc, page->gva | (change->gpa & ~PAGE_MASK), change->len);
+	soft->va = 0;
+}
+
+static void drop_written(struct umbra_vcpu *vcpu, const struct soft_change *change)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
 	unsigned int i;
 
 	for (i = soft->nr_pages; i-- > 0;)
-		if (soft->pages[i].gfn == gfn)
-			forget_page(vcpu, i);
+		if (soft->pages[i].gfn == gpa_to_gfn(change->gpa))
+			drop_bytes(vcpu, i, change);
 }
 
 /* Where a page's address leads now; if still to its frame, it stays. */
@@ -260,17 +284,18 @@ static void verify_gfn(struct umbra_vcpu *vcpu, gfn_t gfn)
 /**
  * struct log - one of the two logs
  * @head: how many entries there were so far
- * @gfn: the last SOFT_LOG of them
+ * @changes: the last SOFT_LOG of them
  * @seen: what this vCPU has heard of
  */
 struct log {
 	const u64 *head;
-	const gfn_t *gfn;
+	const struct soft_change *changes;
 	u64 *seen;
 };
 
-/* The oldest frame that this vCPU has not heard of.  False: none. */
-static bool next_gfn(struct soft_vm *sv, const struct log *log, gfn_t *gfn, bool *lost)
+/* The oldest change that this vCPU has not heard of.  False: none. */
+static bool next_change(struct soft_vm *sv, const struct log *log, struct soft_change *change,
+			bool *lost)
 {
 	bool more;
 
@@ -280,7 +305,7 @@ static bool next_gfn(struct soft_vm *sv, const struct log *log, gfn_t *gfn, bool
 		*log->seen = *log->head;
 	more = *log->seen != *log->head;
 	if (more)
-		*gfn = log->gfn[(*log->seen)++ % SOFT_LOG];
+		*change = log->changes[(*log->seen)++ % SOFT_LOG];
 	spin_unlock_irq(&sv->lock);
 	return more;
 }
@@ -288,14 +313,14 @@ static bool next_gfn(struct soft_vm *sv, const struct log *log, gfn_t *gfn, bool
 static void read_written(struct umbra_vcpu *vcpu, struct soft_vm *sv)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	struct log log = { &sv->head, sv->gfn, &soft->seen };
+	struct log log = { &sv->head, sv->written, &soft->seen };
+	struct soft_change change;
 	bool lost = false;
-	gfn_t gfn;
 
 	if (likely(READ_ONCE(sv->head) == soft->seen))
 		return;
-	while (next_gfn(sv, &log, &gfn, &lost))
-		drop_gfn(vcpu, gfn);
+	while (next_change(sv, &log, &change, &lost))
+		drop_written(vcpu, &change);
 	if (lost)
 		flush(vcpu);
 }
@@ -303,14 +328,14 @@ static void read_written(struct umbra_vcpu *vcpu, struct soft_vm *sv)
 static void read_unmapped(struct umbra_vcpu *vcpu, struct soft_vm *sv)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	struct log log = { &sv->leaf_head, sv->leaf_gfn, &soft->seen_leaf };
+	struct log log = { &sv->leaf_head, sv->leaf, &soft->seen_leaf };
+	struct soft_change change;
 	bool lost = false;
-	gfn_t gfn;
 
 	if (likely(READ_ONCE(sv->leaf_head) == soft->seen_leaf))
 		return;
-	while (next_gfn(sv, &log, &gfn, &lost))
-		verify_gfn(vcpu, gfn);
+	while (next_change(sv, &log, &change, &lost))
+		verify_gfn(vcpu, gpa_to_gfn(change.gpa));
 	if (lost)
 		verify(vcpu);
 }

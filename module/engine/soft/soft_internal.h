@@ -109,6 +109,7 @@ struct soft_area {
  * @gfn: frame, protected with umbra_mmu_code_protect()
  * @hash: of the frame's bytes when the first translation was made
  * @hashed: there is one
+ * @writes: how often it was written since then
  * @next: next record with that hash of @gva, or SOFT_NO_PAGE
  */
 struct soft_code_page {
@@ -116,6 +117,7 @@ struct soft_code_page {
 	gfn_t gfn;
 	u32 hash;
 	bool hashed;
+	u8 writes;
 	u16 next;
 };
 
@@ -134,22 +136,32 @@ struct soft_top {
 #define SOFT_LOG		64
 
 /**
+ * struct soft_change - bytes of a frame, or all of it
+ * @gpa: the first
+ * @len: how many
+ */
+struct soft_change {
+	gpa_t gpa;
+	unsigned int len;
+};
+
+/**
  * struct soft_vm - the engine's part of a VM
  * @lock: guards the logs
  * @head: writes so far
- * @gfn: frames of translated code that were written, by number modulo SOFT_LOG
+ * @written: bytes of translated code that were written, by number modulo SOFT_LOG
  * @leaf_head: mappings of single frames that went so far
- * @leaf_gfn: those frames
+ * @leaf: those frames
  * @maps: how often other mappings of translated code changed; read without the lock
  * @tops: likewise entries of level-4 tables
  * @changes: all of these together; read without the lock
  */
 struct soft_vm {
-	spinlock_t lock;	/* head, gfn, leaf_head, leaf_gfn */
+	spinlock_t lock;	/* head, written, leaf_head, leaf */
 	u64 head;
-	gfn_t gfn[SOFT_LOG];
+	struct soft_change written[SOFT_LOG];
 	u64 leaf_head;
-	gfn_t leaf_gfn[SOFT_LOG];
+	struct soft_change leaf[SOFT_LOG];
 	u64 maps, tops;
 	u64 changes;
 };
@@ -314,7 +326,8 @@ bool umbra_soft_same_space(struct umbra_vcpu *vcpu);
 bool umbra_soft_must_emulate(struct umbra_vcpu *vcpu);
 int umbra_soft_prepare(struct umbra_vcpu *vcpu);
 void umbra_soft_code_destroy(struct umbra_vcpu *vcpu);
-void umbra_soft_code_changed(struct umbra_vm *vm, enum umbra_code_change what, gfn_t gfn);
+void umbra_soft_code_changed(struct umbra_vm *vm, enum umbra_code_change what, gpa_t gpa,
+			     unsigned int len);
 
 /* show.c */
 int umbra_soft_show(struct umbra_vcpu *vcpu, u64 rip, char *buf, size_t size);

@@ -180,7 +180,8 @@ struct umbra_event {
  *	return; guest FPU state is loaded.  Fills @exit
  * @code_changed: NULL, or: a frame that the engine protected with
  *	umbra_mmu_code_protect() was written, or mappings of such frames may have
- *	changed; @gfn with BYTES and LEAF; any context, MMU lock may be held
+ *	changed; @gpa and @len, within a frame, with BYTES, the frame's with LEAF; any context, MMU
+ *	lock may be held
  * @handle_host_event: with preemption still off, after run(): host interrupts are enabled by core just after; here NMI/MCE work
  * @must_emulate: NULL, or: does core have to emulate the code at RIP?  Asked
  *	before each entry and between emulated instructions, with all registers
@@ -217,7 +218,8 @@ struct umbra_engine {
 	void (*set_tsc_offset)(struct umbra_vcpu *vcpu, u64 offset);
 	int (*prepare)(struct umbra_vcpu *vcpu);
 	void (*run)(struct umbra_vcpu *vcpu, struct umbra_exit *exit);
-	void (*code_changed)(struct umbra_vm *vm, enum umbra_code_change what, gfn_t gfn);
+	void (*code_changed)(struct umbra_vm *vm, enum umbra_code_change what, gpa_t gpa,
+			     unsigned int len);
 	void (*handle_host_event)(struct umbra_vcpu *vcpu, const struct umbra_exit *exit);
 	bool (*must_emulate)(struct umbra_vcpu *vcpu);
 	int (*show)(struct umbra_vcpu *vcpu, u64 rip, char *buf, size_t size);
