@@ -195,7 +195,7 @@ int main(void)
 
 	vm = ig_vm_new();
 	ktap_plan(30);
-	ig_timeout(100);
+	ig_timeout();
 	for (i = 0; i < VCPUS; i++) {
 		vcpu[i] = ig_vcpu_new(vm, i);
 		ig_apic_write(vcpu[i], APIC_SVR, SVR_ENABLE);

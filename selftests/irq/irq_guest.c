@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define DONE_PORT	0xe0
+#define TIMEOUT		240	/* seconds; the settings file has more */
 
 bool (*ig_on_exit)(struct ku_vcpu *vcpu, int reason);
 
@@ -119,12 +120,12 @@ static void expired(int sig)
 	_exit(KTAP_FAIL);
 }
 
-void ig_timeout(unsigned int seconds)
+void ig_timeout(void)
 {
 	const char *patience = getenv("UMBRA_PATIENCE");
 
 	signal(SIGALRM, expired);
-	alarm(seconds * (patience ? atoi(patience) : 1));
+	alarm(TIMEOUT * (patience ? atoi(patience) : 1));
 }
 
 struct ku_vm *ig_vm_new(void)

@@ -96,8 +96,8 @@ void ig_vm_load(struct ku_vm *vm);
 /* Asked about other exits in the middle of an operation; true: go on. */
 extern bool (*ig_on_exit)(struct ku_vcpu *vcpu, int reason);
 
-/* The tests hang when interrupts do not come: end the program then. */
-void ig_timeout(unsigned int seconds);
+/* The tests hang when interrupts do not come: end the program then, before the runner does. */
+void ig_timeout(void);
 
 /* A vCPU in long mode, runnable, with all CPUID that the device supports. */
 struct ku_vcpu *ig_vcpu_new(struct ku_vm *vm, unsigned long id);

@@ -279,7 +279,7 @@ int main(void)
 
 	vm = ig_vm_new();
 	ktap_plan(59);
-	ig_timeout(60);
+	ig_timeout();
 	bsp = ig_vcpu_new(vm, 0);
 	ap = ig_vcpu_new(vm, 1);
 	test_reset(bsp, ap);

@@ -259,7 +259,7 @@ int main(void)
 {
 	vm = ig_vm_new();
 	ktap_plan(43);
-	ig_timeout(60);
+	ig_timeout();
 	vcpu = ig_vcpu_new(vm, 0);
 	glog = ig_log(vcpu);
 	test_basic();

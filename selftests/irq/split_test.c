@@ -110,7 +110,7 @@ int main(void)
 	struct ku_vcpu *vcpu;
 
 	ktap_plan(11);
-	ig_timeout(60);
+	ig_timeout();
 	ktap_ok(!ioctl(vm->fd, KVM_ENABLE_CAP, &split), "KVM_CAP_SPLIT_IRQCHIP");
 	ig_vm_load(vm);
 	vcpu = ig_vcpu_new(vm, 0);

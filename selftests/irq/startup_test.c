@@ -121,7 +121,7 @@ int main(void)
 	struct ku_vcpu *bsp, *ap;
 
 	ktap_plan(8);
-	ig_timeout(60);
+	ig_timeout();
 	sigaction(SIGUSR1, &action, NULL);
 	bsp = ig_vcpu_new(vm, 0);
 	ap = ku_vcpu_new(vm, 1);

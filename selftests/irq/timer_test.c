@@ -477,7 +477,7 @@ int main(void)
 	struct ku_vcpu *vcpu;
 
 	ktap_plan(64);
-	ig_timeout(100);
+	ig_timeout();
 	vcpu = ig_vcpu_new(vm, 0);
 	offer_deadline(vcpu);
 	test_apic(vcpu, "xAPIC");

@@ -124,7 +124,7 @@ int main(void)
 
 	vm = ig_vm_new();
 	ktap_plan(5);
-	ig_timeout(120);
+	ig_timeout();
 	ku_load_at(vm, PONG_PAGE, pong, pong_end - pong);
 	ku_gate(vm, PONG_VECTOR, PONG_PAGE + (pong_handler - pong), 0, 0);
 	for (i = 0; i < 2; i++) {
