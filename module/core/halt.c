@@ -13,6 +13,7 @@
 
 #include "event_internal.h"
 #include "exit_internal.h"
+#include "umbra/fail.h"
 #include "umbra/irqchip.h"
 #include "umbra/trace.h"
 
@@ -48,8 +49,10 @@ void umbra_halt_wait(struct umbra_vcpu *vcpu)
 		if (vcpu->lapic)
 			umbra_lapic_sync_timer(vcpu);
 		set_current_state(TASK_INTERRUPTIBLE);
+		umbra_linger();
 		if (has_work(vcpu) || signal_pending(current))
 			break;
+		umbra_linger();
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);

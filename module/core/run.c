@@ -34,6 +34,7 @@
 #include "steal_internal.h"
 #include "sync_internal.h"
 #include "umbra/compat.h"
+#include "umbra/fail.h"
 #include "umbra/irqchip.h"
 #include "umbra/soft.h"
 #include "umbra/trace.h"
@@ -63,6 +64,7 @@ static int handle_requests(struct umbra_vcpu *vcpu)
 	umbra_take_request(vcpu, UMBRA_REQ_LOAD_MMU);
 	umbra_take_request(vcpu, UMBRA_REQ_EVENT);
 	umbra_take_request(vcpu, UMBRA_REQ_NMI);
+	umbra_linger();
 	return 1;
 }
 
@@ -126,7 +128,9 @@ static bool enter_once(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	local_irq_disable();
 	/* A full barrier: the mode is seen before the requests are looked at. */
 	smp_store_mb(vcpu->mode, UMBRA_IN_GUEST);
+	umbra_linger();
 	if (!must_not_enter(vcpu)) {
+		umbra_linger();
 		run_guest(vcpu, exit);
 		entered = true;
 	}
@@ -215,6 +219,7 @@ static int run_step(struct umbra_vcpu *vcpu, int *idx)
 	err = umbra_event_prepare(vcpu);
 	if (err <= 0)
 		return err;
+	umbra_linger();
 	err = load_root(vcpu) ?: prepare_engine(vcpu);
 	if (err <= 0) {
 		umbra_event_cancel(vcpu);

@@ -24,6 +24,7 @@
 #include <linux/smp.h>
 
 #include "umbra/compat.h"
+#include "umbra/fail.h"
 #include "core_internal.h"
 #include "ioctl_internal.h"
 
@@ -59,11 +60,14 @@ void umbra_vcpu_kick(struct umbra_vcpu *vcpu)
 {
 	int me, cpu;
 
+	umbra_linger();
 	rcuwait_wake_up(&vcpu->wait);
+	umbra_linger();
 
 	me = get_cpu();
 	/* On its own processor we already are the interrupt that it needs. */
 	if (cmpxchg(&vcpu->mode, UMBRA_IN_GUEST, UMBRA_EXITING) == UMBRA_IN_GUEST) {
+		umbra_linger();
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu != me && (unsigned int)cpu < nr_cpu_ids && cpu_online(cpu))
 			smp_send_reschedule(cpu);

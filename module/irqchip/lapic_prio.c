@@ -14,6 +14,8 @@
  */
 #include "lapic_internal.h"
 
+#include "umbra/fail.h"
+
 #define VECTOR_BIT(v)		((v) & 31)
 #define VECTOR_REG(v)		(((v) >> 5) * 0x10)
 #define PRIO_CLASS			0xf0
@@ -57,7 +59,9 @@ bool umbra_lapic_request(struct umbra_lapic *lapic, u8 vector, bool level)
 		clear_bit(VECTOR_BIT(vector), vector_word(lapic, APIC_TMR, vector));
 	if (test_and_set_bit(VECTOR_BIT(vector), vector_word(lapic, APIC_IRR, vector)))
 		return false;
+	umbra_linger();
 	WRITE_ONCE(lapic->irr_pending, true);
+	umbra_linger();
 	umbra_request(lapic->vcpu, UMBRA_REQ_EVENT);
 	umbra_vcpu_kick(lapic->vcpu);
 	return true;
@@ -122,6 +126,7 @@ static int deliverable(const struct umbra_lapic *lapic)
 static void begin_service(struct umbra_lapic *lapic, u8 vector)
 {
 	WRITE_ONCE(lapic->irr_pending, false);
+	umbra_linger();
 	clear_bit(VECTOR_BIT(vector), vector_word(lapic, APIC_IRR, vector));
 	smp_mb__after_atomic(); /* umbra_lapic_request() */
 	if (highest(lapic, APIC_IRR) >= 0)

@@ -4,10 +4,13 @@
  *
  * No interrupt gets lost on its way to a vCPU, whether that runs, halts or is
  * about to do either: two vCPUs answer each other's IPI a thousand times, and
- * the host sends one MSI after the other.
+ * the host sends one MSI after the other.  A kernel with fault injection makes
+ * processors linger where the order of two steps is all that keeps one from being
+ * lost (umbra/fail.h): there everything is done once more that way.
  */
 #include "irq_guest.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -18,6 +21,7 @@
 #define PONG_PAGE	0x40000u
 #define PONG_VECTOR	0x80
 #define MSI_VECTOR	0x81
+#define LINGER_TIMES	"100000000"
 
 /*
  * RBX: count at which to end; R14: count at which the ball is kept, so that none is
@@ -74,7 +78,8 @@ static void start(pthread_t *thread, struct ku_vcpu *v)
 		ktap_bail("no thread");
 }
 
-static void play(const char *first, const char *second, const char *what)
+static void play(const char *first, const char *second, const char *what,
+		 const char *how)
 {
 	pthread_t thread[2];
 
@@ -89,7 +94,7 @@ static void play(const char *first, const char *second, const char *what)
 	pthread_join(thread[0], NULL);
 	pthread_join(thread[1], NULL);
 	ktap_ok(ig_log(vcpu[0])->count == ROUNDS && ig_log(vcpu[1])->count == ROUNDS,
-		"%s: %u and %u", what, ig_log(vcpu[0])->count, ig_log(vcpu[1])->count);
+		"%s%s: %u and %u", what, how, ig_log(vcpu[0])->count, ig_log(vcpu[1])->count);
 }
 
 static uint32_t now(uint32_t *at)
@@ -97,7 +102,7 @@ static uint32_t now(uint32_t *at)
 	return *(volatile uint32_t *)at;
 }
 
-static void from_host(const char *loop, const char *what)
+static void from_host(const char *loop, const char *what, const char *how)
 {
 	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = MSI_VECTOR };
 	pthread_t thread;
@@ -115,7 +120,57 @@ static void from_host(const char *loop, const char *what)
 			sched_yield();
 	}
 	pthread_join(thread, NULL);
-	ktap_ok(now(count) == ROUNDS, "%s", what);
+	ktap_ok(now(count) == ROUNDS, "%s%s", what, how);
+}
+
+static void play_all(const char *how)
+{
+	play(pong_halt, pong_halt, "IPIs between processors that halt", how);
+	play(pong_spin, pong_spin, "IPIs between processors that run", how);
+	play(pong_halt, pong_spin, "IPIs between one that halts and one that runs", how);
+	from_host(pong_halt, "MSIs to a processor that halts", how);
+	from_host(pong_spin, "MSIs to a processor that runs", how);
+}
+
+static bool set_linger(const char *name, const char *text)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/linger_umbra/%s", name);
+	fd = open(path, O_WRONLY);
+	n = fd < 0 ? -1 : write(fd, text, strlen(text));
+	close(fd);
+	return n > 0;
+}
+
+/* How often somebody lingered, counted down from what was written. */
+static unsigned int lingered(void)
+{
+	int fd = open("/sys/kernel/debug/linger_umbra/times", O_RDONLY);
+	char text[16] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		ktap_bail("linger_umbra/times: %m");
+	close(fd);
+	return atoi(LINGER_TIMES) - atoi(text);
+}
+
+static void play_slowly(void)
+{
+	unsigned int times;
+
+	if (!set_linger("verbose", "0") || !set_linger("times", LINGER_TIMES) ||
+	    !set_linger("probability", "30")) {
+		ktap_skip("once more with windows held open",
+			  "this kernel has no fault injection (make check-debug has)");
+		return;
+	}
+	play_all(", slowly");
+	set_linger("probability", "0");
+	times = lingered();
+	ktap_ok(times > 10 * ROUNDS, "%u windows were held open", times);
 }
 
 int main(void)
@@ -123,7 +178,7 @@ int main(void)
 	unsigned int i;
 
 	vm = ig_vm_new();
-	ktap_plan(5);
+	ktap_plan(access("/sys/kernel/debug/linger_umbra", F_OK) ? 6 : 11);
 	ig_timeout();
 	ku_load_at(vm, PONG_PAGE, pong, pong_end - pong);
 	ku_gate(vm, PONG_VECTOR, PONG_PAGE + (pong_handler - pong), 0, 0);
@@ -131,11 +186,8 @@ int main(void)
 		vcpu[i] = ig_vcpu_new(vm, i);
 		ig_apic_write(vcpu[i], APIC_SVR, SVR_ENABLE);
 	}
-	play(pong_halt, pong_halt, "IPIs between processors that halt");
-	play(pong_spin, pong_spin, "IPIs between processors that run");
-	play(pong_halt, pong_spin, "IPIs between one that halts and one that runs");
-	from_host(pong_halt, "MSIs to a processor that halts");
-	from_host(pong_spin, "MSIs to a processor that runs");
+	play_all("");
+	play_slowly();
 	ku_vm_free(vm);
 	ktap_exit();
 }
