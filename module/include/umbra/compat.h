@@ -98,17 +98,6 @@ static inline void umbra_vm_flags_set(struct vm_area_struct *vma, vm_flags_t fla
 #endif
 }
 
-/*
- * 6.5: get_user_pages*() and pin_user_pages*() lost their vmas argument.
- * umbra_pin_user_pages() may sleep, drops mmap_lock by itself and works on
- * current->mm.
- */
-static inline long umbra_pin_user_pages(unsigned long start, unsigned long nr,
-					unsigned int gup_flags, struct page **pages)
-{
-	return pin_user_pages_unlocked(start, nr, pages, gup_flags);
-}
-
 /* 6.15: del_timer() went; 6.16: from_timer() went (timer_container_of). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define timer_delete_sync(t)	del_timer_sync(t)
