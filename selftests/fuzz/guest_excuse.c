@@ -76,8 +76,8 @@ static bool is_sse_trouble(const struct outcome *a, const struct outcome *b)
 }
 
 /*
- * Conversions between MMX and SSE (CVTPI2PS, CVTTPS2PI, CVTPS2PI): #UD without CR4.OSFXSR or with CR0.EM (SDM Vol. 3A
- * 23.25.3), which TCG looks at where no operand is MMX's.
+ * Conversions between MMX and SSE (CVTPI2PS, CVTTPS2PI, CVTPS2PI): #UD without CR4.OSFXSR or with CR0.EM, #NM with
+ * CR0.TS (SDM Vol. 3A 23.25.3), which TCG looks at where no operand is MMX's.
  */
 static bool is_mmx_conversion(const struct outcome *a, const struct outcome *b)
 {
@@ -85,8 +85,8 @@ static bool is_mmx_conversion(const struct outcome *a, const struct outcome *b)
 
 	if ((code[0] & 0xf0) == 0x40)
 		code++;
-	return ended_in(a, 6) && !ended_in(b, 6) &&
-	       (!(a->sregs.cr4 & 0x200) || a->sregs.cr0 & 4) && code[0] == 0x0f &&
+	return ((ended_in(a, 6) && (!(a->sregs.cr4 & 0x200) || a->sregs.cr0 & 4)) ||
+		(ended_in(a, 7) && a->sregs.cr0 & 8)) && !same_fault(a, b) && code[0] == 0x0f &&
 	       (code[1] == 0x2a || code[1] == 0x2c || code[1] == 0x2d);
 }
 
@@ -344,7 +344,8 @@ static bool is_lost_event(const struct outcome *a, const struct outcome *b)
  */
 static bool is_reserved_nx(const struct outcome *a)
 {
-	return ended_in(a, 14) && a->fault_error & 8 && !(a->sregs.efer & 0x800);
+	return a->reserved_nx && (ended_in(a, 8) || ended_in(a, 14) ||
+				  compare_has_ended(a, KVM_EXIT_SHUTDOWN));
 }
 
 /* Virtual-8086 code beyond 64 KiB: #GP (SDM Vol. 3B 21.3.4); TCG does not look at limits. */

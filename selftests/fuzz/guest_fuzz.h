@@ -146,6 +146,7 @@ struct outcome {
 	bool event;		/* the step began with an interrupt or an NMI */
 	bool moved;		/* the page of handlers is another by now */
 	bool overwritten;	/* a repeated string instruction of the step's code was */
+	bool reserved_nx;	/* the way to CR2 has NX, and EFER.NXE is 0 */
 	bool fault_v86;		/* of the frame that was the end: in virtual-8086 mode */
 	uint16_t fault_cs;	/* its CS */
 	uint16_t fault_error;	/* and error code, if there is one */

@@ -342,6 +342,29 @@ static uint64_t physical(const struct machine *m, const struct kvm_sregs *sr, ui
 	return entry ? (entry & 0xffffffffff000) | (linear & 0xfff) : ~0ull;
 }
 
+/*
+ * Does the walk to where the last page fault was meet bit 63, which is reserved while EFER.NXE is 0?
+ */
+static bool meets_reserved_nx(const struct machine *m, const struct kvm_sregs *sr)
+{
+	bool long_mode = sr->efer & 0x400;
+	unsigned int level = long_mode ? 4 : 3;
+	uint64_t entry = sr->cr3;
+
+	if (!(sr->cr0 & 1u << 31) || !(sr->cr4 & 0x20) || sr->efer & 0x800)
+		return false;
+	if (!long_mode)
+		entry = table_entry(m, entry, (entry & 0xfe0) / 8 + (sr->cr2 >> 30 & 3), true), level--;
+	for (; entry && level; level--) {
+		entry = table_entry(m, entry, sr->cr2 >> (3 + 9 * level) & 511, true);
+		if (entry >> 63)
+			return true;
+		if (entry & 0x80)
+			break;
+	}
+	return false;
+}
+
 /* Memory at a linear address, up to the end of the page; NULL: it is nowhere. */
 static uint8_t *at_linear(struct machine *m, const struct outcome *o, uint64_t linear)
 {
@@ -518,6 +541,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	collect(m, o);
 	o->moved = physical(m, &o->sregs, IMAGE_HANDLERS) != IMAGE_HANDLERS;
 	o->overwritten = has_overwritten_itself(m);
+	o->reserved_nx = meets_reserved_nx(m, &o->sregs);
 	forget(m, o, lim);
 	sum_pages(m->mem, o, lim->accessed);
 }

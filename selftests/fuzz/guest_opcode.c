@@ -241,8 +241,8 @@ static void operands_two(struct gen *g, unsigned int op)
 	/* RDTSCP and its like are 0F 01 with mod 3 */
 	if (op == 1 || needs_memory(op))
 		put_modrm(g, -1, below(g->r, 3));
-	else if ((op & 0xfc) == 0x20)
-		put_modrm(g, known_register(g, op), -1);
+	else if ((op & 0xfc) == 0x20)	/* mod counts for nothing (SDM Vol. 2B) */
+		put(g, below(g->r, 4) << 6 | known_register(g, op) << 3 | below(g->r, 8), 1);
 	else if ((op & 0xf6) == 0xa4)
 		put_double_shift(g, op);
 	else if (op == 0xba)
