@@ -176,12 +176,14 @@ static bool keeps_on(const struct umbra_emul *e, const struct emul_insn *in)
  * @compare: CMPS and SCAS also end by ZF
  *
  * Single-stepping traps after each element, breakpoints after the one that
- * meets them.
+ * meets them.  Else a comparison that is not through has not set flags yet: a fault of its next
+ * element finds them as they were before the instruction (SDM Vol. 2B, REP).
  */
 static int repeat(struct umbra_emul *e, struct emul_insn *in,
 		  emul_handler *one, bool compare)
 {
 	unsigned int i, batch = in->tf ? 1 : REP_BATCH;
+	u64 flags = e->r.rflags;
 	u64 left;
 	int ret;
 
@@ -190,8 +192,10 @@ static int repeat(struct umbra_emul *e, struct emul_insn *in,
 	left = emul_gpr(e, UMBRA_RCX, in->adsize);
 	for (i = 0; left && i < batch; i++) {
 		ret = one(e, in);
+		if (ret && !i)
+			return ret;
 		if (ret)
-			return i ? UMBRA_EMUL_AGAIN : ret;
+			break;
 		left--;
 		emul_gpr_set(e, UMBRA_RCX, in->adsize, left);
 		if (compare && !keeps_on(e, in))
@@ -199,7 +203,11 @@ static int repeat(struct umbra_emul *e, struct emul_insn *in,
 		if (unlikely(e->watched))
 			break;
 	}
-	return left ? UMBRA_EMUL_AGAIN : UMBRA_EMUL_OK;
+	if (!left)
+		return UMBRA_EMUL_OK;
+	if (compare && !in->tf && !e->watched)
+		e->r.rflags = flags;
+	return UMBRA_EMUL_AGAIN;
 }
 
 /*

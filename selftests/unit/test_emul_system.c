@@ -759,6 +759,22 @@ static void rep_batches(void)
 	EXPECT(v.e.fault.addr == MEM_SIZE && v.regs.gpr[UMBRA_RCX] == 510);
 }
 
+/* Of a comparison that faults no flags are seen, however many elements it has done. */
+static void rep_compare_faults(void)
+{
+	begin64(0);
+	v.regs.rflags = 0x2 | 0x8d5;
+	v.regs.gpr[UMBRA_RDI] = MEM_SIZE - 16;
+	v.regs.gpr[UMBRA_RCX] = 4;
+	v.regs.gpr[UMBRA_RAX] = 0;
+	EXPECT(RUN(0xf3, 0x48, 0xaf) == UMBRA_EMUL_AGAIN);	/* repe scasq */
+	EXPECT(v.regs.gpr[UMBRA_RCX] == 2 && v.regs.rflags == (0x2 | 0x8d5));
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_FAULT && v.regs.rflags == (0x2 | 0x8d5));
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	v.regs.gpr[UMBRA_RCX] = 2;
+	EXPECT(umbra_emulate(&v.e) == UMBRA_EMUL_OK && v.regs.rflags == (0x2 | 0x44));
+}
+
 static void locked(void)
 {
 	begin64(0);
@@ -1025,6 +1041,7 @@ static const struct machine_case cases[] = {
 	{ "INT3, INT1, INTO", soft_traps },
 	{ "I/O and replay", io_replay },
 	{ "REP in batches, faults on the way", rep_batches },
+	{ "REP in batches, a comparison that faults", rep_compare_faults },
 	{ "LOCK and races", locked },
 	{ "CMPXCHG16B", cmpxchg16b },
 	{ "fetch across pages", fetch_across_pages },
