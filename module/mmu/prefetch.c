@@ -52,7 +52,7 @@ static bool in_slot(const struct umbra_memslot *slot, gfn_t gfn)
 static unsigned int prefetch_run(struct umbra_mmu_ctx *ctx, const struct umbra_prefetch *p,
 				 unsigned int index, unsigned int end)
 {
-	struct umbra_host_page page[UMBRA_PREFETCH];
+	struct umbra_host_page page[UMBRA_PREFETCH] __uninitialized;
 	gfn_t gfn = umbra_sp_entry_gfn(p->sp, index);
 	unsigned int i, n, got;
 	bool mapped = true;

@@ -19,7 +19,7 @@
 #define SOURCE_BYTES	128
 
 /* Blocks translated in one go, at most. */
-#define FOLLOW_MAX	12
+#define FOLLOW_MAX	5
 
 /* Instructions are copied by so many bytes at a time: no less than the longest has. */
 #define SOURCE_PAD	16
