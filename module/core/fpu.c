@@ -26,6 +26,7 @@
 #include "cr_internal.h"
 #include "ioctl_internal.h"
 #include "umbra/compat.h"
+#include "umbra/soft.h"
 
 #define GUEST_XFEATURES	(XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512)
 
@@ -196,17 +197,26 @@ void umbra_fpu_leave(struct umbra_vcpu *vcpu)
 	kernel_fpu_end();
 }
 
-/* With CR4.OSXSAVE clear the guest cannot see XCR0. */
+/*
+ * With CR4.OSXSAVE clear the guest cannot see XCR0.  Where its instructions run with the host's
+ * CR4, AVX has to be #UD by XCR0 then.
+ */
+static u64 guest_xcr0(const struct umbra_vcpu *vcpu)
+{
+	if (vcpu->regs.cr4 & X86_CR4_OSXSAVE)
+		return vcpu->regs.xcr0;
+	return umbra_soft_events(vcpu) ? XFEATURE_MASK_FP : host_xcr0;
+}
+
 static bool differs(const struct umbra_vcpu *vcpu)
 {
-	return xfeatures && (vcpu->regs.cr4 & X86_CR4_OSXSAVE) &&
-	       vcpu->regs.xcr0 != host_xcr0;
+	return xfeatures && guest_xcr0(vcpu) != host_xcr0;
 }
 
 void umbra_fpu_guest_xcr0(struct umbra_vcpu *vcpu)
 {
 	if (differs(vcpu))
-		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->regs.xcr0);
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, guest_xcr0(vcpu));
 }
 
 /* The guest wrote XCR0 and nobody heard of it: hear of it now. */

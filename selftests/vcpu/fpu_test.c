@@ -211,14 +211,59 @@ static void test_forbidden(bool user)
 	traps_free(&t);
 }
 
+#define CR4_OSXSAVE	(1u << 18)
+
+KU_CODE64(store_avx, "vmovups %ymm0, 0x30000\n hlt\n");
+
+/* XCR0 allows AVX, CR4 says whether that counts.  Return: the vector. */
+static int run_avx(struct traps *t, bool user, bool on, struct trap_frame *f)
+{
+	struct kvm_sregs sregs;
+
+	traps_code(t, store_avx, store_avx_end);
+	ku_vcpu_long(t->vcpu, KU_CODE);
+	sregs = ku_get_sregs(t->vcpu);
+	sregs.cr4 = on ? sregs.cr4 | CR4_OSXSAVE : sregs.cr4 & ~CR4_OSXSAVE;
+	ku_set_sregs(t->vcpu, &sregs);
+	*ku_pte(t->vm, t->vm->cr3, CLEAN, 1) &= ~(uint64_t)PTE_D;
+	if (user)
+		to_user(t);
+	return traps_run(t, f);
+}
+
+static void test_avx(bool user)
+{
+	const char *who = user ? "user" : "kernel";
+	struct traps t = traps_new();
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = 7 };
+	struct trap_frame f;
+	int vector;
+
+	if (ioctl(t.vcpu->fd, KVM_SET_XCRS, &xcrs)) {
+		ktap_skip("AVX without OSXSAVE", "no AVX here");
+		ktap_skip("AVX with OSXSAVE", "no AVX here");
+	} else {
+		vector = run_avx(&t, user, false, &f);
+		ktap_ok(vector == 6 && f.rip == KU_CODE &&
+			!(*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & PTE_D),
+			"%s: AVX without OSXSAVE: vector %d", who, vector);
+		vector = run_avx(&t, user, true, &f);
+		ktap_ok(vector != 6 && (*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & PTE_D),
+			"%s: AVX with OSXSAVE: vector %d", who, vector);
+	}
+	traps_free(&t);
+}
+
 int main(void)
 {
-	ktap_plan(1 + 1 + 11 + 3 + 8);
+	ktap_plan(1 + 1 + 11 + 3 + 8 + 4);
 	test_keep();
 	test_own();
 	test_ioctls();
 	test_xcrs();
 	test_forbidden(false);
 	test_forbidden(true);
+	test_avx(false);
+	test_avx(true);
 	ktap_exit();
 }
