@@ -262,10 +262,15 @@ unsigned int umbra_rmap_large_index(const struct umbra_mmu_slot *slot, gfn_t gfn
 	return gfn / UMBRA_LARGE_PAGES - slot->base_gfn / UMBRA_LARGE_PAGES;
 }
 
-/* The chain of entries of @level that map @gfn. */
-static struct umbra_chain *chain_of(const struct umbra_mmu_slot *slot, gfn_t gfn,
-				    unsigned int level)
+/*
+ * The chain of entries of @level that map @gfn.  One of 4 KiB entries stands while the MMU lock is
+ * held for writing, or the lock of its part; others for readers, too.
+ */
+static struct umbra_chain *chain_of(struct umbra_mmu *mmu, const struct umbra_mmu_slot *slot,
+				    gfn_t gfn, unsigned int level)
 {
+	lockdep_assert(lockdep_is_held_type(&mmu->lock, 0) || level > 1 ||
+		       lockdep_is_held(&rmap_of(mmu, gfn)->lock));
 	if (level == 1)
 		return &slot->rmap[gfn - slot->base_gfn];
 	return &slot->large_rmap[umbra_rmap_large_index(slot, gfn)];
@@ -308,7 +313,8 @@ bool umbra_rmap_add(struct umbra_pools *pools, struct umbra_mmu_slot *slot, stru
 
 	umbra_assert_entries(pools->mmu, sp);
 	spin_lock(&rmap->lock);
-	done = umbra_chain_add(pools, rmap, chain_of(slot, gfn, sp->role.level), &sp->spt[index]);
+	done = umbra_chain_add(pools, rmap, chain_of(pools->mmu, slot, gfn, sp->role.level),
+			       &sp->spt[index]);
 	spin_unlock(&rmap->lock);
 	return done;
 }
@@ -332,7 +338,7 @@ void umbra_rmap_remove(struct umbra_mmu *mmu, struct umbra_sp *sp, unsigned int 
 	spin_lock(&rmap->lock);
 	list_for_each_entry(slot, &mmu->slots, link) {
 		if (slot_has(slot, gfn) &&
-		    umbra_chain_remove(rmap, chain_of(slot, gfn, sp->role.level),
+		    umbra_chain_remove(rmap, chain_of(mmu, slot, gfn, sp->role.level),
 				       &sp->spt[index])) {
 			found = true;
 			break;
@@ -368,8 +374,8 @@ bool umbra_rmap_write_protect(struct umbra_mmu *mmu, gfn_t gfn)
 	list_for_each_entry(slot, &mmu->slots, link) {
 		if (!slot_has(slot, gfn))
 			continue;
-		umbra_chain_for_each(chain_of(slot, gfn, 1), protect_entry, &changed);
-		umbra_chain_for_each(chain_of(slot, gfn, 2), protect_entry, &changed);
+		umbra_chain_for_each(chain_of(mmu, slot, gfn, 1), protect_entry, &changed);
+		umbra_chain_for_each(chain_of(mmu, slot, gfn, 2), protect_entry, &changed);
 	}
 	return changed;
 }
@@ -393,7 +399,7 @@ u64 umbra_rmap_peek(struct umbra_mmu *mmu, const struct umbra_mmu_slot *slot, gf
 
 	lockdep_assert_held(&mmu->lock);
 	spin_lock(&rmap->lock);
-	sptep = umbra_chain_first(chain_of(slot, gfn, 1));
+	sptep = umbra_chain_first(chain_of(mmu, slot, gfn, 1));
 	if (sptep)
 		spte = READ_ONCE(*sptep);
 	spin_unlock(&rmap->lock);
@@ -429,8 +435,8 @@ bool umbra_rmap_zap(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 page
 	bool small;
 
 	lockdep_assert_held_write(&mmu->lock);
-	small = zap_chain(mmu, chain_of(slot, gfn, 1));
-	return zap_chain(mmu, chain_of(slot, gfn, 2)) || small;
+	small = zap_chain(mmu, chain_of(mmu, slot, gfn, 1));
+	return zap_chain(mmu, chain_of(mmu, slot, gfn, 2)) || small;
 }
 
 struct young {
@@ -466,8 +472,8 @@ bool umbra_rmap_young(struct umbra_mmu *mmu, struct umbra_mmu_slot *slot, u64 pa
 
 	lockdep_assert_held(&mmu->lock);
 	spin_lock(&rmap->lock);
-	umbra_chain_for_each(chain_of(slot, gfn, 1), look_young, &y);
-	umbra_chain_for_each(chain_of(slot, gfn, 2), look_young, &y);
+	umbra_chain_for_each(chain_of(mmu, slot, gfn, 1), look_young, &y);
+	umbra_chain_for_each(chain_of(mmu, slot, gfn, 2), look_young, &y);
 	spin_unlock(&rmap->lock);
 	return y.young;
 }
