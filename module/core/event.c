@@ -71,14 +71,19 @@ static void deliver_payload(struct umbra_vcpu *vcpu, u8 vector, u64 addr)
 	}
 }
 
-static void set_exception(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
+static struct umbra_event exception_of(const struct umbra_fault *fault)
 {
-	vcpu->exception = (struct umbra_event){
+	return (struct umbra_event){
 		.kind = UMBRA_EVENT_EXCEPTION,
 		.vector = fault->vector,
 		.has_error = fault->has_error,
 		.error_code = fault->error_code,
 	};
+}
+
+static void set_exception(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
+{
+	vcpu->exception = exception_of(fault);
 	vcpu->exception_addr = fault->addr;
 	/*
 	 * With KVM_CAP_EXCEPTION_PAYLOAD userspace can see, and take away, an
@@ -320,34 +325,31 @@ static int deliver_events(struct umbra_vcpu *vcpu)
 	return ret;
 }
 
+static void hand_over(struct umbra_vcpu *vcpu, const struct umbra_event *event)
+{
+	trace_umbra_inject(vcpu->id, event->kind, event->vector, event->error_code);
+	vcpu->in_flight = true;
+	vcpu->vm->engine->inject(vcpu, event);
+}
+
 static void inject_event(struct umbra_vcpu *vcpu)
 {
 	struct umbra_event event = take_event(vcpu);
 
-	if (!event.kind)
-		return;
-	trace_umbra_inject(vcpu->id, event.kind, event.vector, event.error_code);
-	vcpu->in_flight = true;
-	vcpu->vm->engine->inject(vcpu, &event);
+	if (event.kind)
+		hand_over(vcpu, &event);
 }
 
 void umbra_event_inject_now(struct umbra_vcpu *vcpu, const struct umbra_fault *fault)
 {
 	struct umbra_regs *regs = umbra_regs_mut(vcpu, UMBRA_REGS_GPR | UMBRA_REGS_CR);
-	struct umbra_event event = {
-		.kind = UMBRA_EVENT_EXCEPTION,
-		.vector = fault->vector,
-		.has_error = fault->has_error,
-		.error_code = fault->error_code,
-	};
+	struct umbra_event event = exception_of(fault);
 
 	/* As set_exception() and take_exception(), with nobody to see it in between. */
 	regs->cr2 = fault->addr;
 	regs->rflags |= X86_EFLAGS_RF;
 	vcpu->stat.inject_exception++;
-	trace_umbra_inject(vcpu->id, event.kind, event.vector, event.error_code);
-	vcpu->in_flight = true;
-	vcpu->vm->engine->inject(vcpu, &event);
+	hand_over(vcpu, &event);
 	vcpu->vm->engine->push(vcpu);
 }
 

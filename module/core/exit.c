@@ -422,6 +422,17 @@ static bool invlpg_now(struct umbra_vcpu *vcpu, u64 gva)
 	return true;
 }
 
+static bool judge_now(struct umbra_vcpu *vcpu, u64 gva, u32 error_code,
+		      struct umbra_fault_info *info, enum umbra_verdict *verdict)
+{
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+	bool done;
+
+	done = umbra_mmu_fault_now(vcpu->mmu, gva, error_code, ac_counts(vcpu), info, verdict);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return done;
+}
+
 /*
  * A page fault that is the shadow's or the guest's, and simple.  Return: go on; else @exit->reason
  * tells whether something was done.
@@ -432,17 +443,12 @@ static bool page_fault_now(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 	u64 gva = exit->fault.addr;
 	struct umbra_fault_info info __uninitialized;
 	enum umbra_verdict verdict;
-	bool done;
-	int idx;
 
 	/* What makes no progress is told by others, and so is a driver's access to its device. */
 	if (vcpu->regs.rip == vcpu->mmio_rip || vcpu->exception.kind || vcpu->event.kind ||
 	    vcpu->fault_repeat > FAULT_LIMIT / 2)
 		return false;
-	idx = srcu_read_lock(&vcpu->vm->srcu);
-	done = umbra_mmu_fault_now(vcpu->mmu, gva, error_code, ac_counts(vcpu), &info, &verdict);
-	srcu_read_unlock(&vcpu->vm->srcu, idx);
-	if (!done)
+	if (!judge_now(vcpu, gva, error_code, &info, &verdict))
 		return false;
 	umbra_exit_note(vcpu, exit);
 	exit->reason = UMBRA_EXIT_NONE;
@@ -509,19 +515,16 @@ bool umbra_exit_inside(struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 
 bool umbra_exit_foresee(struct umbra_vcpu *vcpu, struct umbra_exit *exit, u64 gva, u32 error_code)
 {
-	struct umbra_fault_info info;
+	struct umbra_fault_info info __uninitialized;
 	enum umbra_verdict verdict;
-	int idx;
 
 	umbra_exit_note(vcpu, exit);
 	exit->reason = UMBRA_EXIT_NONE;
 	vcpu->fault_repeat = 0;
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !may_go_on(vcpu))
 		return false;
-	idx = srcu_read_lock(&vcpu->vm->srcu);
 	/* What is not the shadow's to mend is left for the fault. */
-	umbra_mmu_fault_now(vcpu->mmu, gva, error_code, ac_counts(vcpu), &info, &verdict);
-	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	judge_now(vcpu, gva, error_code, &info, &verdict);
 	return likely(!READ_ONCE(vcpu->requests));
 }
 

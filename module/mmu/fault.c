@@ -265,8 +265,7 @@ static struct umbra_sp *descend_to_leaf(struct umbra_mmu_ctx *ctx, struct fill *
 	u64 *link;
 
 	while (sp) {
-		sp->used = true;
-		sp->writes = 0;
+		umbra_page_passed(sp);
 		if (f->code)
 			umbra_code_mark(ctx->mmu, sp);
 		if (sp->role.level == 1 || (sp->role.level == 2 && want_large(ctx, f, sp)))

@@ -63,38 +63,26 @@ static bool view_fits(const struct umbra_mmu_ctx *ctx, unsigned int acc)
 	}
 }
 
-/* A fault goes through a table.  Others see it, too: no stores that change nothing. */
-static void used(struct umbra_sp *sp)
-{
-	if (!READ_ONCE(sp->used))
-		WRITE_ONCE(sp->used, true);
-	if (READ_ONCE(sp->writes))
-		WRITE_ONCE(sp->writes, 0);
-}
-
 /* Down to a table of level 1 that is made from one of the guest's, and remember the way. */
 static noinline struct umbra_sp *go_down(struct umbra_mmu_ctx *ctx, struct umbra_sp *root,
 					 gva_t gva)
 {
-	struct umbra_mmu *mmu = ctx->mmu;
-	struct umbra_sp *sp = root;
+	struct umbra_sp *sp, *above;
 
-	while (sp && sp->role.level > 1) {
-		unsigned int index = umbra_spte_index(gva, sp->role.level);
-
-		if (!umbra_spte_link(sp->spt[index]) || umbra_page_is_hole(mmu, sp, index))
-			return NULL;
-		used(sp);
-		sp = umbra_spte_child(mmu, sp->spt[index]);
+	for (sp = root; sp && sp->role.level > 1;) {
+		above = sp;
+		sp = umbra_page_below(ctx->mmu, sp, gva);
+		if (sp)
+			umbra_page_passed(above);
 	}
 	if (!sp || sp->role.direct)
 		return NULL;
-	used(sp);
+	umbra_page_passed(sp);
 	*umbra_path_place(ctx, gva) = (struct umbra_path) {
 		.root = root,
 		.sp = sp,
 		.at = gva >> UMBRA_LARGE_SHIFT,
-		.seq = mmu->path_seq,
+		.seq = ctx->mmu->path_seq,
 	};
 	return sp;
 }
@@ -239,8 +227,8 @@ static bool map_it(struct umbra_mmu_ctx *ctx, struct quick *q)
 }
 
 /* The table's entries are not changed by others.  Return: false: not simple. */
-static noinline bool judge(struct umbra_mmu_ctx *ctx, struct quick *q, struct umbra_fault_info *info,
-		  enum umbra_verdict *verdict)
+static noinline bool judge(struct umbra_mmu_ctx *ctx, struct quick *q,
+			   struct umbra_fault_info *info, enum umbra_verdict *verdict)
 {
 	if (!read_entry(ctx->mmu, q))
 		return false;

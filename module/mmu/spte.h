@@ -60,6 +60,27 @@ static inline unsigned int umbra_spte_index(gva_t gva, unsigned int level)
 	return (gva >> (UMBRA_PAGE_SHIFT + (level - 1) * 9)) & 511;
 }
 
+/* The shadow page that the entry of @sp for @gva links, or NULL.  MMU lock held. */
+static inline struct umbra_sp *umbra_page_below(const struct umbra_mmu *mmu,
+						const struct umbra_sp *sp, gva_t gva)
+{
+	unsigned int index = umbra_spte_index(gva, sp->role.level);
+	u64 spte = sp->spt[index];
+
+	if (!umbra_spte_link(spte) || umbra_page_is_hole(mmu, sp, index))
+		return NULL;
+	return umbra_spte_child(mmu, spte);
+}
+
+/* A fault goes through a table.  Others see it, too: no stores that change nothing. */
+static inline void umbra_page_passed(struct umbra_sp *sp)
+{
+	if (!READ_ONCE(sp->used))
+		WRITE_ONCE(sp->used, true);
+	if (READ_ONCE(sp->writes))
+		WRITE_ONCE(sp->writes, 0);
+}
+
 /* 4 KiB frames that an entry of @level covers. */
 static inline u64 umbra_level_pages(unsigned int level)
 {

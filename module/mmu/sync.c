@@ -432,14 +432,8 @@ static struct umbra_sp *leaf_table(struct umbra_mmu_ctx *ctx, enum umbra_view vi
 
 	if (known)
 		return known;
-	while (sp && sp->role.level > 1) {
-		unsigned int index = umbra_spte_index(gva, sp->role.level);
-		u64 spte = sp->spt[index];
-
-		if (!umbra_spte_link(spte) || umbra_page_is_hole(ctx->mmu, sp, index))
-			return NULL;
-		sp = umbra_spte_child(ctx->mmu, spte);
-	}
+	while (sp && sp->role.level > 1)
+		sp = umbra_page_below(ctx->mmu, sp, gva);
 	return sp;
 }
 

@@ -20,6 +20,8 @@
 #include <asm/special_insns.h>
 #include <asm/trapnr.h>
 
+#include "umbra/compat.h"
+
 /* CR4.LASS (SDM Vol. 3A 4.12): CPL 3 would not reach the upper half at all. */
 #define CR4_LASS	BIT_ULL(27)
 
@@ -36,16 +38,6 @@ struct host_regs {
 	unsigned long dr7;
 	bool guest_dr;
 };
-
-/*
- * get_debugreg() is asm that is not volatile: a compiler may read once what is read in a loop,
- * or behind a write.
- */
-#define read_dr(n)	({						\
-	unsigned long dr_;						\
-	asm volatile("mov %%db" #n ", %0" : "=r"(dr_));			\
-	dr_;								\
-})
 
 static void raw_write_cr4(u64 cr4)
 {
@@ -83,10 +75,10 @@ static void load_guest_dr(struct umbra_vcpu *vcpu, struct host_regs *host)
 	if (!(dr7 & 0xff))
 		return;
 	host->guest_dr = true;
-	soft->host_dr[0] = read_dr(0);
-	soft->host_dr[1] = read_dr(1);
-	soft->host_dr[2] = read_dr(2);
-	soft->host_dr[3] = read_dr(3);
+	soft->host_dr[0] = umbra_read_dr(0);
+	soft->host_dr[1] = umbra_read_dr(1);
+	soft->host_dr[2] = umbra_read_dr(2);
+	soft->host_dr[3] = umbra_read_dr(3);
 	set_debugreg(regs->dr[0], 0);
 	set_debugreg(regs->dr[1], 1);
 	set_debugreg(regs->dr[2], 2);
@@ -117,7 +109,7 @@ static void host_save(struct umbra_vcpu *vcpu, struct host_regs *host)
 		host->efer = umbra_soft_no_syscall();
 	host->dr7 = 0;
 	if (unlikely(hw_breakpoint_active())) {
-		host->dr7 = read_dr(7);
+		host->dr7 = umbra_read_dr(7);
 		set_debugreg(0x400, 7);
 	}
 	if (unlikely(vcpu->regs.dr7 & 0xff))
@@ -154,7 +146,7 @@ static void take_dr6(struct soft_vcpu *soft)
 
 	if (soft->area.frame->vector != X86_TRAP_DB)
 		return;
-	dr6 = read_dr(6);
+	dr6 = umbra_read_dr(6);
 	set_debugreg(DR6_RESERVED, 6);
 	soft->dr6 = dr6 ^ DR6_RESERVED;
 }

@@ -191,8 +191,7 @@ u32 tc_find(struct soft_tc *tc, u64 rip, bool home)
 {
 	u32 i = tc->hash[tc_rip_hash(rip) & tc->hash_mask];
 
-	while (i != TC_NONE && (tc->blocks[i].rip != rip ||
-				!(tc->blocks[i].flags & TC_BLOCK_HOME) == home))
+	while (i != TC_NONE && (tc->blocks[i].rip != rip || tc_is_home(&tc->blocks[i]) != home))
 		i = tc->blocks[i].hash_next;
 	return i;
 }

@@ -157,7 +157,7 @@ void tc_link_waiting(struct soft_tc *tc, u32 block)
 	for (; i != TC_NONE; i = next) {
 		next = tc->chains[i].next;
 		if (tc->chains[i].target == rip &&
-		    tc->chains[i].home == !!(tc->blocks[block].flags & TC_BLOCK_HOME))
+		    tc->chains[i].home == tc_is_home(&tc->blocks[block]))
 			tc_chain_link(tc, i, block);
 	}
 }
@@ -200,6 +200,6 @@ void soft_tc_link(struct soft_tc *tc, u64 chain_va, u64 target_va)
 	for (i = b->chains; i < b->chains + b->nr_chains; i++)
 		if (tc_va(tc, tc->chains[i].stub) == chain_va &&
 		    tc->chains[i].target == tc->blocks[to].rip &&
-		    tc->chains[i].home == !!(tc->blocks[to].flags & TC_BLOCK_HOME))
+		    tc->chains[i].home == tc_is_home(&tc->blocks[to]))
 			tc_chain_link(tc, i, to);
 }

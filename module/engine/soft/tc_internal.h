@@ -124,6 +124,11 @@ struct tc_block {
 	bool out_r11;
 };
 
+static inline bool tc_is_home(const struct tc_block *block)
+{
+	return block->flags & TC_BLOCK_HOME;
+}
+
 /**
  * struct tc_chain - a direct branch out of a block
  * @target: guest RIP

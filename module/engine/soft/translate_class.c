@@ -202,19 +202,12 @@ static bool plain_copy(const struct umbra_insn *in)
  */
 bool tc_uses_r11(const struct umbra_insn *in, const u8 *code)
 {
-	u8 sib;
-
 	if (in->enc != UMBRA_ENC_LEGACY && (in->vvvv & 15) == UMBRA_R11)
 		return true;
 	if (!in->has_modrm)
 		return in->rex & UMBRA_REX_B && (in->opcode & 7) == (UMBRA_R11 & 7);
-	if ((in->reg & 15) == UMBRA_R11)
-		return true;
-	if (in->mod == 3 || (in->modrm & 7) != 4)
-		return (in->rm & 15) == UMBRA_R11;
-	sib = code[in->modrm_off + 1];
-	return (in->rex & UMBRA_REX_B && (sib & 7) == 3) ||
-	       (in->rex & UMBRA_REX_X && (sib >> 3 & 7) == 3);
+	return (in->reg & 15) == UMBRA_R11 ||
+	       tc_rm_is_r11(in->rex, code + in->modrm_off, in->mod != 3);
 }
 
 /**

@@ -101,32 +101,31 @@ void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm)
 	}
 }
 
+static void put_mark(struct tc_build *b, u32 len)
+{
+	u8 *at = b->tc->marks + b->tc->nr_marks;
+
+	at[0] = b->mark[0] | len;
+	at[1] = b->mark[1];
+	b->tc->nr_marks += 2;
+}
+
 /**
  * emit_mark_close() - end the open mark, if its run has any bytes
  * @b: the block
  */
 void emit_mark_close(struct tc_build *b)
 {
-	u8 *at = b->tc->marks + b->tc->nr_marks;
-	u32 n = b->pos - b->run, part;
+	u32 n = b->pos - b->run;
 
-	if (likely(n - 1 < TC_MARK_LEN)) {
-		at[0] = b->mark[0] | n;
-		at[1] = b->mark[1];
-		b->tc->nr_marks += 2;
-		b->run = b->pos;
-		return;
-	}
-	for (; n; n -= part) {
-		part = min_t(u32, n, TC_MARK_LEN);
-		at = b->tc->marks + b->tc->nr_marks;
-		at[0] = b->mark[0] | part;
-		at[1] = b->mark[1];
-		b->tc->nr_marks += 2;
-		/* What is too long for one goes on, with nothing new. */
+	/* What is too long for one goes on, with nothing new. */
+	for (; unlikely(n > TC_MARK_LEN); n -= TC_MARK_LEN) {
+		put_mark(b, TC_MARK_LEN);
 		if (b->mark[1] & 0xf)
 			b->mark[1] = 0;
 	}
+	if (n)
+		put_mark(b, n);
 	b->run = b->pos;
 }
 

@@ -201,6 +201,16 @@ void emit_insns(struct tc_build *b, struct source *s, int first);
 unsigned int tc_quick_copy(const u8 *code, enum tc_r11 *r11);
 void tc_quick_run(struct tc_build *b, const struct source *s, unsigned int max);
 
+/* Is R11 the operand that ModRM's r/m names, or in the address of one in @memory? */
+static inline bool tc_rm_is_r11(u8 rex, const u8 *modrm, bool memory)
+{
+	bool sib = memory && (modrm[0] & 7) == 4;
+
+	if (rex & UMBRA_REX_B && (modrm[sib] & 7) == 3)
+		return true;
+	return sib && rex & UMBRA_REX_X && (modrm[1] >> 3 & 7) == 3;
+}
+
 /* translate_class.c */
 u8 tc_classify(const struct soft_tc *tc, const struct umbra_insn *in, u8 *op);
 u16 tc_callout_arg(const struct umbra_insn *in, u8 op);

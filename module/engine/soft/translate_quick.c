@@ -123,20 +123,16 @@ static bool only_sets(u8 op, bool second)
  */
 static enum tc_r11 use_of_r11(u8 rex, u8 op, bool second, const u8 *modrm)
 {
-	bool b = rex & UMBRA_REX_B, x = rex & UMBRA_REX_X;
 	bool reg, rm;
 
 	if (!modrm) {
-		if (!b || (op & 7) != 3)
+		if (!(rex & UMBRA_REX_B) || (op & 7) != 3)
 			return TC_R11_NOT;
 		/* MOV of an immediate, POP */
 		return op == 0xbb || op == 0x5b ? TC_R11_SET : TC_R11_USED;
 	}
 	reg = rex & UMBRA_REX_R && (modrm[0] >> 3 & 7) == 3;
-	if (modrm[0] >= 0xc0 || (modrm[0] & 7) != 4)
-		rm = b && (modrm[0] & 7) == 3;
-	else
-		rm = (b && (modrm[1] & 7) == 3) || (x && (modrm[1] >> 3 & 7) == 3);
+	rm = tc_rm_is_r11(rex, modrm, modrm[0] < 0xc0);
 	if (reg && !rm && only_sets(op, second))
 		return TC_R11_SET;
 	/* XOR with itself */

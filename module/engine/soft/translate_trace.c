@@ -102,7 +102,7 @@ static bool in_trace(const struct tc_build *b)
 	u32 i;
 
 	for (i = b->first; i <= b->block; i++, block++)
-		if (block->rip == b->next && !(block->flags & TC_BLOCK_HOME) != b->home)
+		if (block->rip == b->next && tc_is_home(block) == b->home)
 			return true;
 	return false;
 }

@@ -16,32 +16,13 @@
 
 #include <asm/debugreg.h>
 
+#include "umbra/compat.h"
+
 #define DR7_FIXED	0x400		/* bit 10 reads as one */
 #define DR7_ENABLED	0x0ff		/* L0..3, G0..3 */
 #define DR7_VALID	0xffff0fffull	/* without GD: MOV DR exits anyway */
 #define DR6_VALID	0x0000e00full
 #define DR6_FIXED	0xffff0ff0ull
-
-static u64 read_dr(unsigned int n)
-{
-	u64 val = 0;
-
-	switch (n) {
-	case 0:
-		asm volatile("mov %%db0, %0" : "=r"(val));
-		break;
-	case 1:
-		asm volatile("mov %%db1, %0" : "=r"(val));
-		break;
-	case 2:
-		asm volatile("mov %%db2, %0" : "=r"(val));
-		break;
-	case 3:
-		asm volatile("mov %%db3, %0" : "=r"(val));
-		break;
-	}
-	return val;
-}
 
 static void write_dr(unsigned int n, u64 val)
 {
@@ -111,10 +92,12 @@ void umbra_svm_debug_enter(struct svm_vcpu *svm, u64 host[4])
 	write_dr(7, DR7_FIXED);
 	if (!svm->dr7_live)
 		return;
-	for (n = 0; n < 4; n++) {
-		host[n] = read_dr(n);
+	host[0] = umbra_read_dr(0);
+	host[1] = umbra_read_dr(1);
+	host[2] = umbra_read_dr(2);
+	host[3] = umbra_read_dr(3);
+	for (n = 0; n < 4; n++)
 		write_dr(n, svm->dr[n]);
-	}
 }
 
 /**

@@ -180,4 +180,14 @@ static inline void umbra_shrinker_free(struct shrinker *shrinker)
 #define umbra_young_t \
 	__typeof__(((struct mmu_notifier_ops *)NULL)->clear_young(NULL, NULL, 0, 0))
 
+/*
+ * Debug register @n, a number as such.  get_debugreg() of 6.1 is asm that is not volatile: a compiler
+ * may read once what is read in a loop, or behind a write.
+ */
+#define umbra_read_dr(n)	({						\
+	unsigned long dr_;							\
+	asm volatile("mov %%db" #n ", %0" : "=r"(dr_));				\
+	dr_;									\
+})
+
 #endif
