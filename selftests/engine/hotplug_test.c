@@ -47,12 +47,10 @@ static bool goes_on(void)
 
 static bool set_online(bool on)
 {
-	int fd = open(ONLINE, O_WRONLY);
-	bool good = fd >= 0 && write(fd, on ? "1" : "0", 1) == 1;
+	bool good = ku_write_file(ONLINE, on ? "1" : "0");
 
 	if (!good)
 		ktap_note("%s: %s", ONLINE, strerror(errno));
-	close(fd);
 	return good;
 }
 

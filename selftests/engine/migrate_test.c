@@ -110,12 +110,7 @@ static void pin(pthread_t thread, int cpu)
 
 static bool set_online(bool on)
 {
-	int fd = open(CPU1, O_WRONLY);
-	bool done = fd >= 0 && write(fd, on ? "1" : "0", 1) == 1;
-
-	if (fd >= 0)
-		close(fd);
-	return done;
+	return ku_write_file(CPU1, on ? "1" : "0");
 }
 
 static void test_moves(pthread_t thread, int cpus)

@@ -5,10 +5,6 @@
  * A guest kernel that patches an instruction of a page from which it executes others: each
  * patch is seen at once, and for the first few no other translation of the page goes.
  */
-#include <string.h>
-#include <unistd.h>
-#include <sys/ioctl.h>
-
 #include "kvm_util.h"
 #include "ktap.h"
 
@@ -25,27 +21,6 @@ KU_CODE64(rounds,
 KU_CODE64(target, "mov $1, %eax\n ret\n");
 KU_CODE64(other, "mov $0x1000, %eax\n ret\n");
 
-static uint64_t dropped(struct ku_vcpu *vcpu)
-{
-	static char image[65536];
-	const struct kvm_stats_header *header = (void *)image;
-	const struct kvm_stats_desc *desc;
-	int fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, 0);
-	uint64_t value = 0;
-	unsigned int i;
-
-	if (fd < 0 || pread(fd, image, sizeof(image), 0) < (ssize_t)sizeof(*header))
-		ktap_bail("KVM_GET_STATS_FD");
-	close(fd);
-	for (i = 0; i < header->num_desc; i++) {
-		desc = (void *)(image + header->desc_offset +
-				i * (sizeof(*desc) + header->name_size));
-		if (!strcmp(desc->name, "tc_drops"))
-			memcpy(&value, image + header->data_offset + desc->offset, 8);
-	}
-	return value;
-}
-
 static void test(unsigned int n)
 {
 	uint64_t want = (uint64_t)n * 0x1000 + n * (n + 1) / 2, before, drops;
@@ -61,9 +36,9 @@ static void test(unsigned int n)
 	regs.rcx = n;
 	regs.rbx = 0;
 	ku_set_regs(vcpu, &regs);
-	before = dropped(vcpu);
+	before = ku_counter(vcpu->fd, "tc_drops");
 	ku_run_to(vcpu, KVM_EXIT_HLT);
-	drops = dropped(vcpu) - before;
+	drops = ku_counter(vcpu->fd, "tc_drops") - before;
 	regs = ku_get_regs(vcpu);
 	ktap_ok(regs.rbx == want, "%u patches: the sum is %#llx", n, regs.rbx);
 	if (n == FEW)

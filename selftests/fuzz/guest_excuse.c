@@ -46,18 +46,26 @@ static bool overrides_cs(const struct outcome *o)
 	return segment_prefix(o) == 0x2e;
 }
 
-static bool is_sse(const uint8_t *code)
+/* The culprit behind its prefixes and a REX, which is INC or DEC in 32-bit code. */
+static const uint8_t *bare(const struct outcome *o)
 {
-	if ((code[0] & 0xf0) == 0x40)	/* REX */
-		code++;
+	const uint8_t *code = behind_prefixes(o);
+
+	return code + ((code[0] & 0xf0) == 0x40);
+}
+
+static bool is_sse(const struct outcome *o)
+{
+	const uint8_t *code = bare(o);
+
 	return code[0] == 0x0f && (code[1] >> 4 == 1 || code[1] >> 4 == 2 ||
 				   (code[1] >= 0x50 && code[1] < 0x80) ||
 				   (code[1] >= 0xc2 && code[1] <= 0xc6) || code[1] >= 0xd0);
 }
 
-static bool is_x87(const uint8_t *code)
+static bool is_x87(const struct outcome *o)
 {
-	return (code[(code[0] & 0xf0) == 0x40] & 0xf8) == 0xd8;
+	return (bare(o)[0] & 0xf8) == 0xd8;
 }
 
 /*
@@ -68,11 +76,11 @@ static bool is_sse_trouble(const struct outcome *a, const struct outcome *b)
 {
 	if (same_fault(a, b))
 		return false;
-	if (ended_in(b, 6) && (has_mmio(a, 0, ~0ull) || is_sse(behind_prefixes(b)) ||
-			       is_x87(behind_prefixes(b))))
+	if (ended_in(b, 6) && (has_mmio(a, 0, ~0ull) || is_sse(b) ||
+			       is_x87(b)))
 		return true;
 	return (ended_in(a, 13) || compare_has_ended(a, KVM_EXIT_SHUTDOWN)) &&
-	       is_sse(behind_prefixes(a));
+	       is_sse(a);
 }
 
 /*
@@ -81,10 +89,8 @@ static bool is_sse_trouble(const struct outcome *a, const struct outcome *b)
  */
 static bool is_mmx_conversion(const struct outcome *a, const struct outcome *b)
 {
-	const uint8_t *code = behind_prefixes(a);
+	const uint8_t *code = bare(a);
 
-	if ((code[0] & 0xf0) == 0x40)
-		code++;
 	return ((ended_in(a, 6) && (!(a->sregs.cr4 & 0x200) || a->sregs.cr0 & 4)) ||
 		(ended_in(a, 7) && a->sregs.cr0 & 8)) && !same_fault(a, b) && code[0] == 0x0f &&
 	       (code[1] == 0x2a || code[1] == 0x2c || code[1] == 0x2d);
@@ -93,10 +99,8 @@ static bool is_mmx_conversion(const struct outcome *a, const struct outcome *b)
 /* EMMS: #UD with CR0.EM, #NM with CR0.TS (SDM Vol. 2A); TCG looks at neither. */
 static bool is_emms(const struct outcome *a, const struct outcome *b)
 {
-	const uint8_t *code = behind_prefixes(a);
+	const uint8_t *code = bare(a);
 
-	if ((code[0] & 0xf0) == 0x40)
-		code++;
 	return (ended_in(a, 6) || ended_in(a, 7)) && !same_fault(a, b) && a->sregs.cr0 & 0xc &&
 	       code[0] == 0x0f && code[1] == 0x77;
 }
@@ -159,10 +163,8 @@ static bool is_canonical(uint64_t address)
 /* RETF and IRET of user code: TCG reads their frame with the supervisor's rights. */
 static bool is_far_trouble(const struct outcome *a, const struct outcome *b)
 {
-	const uint8_t *code = behind_prefixes(a);
+	const uint8_t *code = bare(a);
 
-	if ((code[0] & 0xf0) == 0x40)
-		code++;
 	return ended_in(a, 14) && (code[0] == 0xca || code[0] == 0xcb || code[0] == 0xcf) &&
 	       (!ended_in(b, 14) || a->sregs.cr2 != b->sregs.cr2);
 }
@@ -173,10 +175,8 @@ static bool is_far_trouble(const struct outcome *a, const struct outcome *b)
  */
 static bool is_virtual_return(const struct outcome *a, const struct outcome *b)
 {
-	const uint8_t *code = behind_prefixes(a);
+	const uint8_t *code = bare(a);
 
-	if ((code[0] & 0xf0) == 0x40)
-		code++;
 	return code[0] == 0xcf && !a->fault_v86 && b->fault_v86;
 }
 
@@ -194,10 +194,8 @@ static bool in_16_bits(const struct outcome *o)
 /* The culprit's opcode; of two-byte ones 0x100 and the second, and a pointer to what follows. */
 static unsigned int opcode_of(const struct outcome *o, const uint8_t **modrm)
 {
-	const uint8_t *code = behind_prefixes(o);
+	const uint8_t *code = bare(o);
 
-	if ((code[0] & 0xf0) == 0x40)	/* REX, or INC and DEC in 32-bit code */
-		code++;
 	*modrm = code + 1 + (code[0] == 0x0f);
 	return code[0] == 0x0f ? 0x100 | code[1] : code[0];
 }
@@ -212,18 +210,6 @@ static bool is_undefined_group(const struct outcome *a, const struct outcome *b)
 		return false;
 	return ((op == 0x8f || op == 0xc6 || op == 0xc7) && reg) || (op == 0xff && reg == 7) ||
 	       (op == 0x1ba && reg < 4);
-}
-
-/*
- * AVX without CR4.OSXSAVE: the soft engine's guests execute it where it runs natively (errata.rst).  To stock KVM,
- * and to our guests' CPUID, there is none.
- */
-static bool is_avx(const struct outcome *a, const struct outcome *b)
-{
-	const uint8_t *modrm;
-	unsigned int op = opcode_of(b, &modrm);
-
-	return ended_in(b, 6) && !same_fault(a, b) && (op == 0xc4 || op == 0xc5 || op == 0x62);
 }
 
 /* LGDT and LIDT of a base that is not canonical: #GP (APM Vol. 3), but not to TCG. */
@@ -257,10 +243,8 @@ static bool is_null_stack(const struct outcome *a, const struct outcome *b)
 static bool is_near_trouble(const struct outcome *a, const struct outcome *b)
 {
 	static const uint8_t nowhere[sizeof(b->culprit)];
-	const uint8_t *code = behind_prefixes(a);
+	const uint8_t *code = bare(a);
 
-	if ((code[0] & 0xf0) == 0x40)
-		code++;
 	return ended_in(a, 13) && ended_in(b, 13) && !memcmp(b->culprit, nowhere, sizeof(nowhere)) &&
 	       (code[0] == 0xc2 || code[0] == 0xc3 || code[0] == 0xff);
 }
@@ -295,10 +279,8 @@ static bool is_segment_trouble(const struct outcome *a, const struct outcome *b)
 /* LTR of a null selector: #GP (SDM Vol. 2A), but TCG has no TSS then. */
 static bool is_null_tss(const struct outcome *a, const struct outcome *b)
 {
-	const uint8_t *code = behind_prefixes(a);
+	const uint8_t *code = bare(a);
 
-	if ((code[0] & 0xf0) == 0x40)
-		code++;
 	return ended_in(a, 13) && code[0] == 0x0f && code[1] == 0 && (code[2] >> 3 & 7) == 3 &&
 	       b->sregs.tr.selector < 4;
 }
@@ -408,7 +390,7 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	/* 16-bit code that runs beyond 64 KiB: TCG begins again at 0. */
 	if (!a->sregs.cs.db && !a->sregs.cs.l && a->regs.rip > 0xffff)
 		return true;
-	if (is_undefined_group(a, b) || is_avx(a, b) || is_table_nowhere(a, b) || is_step_of_sti(a, b))
+	if (is_undefined_group(a, b) || is_table_nowhere(a, b) || is_step_of_sti(a, b))
 		return true;
 	if (is_far_trouble(a, b) || is_virtual_return(a, b) || is_null_stack(a, b) ||
 	    is_near_trouble(a, b) || is_int_trouble(a, b) ||

@@ -100,11 +100,8 @@ static void arm(void)
 
 static void write_to(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+	if (!ku_write_file(path, text))
 		ktap_bail("%s: %s", path, strerror(errno));
-	close(fd);
 }
 
 /* Returns whether the fault came since arm(); errno stays. */

@@ -135,14 +135,9 @@ static void play_all(const char *how)
 static bool set_linger(const char *name, const char *text)
 {
 	char path[64];
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "/sys/kernel/debug/linger_umbra/%s", name);
-	fd = open(path, O_WRONLY);
-	n = fd < 0 ? -1 : write(fd, text, strlen(text));
-	close(fd);
-	return n > 0;
+	return ku_write_file(path, text);
 }
 
 /* How often somebody lingered, counted down from what was written. */

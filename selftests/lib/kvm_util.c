@@ -556,6 +556,20 @@ int ku_run_signalled(struct ku_vcpu *vcpu)
 	return err;
 }
 
+bool ku_write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), err;
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = write(fd, text, strlen(text));
+	err = errno;
+	close(fd);
+	errno = err;
+	return n == (ssize_t)strlen(text);
+}
+
 uint64_t ku_counter(int fd, const char *name)
 {
 	int file = ioctl(fd, KVM_GET_STATS_FD, 0);

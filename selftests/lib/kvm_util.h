@@ -180,6 +180,9 @@ int ku_run_signalled(struct ku_vcpu *vcpu);
 /* A name for an exit reason. */
 const char *ku_exit_name(int reason);
 
+/* Write a text to a file of the kernel's.  Return: false: errno says why not. */
+bool ku_write_file(const char *path, const char *text);
+
 /* A counter of a VM or vCPU by its name (KVM_GET_STATS_FD of @fd); 0 if there is none. */
 uint64_t ku_counter(int fd, const char *name);
 

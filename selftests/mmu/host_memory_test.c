@@ -221,59 +221,21 @@ static void test_moved(void)
 	munmap(away, 4096);
 }
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
-		ktap_note("%s: not accepted", path);
-	close(fd);
-}
-
-/* A counter of the VM by its name, by way of KVM_GET_STATS_FD; 0 if there is none. */
-static uint64_t statistic(const char *name)
-{
-	int fd = ioctl(vm->fd, KVM_GET_STATS_FD, NULL);
-	struct kvm_stats_header header = { 0 };
-	uint64_t value = 0;
-	size_t size;
-	char *desc;
-
-	if (fd < 0 || pread(fd, &header, sizeof(header), 0) != sizeof(header))
-		ktap_bail("no statistics");
-	size = sizeof(struct kvm_stats_desc) + header.name_size;
-	desc = malloc(size);
-	for (unsigned int i = 0; desc && i < header.num_desc; i++) {
-		struct kvm_stats_desc *d = (void *)desc;
-
-		if (pread(fd, desc, size, header.desc_offset + i * size) != (ssize_t)size)
-			break;
-		if (!strcmp(d->name, name) &&
-		    pread(fd, &value, 8, header.data_offset + d->offset) != 8)
-			value = 0;
-	}
-	free(desc);
-	close(fd);
-	return value;
-}
-
 /* The host asks its caches for memory; shadow tables are one, and come back. */
 static void test_shrink(void)
 {
 	bool good = guest_store(12, 0x1111) && guest_sees(13, 0);
 	const char *name = "the host's caches are asked for memory";
-	uint64_t zapped = statistic("sp_zapped"), had = statistic("sp_pages");
+	uint64_t zapped = ku_counter(vm->fd, "sp_zapped"), had = ku_counter(vm->fd, "sp_pages");
 
 	if (!had) {
 		ktap_skip(name, "this module does not count shadow pages");
 		return;
 	}
-	write_file("/proc/sys/vm/drop_caches", "2");
+	ku_write_file("/proc/sys/vm/drop_caches", "2");
 	ktap_note("%llu shadow pages before, %llu after", (unsigned long long)had,
-		  (unsigned long long)statistic("sp_pages"));
-	good = good && statistic("sp_zapped") > zapped && statistic("sp_pages") < had;
+		  (unsigned long long)ku_counter(vm->fd, "sp_pages"));
+	good = good && ku_counter(vm->fd, "sp_zapped") > zapped && ku_counter(vm->fd, "sp_pages") < had;
 	ktap_ok(good && guest_sees(12, 0x1111) && guest_store(13, 0x2222) && *host(13) == 0x2222,
 		"%s", name);
 }
@@ -355,15 +317,15 @@ static bool large_copy_on_write(const uint8_t *mem)
 static void test_large(void)
 {
 	uint8_t *mem = large_memory();
-	bool counts = statistic("sp_pages"), huge = huge_kilobytes() >= LARGE_SIZE / 1024;
+	bool counts = ku_counter(vm->fd, "sp_pages"), huge = huge_kilobytes() >= LARGE_SIZE / 1024;
 	uint32_t answer;
 	bool good;
 
 	good = large_store(0, 0x1111) && large_store(511, 0x2222) && large_sees(0, 0x1111);
 	good = good && mem[511 * 4096] == 0x22;
 	ktap_note("2 MiB %sat once; mapped large %llu times", huge ? "" : "not ",
-		  (unsigned long long)statistic("spte_large"));
-	ktap_ok(good && (!counts || !huge || statistic("spte_large")), "large pages");
+		  (unsigned long long)ku_counter(vm->fd, "spte_large"));
+	ktap_ok(good && (!counts || !huge || ku_counter(vm->fd, "spte_large")), "large pages");
 	ktap_ok(large_copy_on_write(mem), "large pages: copy-on-write after fork");
 	good = large_store(7, 0x1111) && large_store(8, 0x2222);
 	madvise(mem + 7 * 4096, 4096, MADV_DONTNEED);
@@ -421,9 +383,9 @@ static void disturb(unsigned int round)
 		break;
 	case 4:
 		if (round % 250 == 9)
-			write_file("/proc/sys/vm/drop_caches", "2");
+			ku_write_file("/proc/sys/vm/drop_caches", "2");
 		else if (round % 50 == 4)
-			write_file("/proc/sys/vm/compact_memory", "1");
+			ku_write_file("/proc/sys/vm/compact_memory", "1");
 		else
 			madvise(memory + first * 4096, n * 4096, MADV_MERGEABLE);
 		break;
@@ -451,7 +413,7 @@ static void test_load(void)
 	regs.rsi = SLOT_GPA + LOAD_SIZE;
 	regs.rbx = 0;
 	ku_set_regs(vcpu, &regs);
-	write_file("/sys/kernel/mm/ksm/run", "1");
+	ku_write_file("/sys/kernel/mm/ksm/run", "1");
 	pthread_create(&thread, NULL, run_checker, NULL);
 	until = time(NULL) + LOAD_SECONDS;
 	/*
@@ -473,7 +435,7 @@ static void test_load(void)
 		usleep(10000);
 	}
 	pthread_join(thread, NULL);
-	write_file("/sys/kernel/mm/ksm/run", "2");
+	ku_write_file("/sys/kernel/mm/ksm/run", "2");
 	regs = ku_get_regs(vcpu);
 	ktap_note("%llu rounds of the guest, %u of the host", (unsigned long long)rounds_done(), round);
 	ktap_ok(ended == -EINTR || ended == KVM_EXIT_INTR, "memory is intact under load (%s, at %llx)",

@@ -163,17 +163,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
-		ktap_note("%s: not written", path);
-	close(fd);
-}
-
 /* By the module's own judgement; a module without one is not asked. */
 static void audit(void)
 {
@@ -263,11 +252,11 @@ static void disturb(unsigned int round)
 		break;
 	case 6:
 		if (round % 32 == 6)
-			write_file("/proc/sys/vm/drop_caches", "2");
+			ku_write_file("/proc/sys/vm/drop_caches", "2");
 		break;
 	case 7:
 		if (round % 64 == 7)
-			write_file("/proc/sys/vm/compact_memory", "1");
+			ku_write_file("/proc/sys/vm/compact_memory", "1");
 		break;
 	}
 	usleep(1000);
@@ -335,7 +324,7 @@ int main(void)
 
 	ku_open();
 	ktap_plan(VCPUS + 1);
-	write_file("/sys/kernel/mm/ksm/run", "1");
+	ku_write_file("/sys/kernel/mm/ksm/run", "1");
 	start();
 	/* No limit of time: the runner's patience decides. */
 	for (round = 0; (round < HOST_ROUNDS || !get_on()) && !someone_ended(); round++)
@@ -343,7 +332,7 @@ int main(void)
 	*(volatile uint32_t *)ku_ptr(vm, STOP) = 1;
 	for (i = 0; i < VCPUS; i++)
 		pthread_join(runner[i].thread, NULL);
-	write_file("/sys/kernel/mm/ksm/run", "2");
+	ku_write_file("/sys/kernel/mm/ksm/run", "2");
 	audit();
 	for (i = 0; i < VCPUS; i++)
 		ktap_ok(!result(&runner[i]), "vCPU %u %s (%s)", i, what[i],

@@ -20,20 +20,10 @@
 
 static bool good;
 
-static void put(u64 at, const void *code, unsigned int n)
-{
-	memcpy((void *)at, code, n);
-}
-
-#define PUT(at, ...) \
-	put(at, (u8 []){ __VA_ARGS__ }, sizeof((u8 []){ __VA_ARGS__ }))
-
-/* A fresh cache and nothing but INT3 to translate. */
 static void fresh(void)
 {
 	good = true;
-	env_new_cache(HOLE_TC_SIZE);
-	memset((void *)CODE, 0xcc, 0x4000);
+	env_fresh(CODE);
 	fetch_limit = 0;
 }
 

@@ -418,6 +418,13 @@ void env_new_cache(u32 tc_size)
 	}
 }
 
+/* A new cache, and nothing but INT3 to translate. */
+void env_fresh(u64 code)
+{
+	env_new_cache(HOLE_TC_SIZE);
+	memset((void *)code, 0xcc, 0x4000);
+}
+
 /* targets[], once for the monitor and all over the window for the guest. */
 static u64 *map_targets(void)
 {

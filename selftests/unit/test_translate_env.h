@@ -83,6 +83,7 @@ extern unsigned int fetch_limit;
 
 void env_init(u32 tc_size);
 void env_new_cache(u32 tc_size);
+void env_fresh(u64 code);
 void *env_map(u64 addr, u64 len);
 void env_run(struct run *run);
 void env_unspill(struct guest *g, const struct soft_where *w);
@@ -90,6 +91,10 @@ u64 env_place(struct run *run, u64 rip);
 int env_fetch(void *ctx, u64 gva, u8 *buf, unsigned int len);
 u64 env_call(struct run *run, u64 fn, u64 a, u64 b, u64 c);
 struct soft_tc_stats env_stats(void);
+
+/* Code of the guest. */
+#define PUT(at, ...) \
+	memcpy((void *)(at), (u8 []){ __VA_ARGS__ }, sizeof((u8 []){ __VA_ARGS__ }))
 
 /* For tests that go on: their variable good becomes false. */
 #define CHECK(cond)							\

@@ -15,14 +15,10 @@
 
 static bool good;
 
-#define PUT(at, ...) \
-	memcpy((void *)(at), (u8 []){ __VA_ARGS__ }, sizeof((u8 []){ __VA_ARGS__ }))
-
 static void fresh(void)
 {
 	good = true;
-	env_new_cache(HOLE_TC_SIZE);
-	memset((void *)CODE, 0xcc, 0x4000);
+	env_fresh(CODE);
 }
 
 static struct run go(u64 rip, enum run_mode mode)

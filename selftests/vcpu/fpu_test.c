@@ -137,7 +137,6 @@ static void test_xcrs(void)
 
 #define CR4_OSFXSR	(1u << 9)
 #define CR0_EM		(1u << 2)
-#define PTE_D		(1u << 6)
 #define CLEAN		0x30000u	/* a page that nobody has written */
 #define DIRTY		0x31000u
 
@@ -176,7 +175,7 @@ static void forbid(struct traps *t, bool user)
 	sregs = ku_get_sregs(t->vcpu);
 	sregs.cr4 &= ~CR4_OSFXSR;
 	ku_set_sregs(t->vcpu, &sregs);
-	*ku_pte(t->vm, t->vm->cr3, CLEAN, 1) &= ~(uint64_t)PTE_D;
+	*ku_pte(t->vm, t->vm->cr3, CLEAN, 1) &= ~KU_PTE_D;
 	if (user)
 		to_user(t);
 }
@@ -194,7 +193,7 @@ static void test_forbidden(bool user)
 	vector = traps_run(&t, &f);
 	ktap_ok(vector == 6 && f.rip == at, "%s: SSE without OSFXSR: vector %d at %#llx of %#llx",
 		who, vector, (unsigned long long)f.rip, (unsigned long long)at);
-	ktap_ok(!(*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & PTE_D), "%s: the page stays clean", who);
+	ktap_ok(!(*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & KU_PTE_D), "%s: the page stays clean", who);
 	out = ku_ptr(t.vm, DIRTY);
 	ktap_ok(out[0] == 0x3ff0000000000000 && out[1] == out[0] && (uint32_t)out[2] == 0x1234,
 		"%s: x87 and MMX work", who);
@@ -225,7 +224,7 @@ static int run_avx(struct traps *t, bool user, bool on, struct trap_frame *f)
 	sregs = ku_get_sregs(t->vcpu);
 	sregs.cr4 = on ? sregs.cr4 | CR4_OSXSAVE : sregs.cr4 & ~CR4_OSXSAVE;
 	ku_set_sregs(t->vcpu, &sregs);
-	*ku_pte(t->vm, t->vm->cr3, CLEAN, 1) &= ~(uint64_t)PTE_D;
+	*ku_pte(t->vm, t->vm->cr3, CLEAN, 1) &= ~KU_PTE_D;
 	if (user)
 		to_user(t);
 	return traps_run(t, f);
@@ -245,10 +244,10 @@ static void test_avx(bool user)
 	} else {
 		vector = run_avx(&t, user, false, &f);
 		ktap_ok(vector == 6 && f.rip == KU_CODE &&
-			!(*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & PTE_D),
+			!(*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & KU_PTE_D),
 			"%s: AVX without OSXSAVE: vector %d", who, vector);
 		vector = run_avx(&t, user, true, &f);
-		ktap_ok(vector != 6 && (*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & PTE_D),
+		ktap_ok(vector != 6 && (*ku_pte(t.vm, t.vm->cr3, CLEAN, 1) & KU_PTE_D),
 			"%s: AVX with OSXSAVE: vector %d", who, vector);
 	}
 	traps_free(&t);
