@@ -263,7 +263,7 @@ static bool late_prologue(bool span)
 	no_spans = false;
 	entry = &tc_config.targets[(CODE + 5) & 0xffff];
 	if (span)
-		entry = (u64 *)(HOLE_WINDOW + 8 * (CODE + 5));
+		entry = (u64 *)(HOLE_NEAR + 8 * (CODE + 5));
 	/* call 1f; hlt; 1: mov eax, 5; pop rcx; jmp rcx, which goes to the HLT */
 	PUT(CODE, 0xe8, 1, 0, 0, 0, 0xf4, 0xb8, 5, 0, 0, 0, 0x59, 0xff, 0xe1);
 	translate(CODE + 5);
@@ -288,7 +288,7 @@ static bool late_prologue(bool span)
  */
 static bool spans(void)
 {
-	u64 *other = (u64 *)(HOLE_WINDOW + 8 * (CODE + 0x10000));
+	u64 *other = (u64 *)(HOLE_NEAR + 8 * (CODE + 0x10000));
 	u64 far = 0x700000123000ull;
 	struct soft_where w;
 	struct run run;
@@ -300,7 +300,7 @@ static bool spans(void)
 	go(CODE);
 	run = go(CODE);
 	CHECK(run.misses == 0 && run.strays == 0);
-	va = *(u64 *)(HOLE_WINDOW + 8 * (CODE + 5));
+	va = *(u64 *)(HOLE_NEAR + 8 * (CODE + 5));
 	/* the block of the HLT: nothing in front of it */
 	CHECK(!soft_tc_where(tc, va, &w) && w.exit == SOFT_CALLOUT && w.r11);
 	CHECK(*(u8 *)va == 0xf4);

@@ -438,7 +438,7 @@ static u64 *map_targets(void)
 		exit(1);
 	}
 	own = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	for (at = HOLE_WINDOW; at < HOLE_WINDOW + HOLE_WINDOW_SIZE; at += size)
+	for (at = HOLE_NEAR; at < HOLE_NEAR + HOLE_NEAR_SIZE; at += size)
 		if (mmap((void *)at, size, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
 			 0) != (void *)at) {
 			perror("mmap");
@@ -451,7 +451,7 @@ static u64 *map_targets(void)
 /* The tables of spans: at their place in the window. */
 static u64 *map_span(void *ctx, u64 rip, bool *fresh)
 {
-	u64 at = HOLE_WINDOW + 8 * (rip & ~(u64)(SOFT_TC_SPAN - 1));
+	u64 at = HOLE_NEAR + 8 * (rip & ~(u64)(SOFT_TC_SPAN - 1));
 	unsigned int i;
 
 	*fresh = false;
@@ -459,7 +459,7 @@ static u64 *map_span(void *ctx, u64 rip, bool *fresh)
 		if (span_at[i] == at)
 			return (u64 *)at;
 	if (no_spans || nr_spans == ARRAY_SIZE(span_at) ||
-	    at - HOLE_WINDOW >= HOLE_WINDOW_SIZE)
+	    at - HOLE_NEAR >= HOLE_NEAR_SIZE)
 		return NULL;
 	if (mmap((void *)at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		 -1, 0) != (void *)at) {

@@ -16,8 +16,9 @@
 #define HOLE_VDATA	(HOLE + 0x100000)
 #define HOLE_VIF	(HOLE + 0x101000)
 #define HOLE_WINDOW	(HOLE + 0x100000000ull)
-/* All that near RIPs reach, which are those from 0 to 2 GiB here. */
-#define HOLE_WINDOW_SIZE 0x400000000ull
+/* The places of near RIPs, which begin with 0 here; all of the window is among them. */
+#define HOLE_NEAR	(HOLE_WINDOW - SOFT_TC_NEAR_DISP)
+#define HOLE_NEAR_SIZE	(8 * SOFT_TC_NEAR)
 #define HOLE_TC		(HOLE + 0x400000)
 #define HOLE_TC_SIZE	(4u << 20)
 

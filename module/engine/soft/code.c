@@ -92,8 +92,8 @@ static void count(struct umbra_vcpu *vcpu)
 	vcpu->stat.tc_flushes = stats.flushes;
 }
 
-/* No translations any more. */
-static void flush(struct umbra_vcpu *vcpu)
+/* Nothing is watched any more. */
+static void release_pages(struct umbra_vcpu *vcpu)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
 	unsigned int i;
@@ -101,6 +101,14 @@ static void flush(struct umbra_vcpu *vcpu)
 	for (i = 0; i < soft->nr_pages; i++)
 		umbra_mmu_code_release(vcpu->vm->mmu, soft->pages[i].gfn);
 	soft->nr_pages = 0;
+}
+
+/* No translations any more. */
+static void flush(struct umbra_vcpu *vcpu)
+{
+	struct soft_vcpu *soft = to_soft(vcpu);
+
+	release_pages(vcpu);
 	memset(soft->page_hash, 0xff, sizeof(soft->page_hash));
 	soft->nr_tops = 0;
 	soft->va = 0;
@@ -116,7 +124,7 @@ void umbra_soft_code_destroy(struct umbra_vcpu *vcpu)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
 
-	flush(vcpu);
+	release_pages(vcpu);
 	vfree(soft->pages);
 	free_page((unsigned long)soft->copy);
 	soft->pages = NULL;
@@ -140,6 +148,16 @@ static u16 *link_to(struct soft_vcpu *soft, unsigned int i)
 	return link;
 }
 
+/* The entry above a page with a record. */
+static struct soft_top *top_of(struct soft_vcpu *soft, u64 gva)
+{
+	struct soft_top *top = soft->tops;
+
+	while (top->index != top_index(gva))
+		top++;
+	return top;
+}
+
 static void put_page_record(struct soft_vcpu *soft, const struct soft_code_page *page)
 {
 	u16 *head = page_bucket(soft, page->gva);
@@ -147,13 +165,18 @@ static void put_page_record(struct soft_vcpu *soft, const struct soft_code_page 
 	soft->pages[soft->nr_pages] = *page;
 	soft->pages[soft->nr_pages].next = *head;
 	*head = soft->nr_pages++;
+	top_of(soft, page->gva)->pages++;
 }
 
 /* The last record takes the place of the one that goes. */
 static void take_page_record(struct soft_vcpu *soft, unsigned int i)
 {
 	unsigned int last = soft->nr_pages - 1;
+	struct soft_top *top = top_of(soft, soft->pages[i].gva);
 
+	/* What each process has of its own is not looked at for the sake of code that is gone. */
+	if (!--top->pages)
+		*top = soft->tops[--soft->nr_tops];
 	*link_to(soft, i) = soft->pages[i].next;
 	if (i != last) {
 		*link_to(soft, last) = i;
@@ -595,6 +618,9 @@ static int translate(struct umbra_vcpu *vcpu, u64 rip)
  * The cache has code for one set of guest features: what CPUID offers, and what CR4 allows.
  * Also what decides, besides page tables, from where a kernel may fetch: the way to a page of
  * code stands when SMEP or NX comes on, but nothing there may be executed any more.
+ *
+ * All goes, though little of it would have to: a kernel changes them while it boots, and what ran
+ * until then hardly runs again, while its pages are written to and each such write is noticed.
  */
 static u64 features_of(const struct umbra_vcpu *vcpu)
 {

@@ -10,7 +10,7 @@
  *   0x0101000  struct soft_vif					guest kernel, RW or RO
  *   0x0200000  targets of indirect branches			guest kernel, RO
  *   0x0400000  translation cache				guest kernel, RX
- *   16 to 36 GiB  the targets, again and again, and tables of spans	guest kernel, RO
+ *   14 to 36 GiB  the targets, again and again, and tables of spans	guest kernel, RO
  *
  * "Guest kernel" is code at CPL 3 in the kernel view; the user view has the
  * switcher only.
@@ -37,12 +37,12 @@
 #define SOFT_TC_SIZE		0x0800000
 /*
  * Translated code's FS base: see tc_slot.c.  Behind it is what 32 bits of address reach; in
- * front of it, 8 bytes each, the RIPs of the top 2 GiB, the near ones.
+ * front of it, 8 bytes each, the near RIPs: those of the top 2 GiB, and the lowest 256 MiB.
  */
 #define SOFT_WINDOW_OFFSET	0x800000000ull
 #define SOFT_WINDOW_SIZE	0x100000000ull
 #define SOFT_NEAR		0xffffffff80000000ull
-#define SOFT_NEAR_SIZE		0x400000000ull
+#define SOFT_NEAR_SIZE		(8 * SOFT_TC_NEAR)
 /* Pages for tables of spans, and for what leads there. */
 #define SOFT_SPAN_PAGES		8192
 
@@ -126,10 +126,12 @@ struct soft_code_page {
 /**
  * struct soft_top - an entry of the guest's level-4 table
  * @index: which
+ * @pages: how many pages with translations are below it
  * @entry: what it was, accessed bit aside
  */
 struct soft_top {
 	u16 index;
+	u16 pages;
 	u64 entry;
 };
 

@@ -100,6 +100,22 @@ static bool in_reach(u64 a, u64 b, u32 size)
 	return tc_sext32(a - b) && tc_sext32(a - b - size);
 }
 
+static void clear(struct soft_tc *tc)
+{
+	tc->nr_blocks = 0;
+	tc->nr_chains = 0;
+	tc->nr_marks = 0;
+	tc->nr_pages = 0;
+	tc->used = tc->fixed;
+	memset(tc->hash, 0xff, (tc->hash_mask + 1) * sizeof(u32));
+	memset(tc->wait, 0xff, (tc->hash_mask + 1) * sizeof(u32));
+	memset(tc->page_hash, 0xff, (tc->page_mask + 1) * sizeof(u32));
+	tc->nr_resumes = 0;
+	memset(tc->resumes, 0, sizeof(tc->resumes));
+	tc_slot_clear(tc);
+	tc->stats.blocks = 0;
+}
+
 /**
  * soft_tc_create() - make an empty cache
  * @config: memory and features; copied
@@ -122,8 +138,7 @@ int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **out)
 	memset(tc->expect, 0, (1 << TC_EXPECT_BITS) / 8);
 	memset(tc->scratch, 0, TC_SCRATCH_BYTES);
 	tc_emit_common(tc);
-	soft_tc_flush(tc);
-	tc->stats.flushes = 0;
+	clear(tc);
 	*out = tc;
 	return 0;
 }
@@ -162,20 +177,12 @@ void soft_tc_features(struct soft_tc *tc, const struct soft_tc_config *config)
  */
 void soft_tc_flush(struct soft_tc *tc)
 {
-	tc->nr_blocks = 0;
-	tc->nr_chains = 0;
-	tc->nr_marks = 0;
-	tc->nr_pages = 0;
-	tc->used = tc->fixed;
-	memset(tc->hash, 0xff, (tc->hash_mask + 1) * sizeof(u32));
-	memset(tc->wait, 0xff, (tc->hash_mask + 1) * sizeof(u32));
-	memset(tc->page_hash, 0xff, (tc->page_mask + 1) * sizeof(u32));
-	tc->nr_resumes = 0;
-	memset(tc->resumes, 0, sizeof(tc->resumes));
+	/* A megabyte of empty lists is not emptied again. */
+	if (!tc->nr_blocks)
+		return;
+	clear(tc);
 	if (tc->c.unspan)
 		tc->c.unspan(tc->c.span_ctx);
-	tc_slot_clear(tc);
-	tc->stats.blocks = 0;
 	tc->stats.flushes++;
 }
 

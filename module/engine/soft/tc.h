@@ -40,6 +40,8 @@ struct soft_tc;
 
 #define SOFT_TC_TARGETS		65536	/* entries of targets[] */
 #define SOFT_TC_SPAN		512	/* entries of a span's table: RIPs, and a page */
+#define SOFT_TC_NEAR		0x90000000ull	/* near RIPs */
+#define SOFT_TC_NEAR_DISP	0x80000000ull	/* their place is so much in front of the window */
 
 /**
  * typedef soft_tc_span - the table of a span: SOFT_TC_SPAN consecutive RIPs
@@ -47,7 +49,7 @@ struct soft_tc;
  * @rip: one of them, near (see soft_tc_config)
  * @fresh: set to whether it holds nothing yet
  *
- * From then on the guest sees the table at @window_va + 8 * RIP.  @fresh is set when it is new,
+ * From then on the guest sees the table at its place.  @fresh is set when it is new,
  * and has to be filled.  Once there is none more, there is none until the next flush.  May be
  * called with interrupts off.
  *
@@ -71,8 +73,8 @@ typedef void soft_tc_unspan(void *ctx);
  * @targets: the monitor's mapping of targets[SOFT_TC_TARGETS]
  * @window_va: the same for the guest, over and over in 4 GiB from here on; the real FS
  *	base while translations run; aligned to 512 KiB
- * @near: first of 2 GiB of RIPs, the near ones, that sign-extend from 32 bits: what the guest
- *	sees at @window_va + 8 * RIP is targets[] again, or the table of a span
+ * @near: first of SOFT_TC_NEAR RIPs, the near ones: what the guest sees at their place, which is
+ *	@window_va + 8 * RIP - SOFT_TC_NEAR_DISP, is targets[] again, or the table of a span
  * @span: gives a span its table; NULL: none has one
  * @unspan: takes them back
  * @span_ctx: for both

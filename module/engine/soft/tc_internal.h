@@ -260,7 +260,7 @@ static inline bool tc_sext32(u64 v)
 /* RIPs with a place of their own in the window. */
 static inline bool tc_is_near(const struct soft_tc *tc, u64 rip)
 {
-	return rip - tc->c.near < BIT_ULL(31);
+	return rip - tc->c.near < SOFT_TC_NEAR;
 }
 
 /* tc.c */

@@ -14,11 +14,12 @@
  * targets[], every 512 KiB again: the page tables do what would take an AND, and with
  * it the guest's flags or one more register.
  *
- * That is for all RIPs.  Near ones, which is where a kernel and its modules are, have the
- * address to themselves: FS:[R11 * 8], all 64 bits of it, is targets[] only until a block in the
- * same span of 512 bytes wants a prologue.  Then the span gets a table of its own, in which
- * nobody else's RIP can be: there is nothing to compare, and the prologue has no code.  A branch in near code that
- * leads elsewhere finds targets[], or no memory at all; the fault is a SOFT_MISS.
+ * That is for all RIPs.  Near ones, which is where a kernel and its modules are, and what unpacks
+ * it, have the address to themselves: FS:[R11 * 8 - 2 GiB], all 64 bits of it, is targets[]
+ * only until a block in the same span of 512 bytes wants a prologue.  Then the span gets a table
+ * of its own, in which nobody else's RIP can be: there is nothing to compare, and the prologue has
+ * no code.  A branch in near code that leads elsewhere finds targets[], or no memory at all; the
+ * fault is a SOFT_MISS.
  *
  * The newest comes first.  The list is short, so that an interrupt is not
  * kept waiting while the monitor steps through it.

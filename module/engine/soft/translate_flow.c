@@ -189,14 +189,18 @@ void emit_call(struct tc_build *b)
 }
 
 /*
- * Go where R11 says: JMP FS:[R11 * 8], or FS:[R11D * 8], which is always within the window.
+ * Go where R11 says: JMP FS:[R11 * 8 - SOFT_TC_NEAR_DISP], or FS:[R11D * 8], which is always within
+ * the window.
  */
 static void emit_dispatch(struct tc_build *b)
 {
+	bool near = tc_is_near(b->tc, b->rip);
+
 	emit_u8(b, 0x64);
-	if (!tc_is_near(b->tc, b->rip))
+	if (!near)
 		emit_u8(b, 0x67);
-	emit_bytes(b, (u8 []){ 0x42, 0xff, 0x24, 0xdd, 0, 0, 0, 0 }, 8);
+	emit_bytes(b, (u8 []){ 0x42, 0xff, 0x24, 0xdd }, 4);
+	emit_u32(b, near ? -SOFT_TC_NEAR_DISP : 0);
 }
 
 /**
