@@ -67,6 +67,7 @@ static void set_up(void)
 	config = (struct soft_tc_config){
 		.buf = malloc(SIZE),
 		.size = SIZE,
+		.room = SIZE,
 		.va = CACHE,
 		.vdata_va = CACHE - 0x300000,
 		.vif_va = CACHE - 0x2ff000,
@@ -76,6 +77,8 @@ static void set_up(void)
 		.unspan = take_spans,
 		.meta = malloc(soft_tc_meta_size(SIZE)),
 	};
+	for (unsigned int i = 0; i < SOFT_TC_NR_RECORDS; i++)
+		config.records[i] = malloc(soft_tc_records_size(SIZE, i));
 	demand(!soft_tc_create(&config, &tc));
 	zydis_setup();
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);

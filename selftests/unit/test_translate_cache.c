@@ -465,6 +465,48 @@ static bool random_bytes(void)
 	return good;
 }
 
+/* A small cache that gets room when it is full; what is in it stays and moves. */
+static bool grows(void)
+{
+	void *records[SOFT_TC_NR_RECORDS];
+	u32 room, small = 0x10000;
+	unsigned int i, n = 0;
+	struct run run;
+	u64 va;
+
+	fresh();
+	tc_config.room = small;
+	CHECK(!soft_tc_create(&tc_config, &tc));
+	put_loop();
+	run = go(CODE);
+	CHECK(run.g.gpr[0] == 3);
+	/* hlt: a block at each byte */
+	memset((void *)(CODE + 0x1000), 0xf4, 0x3000);
+	while (!soft_tc_translate(tc, CODE + 0x1000 + n, env_fetch, NULL, &va))
+		n++;
+	CHECK(n > 100 && n < 0x2000);
+	for (room = 2 * small; room <= 4 * small; room += small) {
+		for (i = 0; i < SOFT_TC_NR_RECORDS; i++) {
+			size_t now = soft_tc_records_size(room, i);
+
+			records[i] = malloc(now);
+			memcpy(records[i], tc_config.records[i],
+			       soft_tc_records_size(room - small, i));
+			memset(tc_config.records[i], 0xdd, soft_tc_records_size(room - small, i));
+			free(tc_config.records[i]);
+			tc_config.records[i] = records[i];
+		}
+		soft_tc_grow(tc, room, tc_config.buf, records);
+		CHECK(translate(CODE + 0x1000 + n));
+	}
+	run = go(CODE);
+	CHECK(run.g.gpr[0] == 3 && run.chains == 0 && env_stats().flushes == 0);
+	CHECK(soft_tc_drop(tc, CODE, 0x1000) == 2);
+	CHECK(soft_tc_lookup(tc, CODE + 0x1000 + n));
+	tc_config.room = HOLE_TC_SIZE;
+	return good;
+}
+
 static bool refusals(void)
 {
 	struct soft_tc_config c;
@@ -473,6 +515,9 @@ static bool refusals(void)
 	fresh();
 	c = tc_config;
 	c.size = 0x8000;
+	CHECK(soft_tc_create(&c, &t) == -EINVAL);
+	c = tc_config;
+	c.room = c.size + 0x10000;
 	CHECK(soft_tc_create(&c, &t) == -EINVAL);
 	c = tc_config;
 	c.window_va += 0x1000;
@@ -492,7 +537,7 @@ int main(void)
 	env_map(CODE, 0x20000);
 	for (i = 0; i < 12; i++)
 		env_map(FAR + i * 0x10000, 0x1000);
-	ktap_plan(16);
+	ktap_plan(17);
 	ktap_ok(links(), "links");
 	ktap_ok(link_by_hand(), "links on request");
 	ktap_ok(drops(), "drops");
@@ -508,6 +553,7 @@ int main(void)
 	ktap_ok(spans(), "near targets have a table to themselves");
 	ktap_ok(near_from_far(), "from elsewhere to a near target");
 	ktap_ok(small_cache(), "a cache that is too small");
+	ktap_ok(grows(), "more room for a full cache");
 	ktap_ok(refusals(), "what cannot work is refused");
 	ktap_exit();
 }

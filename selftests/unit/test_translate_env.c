@@ -409,8 +409,15 @@ static void set_handlers(void)
 
 void env_new_cache(u32 tc_size)
 {
+	unsigned int i;
+
 	free(tc_config.meta);
 	tc_config.size = tc_size;
+	tc_config.room = tc_size;
+	for (i = 0; i < SOFT_TC_NR_RECORDS; i++) {
+		free(tc_config.records[i]);
+		tc_config.records[i] = malloc(soft_tc_records_size(tc_size, i));
+	}
 	tc_config.meta = malloc(soft_tc_meta_size(tc_size));
 	if (soft_tc_create(&tc_config, &tc)) {
 		fprintf(stderr, "soft_tc_create failed\n");

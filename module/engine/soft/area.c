@@ -221,11 +221,13 @@ void umbra_soft_area_vif(struct soft_area *area, bool writable)
 static u64 *own(struct soft_area *area, u64 *entry, const u64 *shared, u64 bits)
 {
 	const gfp_t gfp = GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN;
-	u64 *page = NULL;
+	u64 *page = area->spare_spans;
 
 	if (*entry & PTE_OWN)
 		return __va(*entry & PTE_ADDR);
-	if (!area->spans_full && area->nr_span_pages < SOFT_SPAN_PAGES)
+	if (page)
+		area->spare_spans = (u64 *)*page;
+	else if (!area->spans_full && area->nr_span_pages < SOFT_SPAN_PAGES)
 		page = (u64 *)__get_free_page(gfp);
 	if (!page) {
 		area->spans_full = true;
@@ -264,15 +266,16 @@ u64 *umbra_soft_area_span(void *ctx, u64 rip, bool *fresh)
 	return own(area, table, NULL, RO | PTE_U);
 }
 
-/* Free what own() made, in a table @levels above the pages. */
-static void disown(u64 *table, unsigned int levels)
+/* Take back what own() made, in a table @levels above the pages: the next spans get it. */
+static void disown(struct soft_area *area, u64 *table, unsigned int levels)
 {
 	unsigned int i;
 
 	for (i = 0; levels && i < ENTRIES; i++)
 		if (table[i] & PTE_OWN)
-			disown(__va(table[i] & PTE_ADDR), levels - 1);
-	free_page((unsigned long)table);
+			disown(area, __va(table[i] & PTE_ADDR), levels - 1);
+	*table = (u64)area->spare_spans;
+	area->spare_spans = table;
 }
 
 /**
@@ -290,7 +293,7 @@ void umbra_soft_area_unspan(void *ctx)
 	for (i = 0; area->nr_span_pages && i < SOFT_NEAR_SIZE / SZ_1G; i++) {
 		if (!(first[i] & PTE_OWN))
 			continue;
-		disown(__va(first[i] & PTE_ADDR), 2);
+		disown(area, __va(first[i] & PTE_ADDR), 2);
 		first[i] = virt_to_phys(area->window) | LINK | PTE_U;
 	}
 	area->nr_span_pages = 0;
@@ -492,14 +495,97 @@ int umbra_soft_area_create(struct soft_area *area)
 	return 0;
 }
 
+static void free_memory(struct soft_memory *mem)
+{
+	vunmap(mem->va);
+	while (mem->nr)
+		__free_page(mem->pages[--mem->nr]);
+	kvfree(mem->pages);
+	*mem = (struct soft_memory){ };
+}
+
+/* What it does not get now it may get another time; what it has stays. */
+static bool grow_memory(struct soft_memory *mem, size_t size, size_t max, gfp_t zero)
+{
+	/* A caller at the limit of its memory cgroup is told, the log is not. */
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	unsigned int nr = DIV_ROUND_UP(size, PAGE_SIZE);
+	void *va;
+
+	if (!mem->pages)
+		mem->pages = kvcalloc(DIV_ROUND_UP(max, PAGE_SIZE), sizeof(*mem->pages), gfp);
+	if (!mem->pages)
+		return false;
+	for (; mem->nr < nr; mem->nr++) {
+		mem->pages[mem->nr] = alloc_page(gfp | zero);
+		if (!mem->pages[mem->nr])
+			return false;
+	}
+	va = vmap(mem->pages, nr, VM_MAP, PAGE_KERNEL);
+	if (!va)
+		return false;
+	vunmap(mem->va);
+	mem->va = va;
+	return true;
+}
+
 static void free_cache(struct soft_area *area)
 {
+	unsigned int i;
+
 	vfree(area->targets);
-	vfree(area->tc);
 	vfree(area->meta);
 	area->targets = NULL;
-	area->tc = NULL;
 	area->meta = NULL;
+	area->room = 0;
+	free_memory(&area->code);
+	for (i = 0; i < ARRAY_SIZE(area->records); i++)
+		free_memory(&area->records[i]);
+}
+
+/**
+ * umbra_soft_area_grow() - room for more translations
+ * @area: the vCPU's
+ *
+ * What is there moves, for the engine; for the guest it stays where it is.
+ *
+ * Context: may sleep; the vCPU is out of the guest.
+ * Return: 0; -ENOSPC: it is as large as it gets; -ENOMEM: then, too, it may have moved.
+ */
+int umbra_soft_area_grow(struct soft_area *area)
+{
+	u32 room = area->room + SOFT_TC_STEP;
+	unsigned int i;
+	bool ok;
+
+	if (room > SOFT_TC_SIZE)
+		return -ENOSPC;
+	/* The guest can read all of its code. */
+	ok = grow_memory(&area->code, room, SOFT_TC_SIZE, __GFP_ZERO);
+	for (i = 0; ok && i < ARRAY_SIZE(area->records); i++)
+		ok = grow_memory(&area->records[i], soft_tc_records_size(room, i),
+				 soft_tc_records_size(SOFT_TC_SIZE, i), 0);
+	if (!ok)
+		return -ENOMEM;
+	map_vmalloc(area, SOFT_TC_OFFSET + area->room, area->code.va + area->room, SOFT_TC_STEP,
+		    RX | PTE_U);
+	area->room = room;
+	return 0;
+}
+
+/**
+ * umbra_soft_area_room() - the memory for translations
+ * @area: the vCPU's
+ * @config: its @buf, @records and @room are set
+ */
+void umbra_soft_area_room(const struct soft_area *area, struct soft_tc_config *config)
+{
+	unsigned int i;
+
+	config->buf = area->code.va;
+	config->room = area->room;
+	for (i = 0; i < ARRAY_SIZE(area->records); i++)
+		config->records[i] = area->records[i].va;
 }
 
 /**
@@ -517,9 +603,8 @@ int umbra_soft_area_cache(struct soft_area *area)
 	u64 at;
 
 	area->targets = __vmalloc(SOFT_TC_TARGETS * 8, gfp | __GFP_ZERO);
-	area->tc = __vmalloc(SOFT_TC_SIZE, gfp | __GFP_ZERO);
 	area->meta = __vmalloc(soft_tc_meta_size(SOFT_TC_SIZE), gfp);
-	if (!area->targets || !area->tc || !area->meta) {
+	if (!area->targets || !area->meta || umbra_soft_area_grow(area)) {
 		free_cache(area);
 		return -ENOMEM;
 	}
@@ -527,7 +612,6 @@ int umbra_soft_area_cache(struct soft_area *area)
 	for (at = 0; at < PMD_SIZE; at += SOFT_TC_TARGETS * 8)
 		map_vmalloc(area, SOFT_TARGETS_OFFSET + at, area->targets, SOFT_TC_TARGETS * 8,
 			    RO | PTE_U);
-	map_vmalloc(area, SOFT_TC_OFFSET, area->tc, SOFT_TC_SIZE, RX | PTE_U);
 	return 0;
 }
 
@@ -545,8 +629,13 @@ static void free_one(void *page)
 void umbra_soft_area_destroy(struct soft_area *area)
 {
 	unsigned int i;
+	u64 *page;
 
 	umbra_soft_area_unspan(area);
+	while ((page = area->spare_spans)) {
+		area->spare_spans = (u64 *)*page;
+		free_one(page);
+	}
 	for (i = 0; i < ARRAY_SIZE(area->user); i++)
 		free_one(area->user[i]);
 	for (i = 0; i < ARRAY_SIZE(area->kernel); i++)

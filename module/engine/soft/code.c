@@ -42,6 +42,13 @@ static unsigned int top_index(u64 gva)
 	return (gva >> 39) & 511;
 }
 
+static void no_pages(struct soft_vcpu *soft)
+{
+	soft->nr_pages = 0;
+	memset(soft->page_hash, 0xff, sizeof(soft->page_hash));
+	memset(soft->gfn_hash, 0xff, sizeof(soft->gfn_hash));
+}
+
 /* The first translation is near. */
 static int create_cache(struct soft_vcpu *soft)
 {
@@ -63,7 +70,7 @@ static int create_cache(struct soft_vcpu *soft)
 	};
 	int err = 0;
 
-	if (!area->tc)
+	if (!area->meta)
 		err = umbra_soft_area_cache(area);
 	if (!err && !soft->pages)
 		soft->pages = __vmalloc(SOFT_NR_PAGES * sizeof(*soft->pages),
@@ -72,8 +79,8 @@ static int create_cache(struct soft_vcpu *soft)
 		soft->copy = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (err || !soft->pages || !soft->copy)
 		return -ENOMEM;
-	memset(soft->page_hash, 0xff, sizeof(soft->page_hash));
-	config.buf = area->tc;
+	no_pages(soft);
+	umbra_soft_area_room(area, &config);
 	config.targets = area->targets;
 	config.meta = area->meta;
 	return soft_tc_create(&config, &soft->tc);
@@ -100,7 +107,6 @@ static void release_pages(struct umbra_vcpu *vcpu)
 
 	for (i = 0; i < soft->nr_pages; i++)
 		umbra_mmu_code_release(vcpu->vm->mmu, soft->pages[i].gfn);
-	soft->nr_pages = 0;
 }
 
 /* No translations any more. */
@@ -109,7 +115,7 @@ static void flush(struct umbra_vcpu *vcpu)
 	struct soft_vcpu *soft = to_soft(vcpu);
 
 	release_pages(vcpu);
-	memset(soft->page_hash, 0xff, sizeof(soft->page_hash));
+	no_pages(soft);
 	soft->nr_tops = 0;
 	soft->va = 0;
 	if (soft->tc)
@@ -127,15 +133,21 @@ void umbra_soft_code_destroy(struct umbra_vcpu *vcpu)
 	release_pages(vcpu);
 	vfree(soft->pages);
 	free_page((unsigned long)soft->copy);
+	soft->nr_pages = 0;
 	soft->pages = NULL;
 	soft->copy = NULL;
 }
 
-/* The records of pages, found by address. */
+/* The records of pages, found by address and by frame. */
 
 static u16 *page_bucket(struct soft_vcpu *soft, u64 gva)
 {
 	return &soft->page_hash[hash_64(gva >> PAGE_SHIFT, SOFT_PAGE_BITS)];
+}
+
+static u16 *gfn_bucket(struct soft_vcpu *soft, gfn_t gfn)
+{
+	return &soft->gfn_hash[hash_64(gfn, SOFT_PAGE_BITS)];
 }
 
 /* The link that leads to record @i. */
@@ -145,6 +157,15 @@ static u16 *link_to(struct soft_vcpu *soft, unsigned int i)
 
 	while (*link != i)
 		link = &soft->pages[*link].next;
+	return link;
+}
+
+static u16 *gfn_link_to(struct soft_vcpu *soft, unsigned int i)
+{
+	u16 *link = gfn_bucket(soft, soft->pages[i].gfn);
+
+	while (*link != i)
+		link = &soft->pages[*link].next_gfn;
 	return link;
 }
 
@@ -160,11 +181,14 @@ static struct soft_top *top_of(struct soft_vcpu *soft, u64 gva)
 
 static void put_page_record(struct soft_vcpu *soft, const struct soft_code_page *page)
 {
-	u16 *head = page_bucket(soft, page->gva);
+	u16 *head = page_bucket(soft, page->gva), *gfn_head = gfn_bucket(soft, page->gfn);
+	struct soft_code_page *record = &soft->pages[soft->nr_pages];
 
-	soft->pages[soft->nr_pages] = *page;
-	soft->pages[soft->nr_pages].next = *head;
-	*head = soft->nr_pages++;
+	*record = *page;
+	record->next = *head;
+	record->next_gfn = *gfn_head;
+	*head = soft->nr_pages;
+	*gfn_head = soft->nr_pages++;
 	top_of(soft, page->gva)->pages++;
 }
 
@@ -178,8 +202,10 @@ static void take_page_record(struct soft_vcpu *soft, unsigned int i)
 	if (!--top->pages)
 		*top = soft->tops[--soft->nr_tops];
 	*link_to(soft, i) = soft->pages[i].next;
+	*gfn_link_to(soft, i) = soft->pages[i].next_gfn;
 	if (i != last) {
 		*link_to(soft, last) = i;
+		*gfn_link_to(soft, last) = i;
 		soft->pages[i] = soft->pages[last];
 	}
 	soft->nr_pages = last;
@@ -262,14 +288,26 @@ static void drop_bytes(struct umbra_vcpu *vcpu, unsigned int i, const struct sof
 	soft->va = 0;
 }
 
+/* The record behind @i of those of a frame, where the list may lose @i meanwhile. */
+static unsigned int next_of_gfn(struct soft_vcpu *soft, unsigned int i, unsigned int next,
+				unsigned int nr_pages)
+{
+	/* The last one is in the place of the one that went. */
+	return soft->nr_pages < nr_pages && next == soft->nr_pages ? i : next;
+}
+
 static void drop_written(struct umbra_vcpu *vcpu, const struct soft_change *change)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	unsigned int i;
+	gfn_t gfn = gpa_to_gfn(change->gpa);
+	unsigned int i, next, n;
 
-	for (i = soft->nr_pages; i-- > 0;)
-		if (soft->pages[i].gfn == gpa_to_gfn(change->gpa))
+	for (i = *gfn_bucket(soft, gfn); i != SOFT_NO_PAGE; i = next_of_gfn(soft, i, next, n)) {
+		next = soft->pages[i].next_gfn;
+		n = soft->nr_pages;
+		if (soft->pages[i].gfn == gfn)
 			drop_bytes(vcpu, i, change);
+	}
 }
 
 /* Where a page's address leads now; if still to its frame, it stays. */
@@ -297,11 +335,14 @@ static void verify(struct umbra_vcpu *vcpu)
 static void verify_gfn(struct umbra_vcpu *vcpu, gfn_t gfn)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
-	unsigned int i;
+	unsigned int i, next, n;
 
-	for (i = soft->nr_pages; i-- > 0;)
+	for (i = *gfn_bucket(soft, gfn); i != SOFT_NO_PAGE; i = next_of_gfn(soft, i, next, n)) {
+		next = soft->pages[i].next_gfn;
+		n = soft->nr_pages;
 		if (soft->pages[i].gfn == gfn)
 			verify_page(vcpu, i);
+	}
 }
 
 /**
@@ -590,6 +631,18 @@ static int fetch_code(void *ctx, u64 gva, u8 *buf, unsigned int len)
 	return f->err ? 0 : len;
 }
 
+/* More room for translations.  False: there will be none. */
+static bool grow(struct soft_vcpu *soft)
+{
+	struct soft_tc_config config;
+	int err = umbra_soft_area_grow(&soft->area);
+
+	/* Some of it may have moved though there was not memory for all. */
+	umbra_soft_area_room(&soft->area, &config);
+	soft_tc_grow(soft->tc, config.room, config.buf, config.records);
+	return !err;
+}
+
 static int translate(struct umbra_vcpu *vcpu, u64 rip)
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
@@ -598,6 +651,8 @@ static int translate(struct umbra_vcpu *vcpu, u64 rip)
 	int err;
 
 	err = soft_tc_translate(soft->tc, rip, fetch_code, &f, &soft->va);
+	while (err == -ENOSPC && grow(soft))
+		err = soft_tc_translate(soft->tc, rip, fetch_code, &f, &soft->va);
 	if (err == -ENOSPC || f.err == -ENOSPC) {
 		flush(vcpu);
 		f = (struct fetch){ .vcpu = vcpu, .page = 1 };

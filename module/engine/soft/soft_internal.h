@@ -35,6 +35,7 @@
 #define SOFT_TARGETS_OFFSET	0x0200000
 #define SOFT_TC_OFFSET		0x0400000
 #define SOFT_TC_SIZE		0x0800000
+#define SOFT_TC_STEP		0x0100000	/* how it grows */
 /*
  * Translated code's FS base: see tc_slot.c.  Behind it is what 32 bits of address reach; in
  * front of it, 8 bytes each, the near RIPs: those of the top 2 GiB, and the lowest 256 MiB.
@@ -54,6 +55,18 @@
 #define SOFT_NR_TABLES		((SOFT_TC_OFFSET + SOFT_TC_SIZE) >> 21)
 
 /**
+ * struct soft_memory - memory that grows, and keeps what is in it
+ * @va: mapping of all of it; another one each time
+ * @pages: its pages
+ * @nr: how many
+ */
+struct soft_memory {
+	void *va;
+	struct page **pages;
+	unsigned int nr;
+};
+
+/**
  * struct soft_area - a vCPU's part of the hole
  * @frame: the switcher's data page
  * @idt: 256 gates
@@ -68,12 +81,15 @@
  * @window: page directory of every GiB of the window
  * @nr_span_pages: pages that tables of spans take, see umbra_soft_area_span()
  * @spans_full: there will be no more of them
+ * @spare_spans: pages that were such, a list by their first words
  * @vdata: for translated code
  * @vif: virtual RFLAGS.IF
- * @targets: where indirect branches go; like @tc and @meta NULL before the
+ * @targets: where indirect branches go; like @meta NULL before the
  *	vCPU has something to translate
- * @tc: translation cache
- * @meta: records of the translation cache
+ * @code: translation cache
+ * @records: its records
+ * @room: bytes of it that there are
+ * @meta: what finds the records
  *
  * Constant after creation but for the contents.
  */
@@ -91,10 +107,13 @@ struct soft_area {
 	u64 *window;
 	unsigned int nr_span_pages;
 	bool spans_full;
+	u64 *spare_spans;
 	struct soft_vdata *vdata;
 	struct soft_vif *vif;
 	u64 *targets;
-	u8 *tc;
+	struct soft_memory code;
+	struct soft_memory records[SOFT_TC_NR_RECORDS];
+	u32 room;
 	void *meta;
 };
 
@@ -111,6 +130,7 @@ struct soft_area {
  * @hashed: there is one
  * @writes: how often it was written since then
  * @next: next record with that hash of @gva, or SOFT_NO_PAGE
+ * @next_gfn: the same of @gfn
  */
 struct soft_code_page {
 	u64 gva;
@@ -119,6 +139,7 @@ struct soft_code_page {
 	bool hashed;
 	u8 writes;
 	u16 next;
+	u16 next_gfn;
 };
 
 #define SOFT_NR_TOPS		8
@@ -268,6 +289,7 @@ struct soft_vcpu {
 	struct soft_code_page *pages;
 	unsigned int nr_pages;
 	u16 page_hash[1 << SOFT_PAGE_BITS];
+	u16 gfn_hash[1 << SOFT_PAGE_BITS];
 	void *copy;
 	struct soft_top tops[SOFT_NR_TOPS];
 	unsigned int nr_tops;
@@ -291,6 +313,8 @@ int umbra_soft_blob_create(void);
 void umbra_soft_blob_destroy(void);
 int umbra_soft_area_create(struct soft_area *area);
 int umbra_soft_area_cache(struct soft_area *area);
+int umbra_soft_area_grow(struct soft_area *area);
+void umbra_soft_area_room(const struct soft_area *area, struct soft_tc_config *config);
 void umbra_soft_area_destroy(struct soft_area *area);
 void umbra_soft_area_refresh(struct soft_area *area);
 void umbra_soft_area_follow(struct soft_area *area);

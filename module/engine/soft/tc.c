@@ -14,7 +14,7 @@
  * 45 bytes of host code to a block, 1.7 chains, 16 bytes of marks.
  */
 struct tc_layout {
-	u32 blocks, chains, marks, pages, hash, page_hash;
+	u32 blocks, chains, marks, pages, hash, page_hash, starts;
 };
 
 static u32 pow2_below(u32 n)
@@ -33,6 +33,7 @@ static struct tc_layout layout_of(u32 size)
 		.chains = size / 30,
 		.marks = size / 5 * 2,
 		.pages = size / 1024,
+		.starts = size >> TC_START_BITS,
 	};
 
 	l.hash = pow2_below(l.blocks);
@@ -46,22 +47,41 @@ static size_t round8(size_t n)
 }
 
 /**
- * soft_tc_meta_size() - memory for a cache's records
- * @size: bytes of the cache
+ * soft_tc_meta_size() - memory for a cache, besides code and records
+ * @size: bytes of the cache at most
  *
- * Return: bytes for soft_tc_config.meta, about 3 times @size.
+ * Return: bytes for soft_tc_config.meta, a sixth of @size.
  */
 size_t soft_tc_meta_size(u32 size)
 {
 	struct tc_layout l = layout_of(size);
 
 	return round8(sizeof(struct soft_tc)) +
-	       round8(l.blocks * sizeof(struct tc_block)) +
-	       round8(l.chains * sizeof(struct tc_chain)) +
 	       round8(l.pages * sizeof(struct tc_page)) +
-	       round8(l.marks) + round8(l.page_hash * sizeof(u32)) +
-	       2 * round8(l.hash * sizeof(u32)) + (1 << TC_EXPECT_BITS) / 8 +
+	       round8(l.page_hash * sizeof(u32)) +
+	       2 * round8(l.hash * sizeof(u32)) + round8(l.starts * sizeof(u32)) + (1 << TC_EXPECT_BITS) / 8 +
 	       TC_SCRATCH_BYTES;
+}
+
+/**
+ * soft_tc_records_size() - memory for a cache's records
+ * @room: bytes of code
+ * @which: which of them
+ *
+ * Return: bytes for soft_tc_config.records[@which]; all together about 3 times @room.
+ */
+size_t soft_tc_records_size(u32 room, enum soft_tc_records which)
+{
+	struct tc_layout l = layout_of(room);
+
+	switch (which) {
+	case SOFT_TC_BLOCKS:
+		return l.blocks * sizeof(struct tc_block);
+	case SOFT_TC_CHAINS:
+		return l.chains * sizeof(struct tc_chain);
+	default:
+		return l.marks;
+	}
 }
 
 static void *carve(u8 **p, size_t bytes)
@@ -78,21 +98,37 @@ static void place(struct soft_tc *tc)
 	u8 *p = tc->c.meta;
 
 	carve(&p, sizeof(*tc));
-	tc->blocks = carve(&p, l.blocks * sizeof(struct tc_block));
-	tc->chains = carve(&p, l.chains * sizeof(struct tc_chain));
 	tc->pages = carve(&p, l.pages * sizeof(struct tc_page));
-	tc->marks = carve(&p, l.marks);
 	tc->hash = carve(&p, l.hash * sizeof(u32));
 	tc->wait = carve(&p, l.hash * sizeof(u32));
 	tc->page_hash = carve(&p, l.page_hash * sizeof(u32));
+	tc->starts = carve(&p, l.starts * sizeof(u32));
 	tc->expect = carve(&p, (1 << TC_EXPECT_BITS) / 8);
 	tc->scratch = carve(&p, TC_SCRATCH_BYTES);
-	tc->max_blocks = l.blocks;
-	tc->max_chains = l.chains;
 	tc->max_pages = l.pages;
-	tc->max_marks = l.marks;
 	tc->hash_mask = l.hash - 1;
 	tc->page_mask = l.page_hash - 1;
+}
+
+/**
+ * soft_tc_grow() - room for more code
+ * @tc: the cache
+ * @room: see soft_tc_config, which names its limits; not less than before
+ * @buf: the same
+ * @records: the same; like @buf with what was in the old ones, which are not used any more
+ */
+void soft_tc_grow(struct soft_tc *tc, u32 room, u8 *buf, void *const *records)
+{
+	struct tc_layout l = layout_of(room);
+
+	tc->c.room = room;
+	tc->c.buf = buf;
+	tc->blocks = records[SOFT_TC_BLOCKS];
+	tc->chains = records[SOFT_TC_CHAINS];
+	tc->marks = records[SOFT_TC_MARKS];
+	tc->max_blocks = l.blocks;
+	tc->max_chains = l.chains;
+	tc->max_marks = l.marks;
 }
 
 static bool in_reach(u64 a, u64 b, u32 size)
@@ -106,12 +142,16 @@ static void clear(struct soft_tc *tc)
 	tc->nr_chains = 0;
 	tc->nr_marks = 0;
 	tc->nr_pages = 0;
+	tc->nr_starts = 0;
+	tc->nr_started = 0;
 	tc->used = tc->fixed;
 	memset(tc->hash, 0xff, (tc->hash_mask + 1) * sizeof(u32));
 	memset(tc->wait, 0xff, (tc->hash_mask + 1) * sizeof(u32));
 	memset(tc->page_hash, 0xff, (tc->page_mask + 1) * sizeof(u32));
 	tc->nr_resumes = 0;
 	memset(tc->resumes, 0, sizeof(tc->resumes));
+	if (tc->c.unspan)
+		tc->c.unspan(tc->c.span_ctx);
 	tc_slot_clear(tc);
 	tc->stats.blocks = 0;
 }
@@ -128,6 +168,7 @@ int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **out)
 	struct soft_tc *tc = config->meta;
 
 	if (!config->size || config->size & 0xffff || config->size > 1u << 30 ||
+	    !config->room || config->room & 0xffff || config->room > config->size ||
 	    config->window_va & (SOFT_TC_TARGETS * sizeof(u64) - 1) ||
 	    !in_reach(config->vdata_va, config->va, config->size) ||
 	    !in_reach(config->vif_va, config->va, config->size))
@@ -135,6 +176,7 @@ int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **out)
 	memset(tc, 0, sizeof(*tc));
 	tc->c = *config;
 	place(tc);
+	soft_tc_grow(tc, config->room, config->buf, config->records);
 	memset(tc->expect, 0, (1 << TC_EXPECT_BITS) / 8);
 	memset(tc->scratch, 0, TC_SCRATCH_BYTES);
 	tc_emit_common(tc);
@@ -181,8 +223,6 @@ void soft_tc_flush(struct soft_tc *tc)
 	if (!tc->nr_blocks)
 		return;
 	clear(tc);
-	if (tc->c.unspan)
-		tc->c.unspan(tc->c.span_ctx);
 	tc->stats.flushes++;
 }
 
@@ -330,6 +370,14 @@ u64 soft_tc_resume(struct soft_tc *tc, u64 rip)
 	return 0;
 }
 
+/* Blocks are made one behind the other: what was said of a piece stays true. */
+static void note_starts(struct soft_tc *tc)
+{
+	for (; tc->nr_started < tc->nr_blocks; tc->nr_started++)
+		while (tc->nr_starts <= tc->blocks[tc->nr_started].start >> TC_START_BITS)
+			tc->starts[tc->nr_starts++] = tc->nr_started;
+}
+
 /**
  * tc_block_at() - find the block with an address of the cache
  * @tc: the cache
@@ -339,11 +387,14 @@ u64 soft_tc_resume(struct soft_tc *tc, u64 rip)
  */
 u32 tc_block_at(struct soft_tc *tc, u64 va)
 {
-	u32 lo = 0, hi = tc->nr_blocks, mid;
-	u64 off = va - tc->c.va;
+	u64 off = va - tc->c.va, piece = off >> TC_START_BITS;
+	u32 lo, hi, mid;
 
 	if (off >= tc->used)
 		return TC_NONE;
+	note_starts(tc);
+	lo = piece < tc->nr_starts ? tc->starts[piece] : tc->nr_blocks;
+	hi = piece + 1 < tc->nr_starts ? tc->starts[piece + 1] : tc->nr_blocks;
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
 		if (tc->blocks[mid].start <= off)
@@ -383,7 +434,7 @@ void tc_commit(struct soft_tc *tc, u32 end)
  */
 bool tc_has_room(const struct soft_tc *tc)
 {
-	return tc->c.size - tc->used >= TC_TRACE_BYTES &&
+	return tc->c.room - tc->used >= TC_TRACE_BYTES &&
 	       tc->max_blocks - tc->nr_blocks >= 3 &&
 	       tc->max_chains - tc->nr_chains >= TC_BLOCK_CHAINS &&
 	       tc->max_marks - tc->nr_marks >= TC_BLOCK_MARKS &&

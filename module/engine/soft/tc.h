@@ -39,6 +39,14 @@
 struct soft_tc;
 
 #define SOFT_TC_TARGETS		65536	/* entries of targets[] */
+/* What grows with the code, in arrays of their own. */
+enum soft_tc_records {
+	SOFT_TC_BLOCKS,
+	SOFT_TC_CHAINS,
+	SOFT_TC_MARKS,
+	SOFT_TC_NR_RECORDS,
+};
+
 #define SOFT_TC_SPAN		512	/* entries of a span's table: RIPs, and a page */
 #define SOFT_TC_NEAR		0x90000000ull	/* near RIPs */
 #define SOFT_TC_NEAR_DISP	0x80000000ull	/* their place is so much in front of the window */
@@ -66,7 +74,9 @@ typedef void soft_tc_unspan(void *ctx);
 /**
  * struct soft_tc_config - a cache's memory and its guest's features
  * @buf: the monitor's mapping of the cache
- * @size: bytes of it, multiple of 64 KiB, at most 1 GiB
+ * @records: soft_tc_records_size(@room, ...) bytes each, aligned to 8, any content
+ * @room: bytes of @buf that there are, multiple of 64 KiB; soft_tc_grow() adds more
+ * @size: bytes of it at most, multiple of 64 KiB, at most 1 GiB
  * @va: where the guest executes it
  * @vdata_va: struct soft_vdata for the guest, within 2 GiB of @va
  * @vif_va: struct soft_vif for the guest, within 2 GiB of @va
@@ -78,7 +88,7 @@ typedef void soft_tc_unspan(void *ctx);
  * @span: gives a span its table; NULL: none has one
  * @unspan: takes them back
  * @span_ctx: for both
- * @meta: soft_tc_meta_size(@size) bytes for records, aligned to 8, any content
+ * @meta: soft_tc_meta_size(@size) bytes for what finds records, aligned to 8, any content
  * @fsgsbase: RD/WR{FS,GS}BASE in line (guest CR4.FSGSBASE is set)
  * @swapgs: SWAPGS in line: the real CR4.FSGSBASE is set
  * @rdtsc: RDTSC in line
@@ -91,6 +101,8 @@ typedef void soft_tc_unspan(void *ctx);
  */
 struct soft_tc_config {
 	u8 *buf;
+	void *records[SOFT_TC_NR_RECORDS];
+	u32 room;
 	u32 size;
 	u64 va;
 	u64 vdata_va;
@@ -239,8 +251,10 @@ typedef int soft_tc_fetch(void *ctx, u64 gva, u8 *buf, unsigned int len);
 typedef void soft_tc_visit(void *arg, u64 gva);
 
 size_t soft_tc_meta_size(u32 size);
+size_t soft_tc_records_size(u32 room, enum soft_tc_records which);
 int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **tc);
 void soft_tc_features(struct soft_tc *tc, const struct soft_tc_config *config);
+void soft_tc_grow(struct soft_tc *tc, u32 room, u8 *buf, void *const *records);
 void soft_tc_flush(struct soft_tc *tc);
 u64 soft_tc_lookup(struct soft_tc *tc, u64 rip);
 u64 soft_tc_resume(struct soft_tc *tc, u64 rip);

@@ -45,6 +45,9 @@
 
 #define TC_EXPECT_BITS	20
 
+/* So many bytes of the cache, a power of two, have an entry in soft_tc.starts. */
+#define TC_START_BITS	10
+
 /* RIPs inside blocks that are gone on at, hashed; how often before they get a block. */
 #define TC_RESUMES	1024
 #define TC_RESUME_MAX	4
@@ -200,6 +203,9 @@ struct tc_page {
  * @hash_mask: size of @hash and @wait, less 1
  * @page_mask: size of @page_hash, less 1
  * @used: bytes of the cache in use
+ * @starts: the first block that begins in each piece of the cache, or behind it
+ * @nr_starts: pieces that have an entry
+ * @nr_started: blocks that were looked at for that
  * @scratch: what comes behind @used while a block is made, from the eight bytes that @used is in
  * @fixed: of these, the common code in front
  * @miss: offset of the common SOFT_MISS code
@@ -219,6 +225,8 @@ struct soft_tc {
 	u32 *page_hash;
 	u8 *expect;
 	u8 *scratch;
+	u32 *starts;
+	u32 nr_starts, nr_started;
 	u8 resumes[TC_RESUMES];
 	u32 nr_resumes;
 	u32 nr_blocks, max_blocks;
