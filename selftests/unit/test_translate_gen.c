@@ -414,9 +414,10 @@ static void jump(void)
 	g.fix_skip[g.fixes++] = 1 + gen_below(3);
 }
 
+/* By the last byte of the opcode alone: in front of that may be nothing, at the start of the code. */
 static bool fix_is_short(const u8 *at)
 {
-	return at[-1] != 0xe9 && !(at[-2] == 0x0f && (at[-1] & 0xf0) == 0x80);
+	return at[-1] != 0xe9 && (at[-1] & 0xf0) != 0x80;
 }
 
 /* One instruction was written: jumps that end here. */
