@@ -14,7 +14,8 @@ struct gen {
 	unsigned int bits;	/* default size of addresses: 16, 32, 64 */
 	unsigned int osize, asize;
 	uint8_t *rex;		/* the instruction's, or NULL */
-	bool locked;		/* the instruction has LOCK */
+	bool data16, rep;	/* it has 66; F2 or F3 */
+	bool locked;		/* and LOCK */
 	bool user;		/* the code is, or may be by now, user code */
 	bool stepping;		/* RFLAGS.TF is, or may be by now, set */
 	uint64_t base;		/* of CS */

@@ -77,6 +77,9 @@ static void make_gdt(struct rng *r, uint8_t *mem)
 		/* No task switches: neither Umbra nor long mode has any. */
 		if (!(d >> 44 & 1))
 			d &= ~(15ull << 40);
+		/* Code that is not accessed yet: TCG does not note that it is, but for data. */
+		if ((d >> 43 & 3) == 3)
+			d |= 1ull << 40;
 		put64(mem, IMAGE_GDT + 8 * i, d);
 	}
 	for (i = 0; i < 32; i++)

@@ -100,8 +100,11 @@ bool unwanted_two(struct gen *g, unsigned int op)
 	/* SLDT to VERW, SGDT to SMSW, LAR, LSL, CPUID: in user code of the soft engine the host answers. */
 	if (op <= 3 || op == 0xa2)
 		return g->user && !g->lim->user_answers;
-	/* RDTSC, RDPMC, RDMSR of it; group 9 has RDRAND, RDSEED and RDPID; group 15 XSAVE; EMMS and MMX */
-	return op == 0x31 || op == 0x32 || op == 0x33 || op == 0xc7 || op == 0xae;
+	/*
+	 * WRMSR to a number below 64 may be to KVM's clock, for which stock KVM takes any address; msr() has it.  RDTSC, RDPMC,
+	 * RDMSR of them; group 9 has RDRAND, RDSEED and RDPID; group 15 XSAVE; EMMS and MMX
+	 */
+	return (op >= 0x30 && op <= 0x33) || op == 0xc7 || op == 0xae;
 }
 
 /*
@@ -125,9 +128,11 @@ static void put_group_11(struct gen *g, unsigned int op)
 	put(g, small_number(g), op & 1 ? imm_size(g) : 1);
 }
 
-/* MOVNTPS, MOVLPS, MOVHPS, MOVNTQ, LDDQU: with a register #UD, but not in QEMU's TCG. */
-static bool needs_memory(unsigned int op)
+/* MOVNTPS, MOVLPS, MOVHPS, MOVNTQ, LDDQU, MOVLPD, MOVHPD: with a register #UD, but not in QEMU's TCG. */
+static bool needs_memory(const struct gen *g, unsigned int op)
 {
+	if (g->data16 && !g->rep && (op == 0x12 || op == 0x16))
+		return true;
 	return op == 0x13 || op == 0x17 || op == 0x2b || op == 0xe7 || op == 0xf0;
 }
 
@@ -236,10 +241,36 @@ static void operands_one(struct gen *g, unsigned int op)
 		put_operands(g, one_byte[op >> 4][op & 15], op);
 }
 
+/*
+ * An operand of the 0F map is one of MM0 to MM7, by the prefixes that say so: none, for CVTPI2PS and its like no F2 or F3,
+ * for MOVQ2DQ and MOVDQ2Q one of them.
+ */
+static bool is_mmx(const struct gen *g, unsigned int op)
+{
+	if (op == 0x2a || op == 0x2c || op == 0x2d)
+		return !g->rep;
+	if (op == 0xd6)
+		return g->rep;
+	return !g->rep && !g->data16 &&
+	       ((op >= 0x60 && op < 0x80) || op == 0xc4 || op == 0xc5 || op >= 0xd1);
+}
+
+/*
+ * REX.R and REX.B mean nothing to an MMX register (SDM Vol. 2A 2.2.1.2), but TCG makes MM8 to MM15 of them, which are parts of
+ * XMM registers and others of its variables.
+ */
+static void keep_mmx(struct gen *g, uint8_t modrm)
+{
+	if (g->rex)
+		*g->rex &= modrm >= 0xc0 ? ~5 : ~4;
+}
+
 static void operands_two(struct gen *g, unsigned int op)
 {
+	const uint8_t *modrm = g->s->code + g->s->code_len;
+
 	/* RDTSCP and its like are 0F 01 with mod 3 */
-	if (op == 1 || needs_memory(op))
+	if (op == 1 || needs_memory(g, op))
 		put_modrm(g, -1, below(g->r, 3));
 	else if ((op & 0xfc) == 0x20)	/* mod counts for nothing (SDM Vol. 2B) */
 		put(g, below(g->r, 4) << 6 | known_register(g, op) << 3 | below(g->r, 8), 1);
@@ -249,6 +280,8 @@ static void operands_two(struct gen *g, unsigned int op)
 		put_group_8(g);
 	else
 		put_operands(g, two_byte[op >> 4][op & 15], op);
+	if (is_mmx(g, op))
+		keep_mmx(g, *modrm);
 }
 
 void any_instruction(struct gen *g)

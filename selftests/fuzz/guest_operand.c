@@ -142,7 +142,8 @@ void put_prefixes(struct gen *g, bool lock, bool rep)
 
 	g->osize = g->bits == 16 ? 2 : 4;
 	g->asize = g->bits / 8;
-	if (chance(g->r, 12)) {
+	g->data16 = chance(g->r, 12);
+	if (g->data16) {
 		put(g, 0x66, 1);
 		g->osize ^= 6;
 	}
@@ -152,7 +153,8 @@ void put_prefixes(struct gen *g, bool lock, bool rep)
 	}
 	if (chance(g->r, 8))
 		put(g, segments[below(g->r, 6)], 1);
-	if (rep && chance(g->r, 10))
+	g->rep = rep && chance(g->r, 10);
+	if (g->rep)
 		put(g, 0xf2 + below(g->r, 2), 1);
 	g->rex = NULL;
 	g->locked = lock && chance(g->r, 10);

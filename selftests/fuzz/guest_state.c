@@ -45,7 +45,8 @@ const char *state_mode_name(const struct step *s)
 
 /*
  * Reserved bits in a PDPTE that is present (SDM Vol. 3A 4.4.1), where a guest has overwritten it: no processor
- * loads such, and with KVM_SET_SREGS stock KVM keeps those from before.
+ * loads such, and with KVM_SET_SREGS stock KVM keeps those from before.  Or one that leads to no memory: stock KVM
+ * ends the guest, used or not (mmu_check_root()).
  */
 static bool has_bad_pdpte(const uint8_t *mem, uint64_t table)
 {
@@ -55,7 +56,7 @@ static bool has_bad_pdpte(const uint8_t *mem, uint64_t table)
 
 	memcpy(entry, mem + table, sizeof(entry));
 	for (i = 0; i < 4; i++)
-		if (entry[i] & 1 && entry[i] & reserved)
+		if (entry[i] & 1 && (entry[i] & reserved || entry[i] >= IMAGE_SIZE))
 			return true;
 	return false;
 }
