@@ -48,7 +48,7 @@ static bool same_exit(const struct seen_exit *a, const struct seen_exit *b)
 
 bool ended_in(const struct outcome *o, unsigned int vector)
 {
-	return compare_has_ended(o, KVM_EXIT_HLT) && o->regs.rip == IMAGE_HANDLERS + vector + 1;
+	return compare_has_ended(o, KVM_EXIT_HLT) && o->vector == vector;
 }
 
 bool is_read(const struct seen_exit *e, uint32_t reason)
@@ -91,6 +91,13 @@ static bool is_short_push(const struct seen_exit *a, const struct seen_exit *b)
 	       a->where == b->where && a->len == 4 && b->len == 2 && a->data == b->data * 257 * 257;
 }
 
+/* POP of one: the same (SDM Vol. 2B, POP). */
+static bool is_short_pop(const struct seen_exit *a, const struct seen_exit *b)
+{
+	return is_read(a, KVM_EXIT_MMIO) && is_read(b, KVM_EXIT_MMIO) && a->where == b->where &&
+	       a->len == 4 && b->len == 2 && a->data / (257 * 257) == b->data;
+}
+
 static bool swapped(const struct seen_exit *a, const struct seen_exit *b)
 {
 	return is_read(&a[0], KVM_EXIT_MMIO) && is_read(&a[1], KVM_EXIT_MMIO) &&
@@ -118,11 +125,20 @@ static bool stores_selector(const struct outcome *o, const struct seen_exit *a,
 	return false;
 }
 
-/* PUSHA to a device: of the eight words stock KVM's emulator, which keeps one access, lets the last go. */
-static bool is_last_of_pusha(const struct seen_exit *a, const struct seen_exit *b)
+/*
+ * PUSHA, or a far CALL, to a device: of the words stock KVM's emulator, which keeps one access, lets the last go.  The other
+ * word of a CALL is a selector, with zeroes.
+ */
+static bool is_last_push(const struct seen_exit *a, const struct seen_exit *b)
 {
-	return is_write(a, KVM_EXIT_MMIO) && is_write(b, KVM_EXIT_MMIO) && a->where == b->where &&
-	       (b->len == 2 || b->len == 4) && a->len == 8 * b->len;
+	uint64_t other = a->data - b->data * 257 * 257;
+
+	if (!is_write(a, KVM_EXIT_MMIO) || !is_write(b, KVM_EXIT_MMIO) || a->where != b->where ||
+	    (b->len != 2 && b->len != 4))
+		return false;
+	if (b->len == 4)
+		other = (a->data - b->data * (257ull * 257 * 257 * 257)) / (257 * 257);
+	return a->len == 8 * b->len || (a->len == 2 * b->len && other < 257 * 256);
 }
 
 /*
@@ -138,7 +154,8 @@ static bool same_exits(const struct outcome *a, const struct outcome *b)
 
 	while (i < na && k < nb) {
 		if (same_exit(&la[i], &lb[k]) || is_short_push(&la[i], &lb[k]) ||
-		    is_last_of_pusha(&la[i], &lb[k])) {
+		    is_short_pop(&la[i], &lb[k]) ||
+		    is_last_push(&la[i], &lb[k])) {
 			i++;
 			k++;
 		} else if (k + 1 < nb && stores_selector(a, &la[i], &lb[k])) {

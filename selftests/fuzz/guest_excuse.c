@@ -12,9 +12,7 @@
 /* Both ended by the same exception of the same instruction. */
 static bool same_fault(const struct outcome *a, const struct outcome *b)
 {
-	unsigned int vector = a->regs.rip - 1 - IMAGE_HANDLERS;
-
-	return vector < 32 && ended_in(a, vector) && ended_in(b, vector) &&
+	return a->vector < 32 && ended_in(a, a->vector) && ended_in(b, a->vector) &&
 	       a->fault_ip == b->fault_ip;
 }
 
@@ -160,13 +158,17 @@ static bool is_canonical(uint64_t address)
 	return (int64_t)(address << 16) >> 16 == (int64_t)address;
 }
 
-/* RETF and IRET of user code: TCG reads their frame with the supervisor's rights. */
+/*
+ * RETF and IRET of user code: TCG reads their frame with the supervisor's rights, and where that cannot be read either, the
+ * error code says so.
+ */
 static bool is_far_trouble(const struct outcome *a, const struct outcome *b)
 {
 	const uint8_t *code = bare(a);
 
 	return ended_in(a, 14) && (code[0] == 0xca || code[0] == 0xcb || code[0] == 0xcf) &&
-	       (!ended_in(b, 14) || a->sregs.cr2 != b->sregs.cr2);
+	       (!ended_in(b, 14) || a->sregs.cr2 != b->sregs.cr2 ||
+		(a->fault_error & ~b->fault_error) == 4);
 }
 
 /*
@@ -267,7 +269,8 @@ static bool is_segment_trouble(const struct outcome *a, const struct outcome *b)
 	const struct kvm_segment *used = prefix == 0x26 ? &sr->es : prefix == 0x64 ? &sr->fs :
 					 prefix == 0x65 ? &sr->gs : &sr->ds;
 	uint8_t op = *behind_prefixes(a);
-	bool string = (op & 0xf4) == 0xa4 || (op & 0xfe) == 0x6c;
+	/* MOVS, CMPS; STOS, SCAS; INS */
+	bool string = (op & 0xfc) == 0xa4 || (op & 0xfa) == 0xaa || (op & 0xfe) == 0x6c;
 
 	if ((!ended_in(a, 13) && !ended_in(a, 14)) || a->fault_v86 || prefix == 0x36 || in_64_bits(a))
 		return false;
@@ -308,8 +311,6 @@ static bool is_single_fault(const struct outcome *a, const struct outcome *b)
 /* An interrupt or NMI whose delivery faulted is lost; stock KVM delivers it afterwards (errata.rst). */
 static bool is_lost_event(const struct outcome *a, const struct outcome *b)
 {
-	unsigned int vector = b->regs.rip - 1 - IMAGE_HANDLERS;
-
 	if (!a->event || a->events.interrupt.injected || a->events.nmi.injected ||
 	    a->events.nmi.pending)
 		return false;
@@ -317,7 +318,7 @@ static bool is_lost_event(const struct outcome *a, const struct outcome *b)
 	    !ended_in(a, 13) && !ended_in(a, 14))
 		return false;
 	return b->events.interrupt.injected || b->events.nmi.injected || b->events.nmi.pending ||
-	       vector == 2 || (vector >= 32 && vector < 256);
+	       b->vector == 2 || (b->vector >= 32 && b->vector < 256);
 }
 
 /*
@@ -343,6 +344,81 @@ static bool is_int_trouble(const struct outcome *a, const struct outcome *b)
 	       !memcmp(a->culprit + 1, b->culprit, sizeof(a->culprit) - 1);
 }
 
+/*
+ * A pop of more than one word from a device, which Umbra reads at once: stock KVM's emulator asks userspace for each, and
+ * begins again with what it has added to (E)SP by then.
+ */
+static bool is_pop_of_device(const struct outcome *a, const struct outcome *b)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < a->exits; i++) {
+		const struct seen_exit *x = &a->exit[i];
+
+		for (k = 0; k + 1 < b->exits && is_read(x, KVM_EXIT_MMIO); k++) {
+			const struct seen_exit *y = &b->exit[k];
+
+			if (is_read(&y[0], KVM_EXIT_MMIO) && is_read(&y[1], KVM_EXIT_MMIO) &&
+			    x->where == y[0].where && x->len == 2 * y[0].len &&
+			    y[1].len == y[0].len && y[1].where == y[0].where + y[0].len)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* An access that begins below where canonical ends and goes on behind it: #GP or #SS (APM Vol. 2, 5.3.1), to TCG a page fault below. */
+static bool is_beyond_canonical(const struct outcome *a, const struct outcome *b)
+{
+	return (ended_in(a, 12) || ended_in(a, 13)) && (ended_in(b, 8) || ended_in(b, 14)) &&
+	       b->sregs.cr2 >> 4 == 0x7ffffffffff && a->fault_ip == b->fault_ip;
+}
+
+/*
+ * Where stock KVM's emulator begins again with the same read of a device, for ever: an exception whose delivery faults on a stack
+ * there, for it takes the push for the instruction's access, and LGDT and LIDT, which cannot be finished.
+ */
+static bool is_read_for_ever(const struct outcome *a, const struct outcome *b)
+{
+	const struct seen_exit *last = &b->exit[STEP_EXITS - 1];
+	unsigned int i;
+
+	if (!b->cut || a->cut)
+		return false;
+	for (i = STEP_EXITS / 2; i < STEP_EXITS; i++)
+		if (b->exit[i].where != last->where || !is_read(&b->exit[i], KVM_EXIT_MMIO))
+			return false;
+	return true;
+}
+
+/*
+ * CMPS or SCAS that a page fault ends in the middle of its repetitions: RFLAGS are "restored to the state prior to the
+ * execution" (SDM Vol. 2B, REP); TCG leaves what the last comparison said.
+ */
+static bool is_comparison_cut(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *end = bare(a), *code;
+	struct kvm_regs regs = b->regs;
+	bool rep = false;
+
+	for (code = a->culprit; code < end; code++)
+		rep |= (*code & 0xfe) == 0xf2;
+	regs.rflags ^= (regs.rflags ^ a->regs.rflags) & 0x8d5;
+	return rep && same_fault(a, b) && ended_in(a, 14) &&
+	       ((*end & 0xfe) == 0xa6 || (*end & 0xfe) == 0xae) &&
+	       !memcmp(&regs, &a->regs, sizeof(regs));
+}
+
+/*
+ * An ADD across two pages, of which the first cannot be written and the second not read: a write from the start, and so the first's
+ * fault; TCG reads first (forget_frame()).
+ */
+static bool is_change_of_two(const struct outcome *a, const struct outcome *b)
+{
+	return same_fault(a, b) && ended_in(a, 14) && a->fault_error & 2 && !(b->fault_error & 2) &&
+	       b->sregs.cr2 == (a->sregs.cr2 | 0xfff) + 1 && (a->sregs.cr2 & 0xfff) > 0xff0;
+}
+
 bool is_incomparable(const struct outcome *a, const struct outcome *b)
 {
 	/*
@@ -366,7 +442,8 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 		return true;
 	/* An access that goes on behind 4 GiB: "may or may not" fault (SDM Vol. 3A, 5.3). */
 	if (has_mmio(b, 0xfffffff0, 0xffffffff) ||
-	    ((ended_in(a, 12) || ended_in(a, 13)) && ended_in(b, 14) && b->sregs.cr2 - 0xfffffff0 < 16))
+	    ((ended_in(a, 12) || ended_in(a, 13)) && (ended_in(b, 14) || ended_in(b, 8)) &&
+	     b->sregs.cr2 - 0xfffffff0 < 16))
 		return true;
 	/* 16-bit code with addresses of 32 bits beyond the limit: TCG does not look at limits. */
 	if (ended_in(a, 13) && in_16_bits(a) && has_address_prefix(a) && !same_fault(a, b))
@@ -396,7 +473,8 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    is_near_trouble(a, b) || is_int_trouble(a, b) ||
 	    is_segment_trouble(a, b) || is_null_tss(a, b) || is_pusha(a, b) ||
 	    is_single_fault(a, b) || is_lost_event(a, b) || is_beyond_v86(a) ||
-	    is_reserved_nx(a))
+	    is_reserved_nx(a) || is_pop_of_device(a, b) || is_beyond_canonical(a, b) ||
+	    is_read_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b))
 		return true;
 	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
 	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&

@@ -41,7 +41,7 @@ struct head {
 	struct cpu_model model;
 };
 
-static const char magic[8] = "guestfz5";
+static const char magic[8] = "guestfz6";
 
 /* A step's outcome in a file. */
 struct record {

@@ -141,10 +141,11 @@ struct outcome {
 	struct kvm_debugregs debug;
 	struct kvm_vcpu_events events;
 	uint64_t msr[16];
+	unsigned int vector;	/* whose handler was the end; else 256 or more */
 	uint8_t culprit[16];	/* the code of the fault, or before the #DB, or at the shutdown, that was the end */
 	bool fault_write;	/* the page fault that was the end was a write */
 	bool event;		/* the step began with an interrupt or an NMI */
-	bool moved;		/* the page of handlers is another by now */
+	bool moved;		/* the page of handlers is another by now, or others are in it */
 	bool overwritten;	/* a repeated string instruction of the step's code was */
 	bool reserved_nx;	/* the way to CR2 has NX, and EFER.NXE is 0 */
 	bool fault_v86;		/* of the frame that was the end: in virtual-8086 mode */

@@ -172,6 +172,14 @@ static void get_fpu(struct machine *m, struct kvm_fpu *fpu)
 	memcpy(fpu->xmm, &area.region[40], sizeof(fpu->xmm));
 }
 
+/* All handlers are HLT still. */
+static bool has_handlers(const struct machine *m)
+{
+	const uint8_t *page = m->mem + IMAGE_HANDLERS;
+
+	return page[0] == 0xf4 && !memcmp(page, page + 1, 0xfff);
+}
+
 /* False: the device refuses the segments or control registers. */
 bool machine_set(struct machine *m, const struct step *s)
 {
@@ -196,6 +204,9 @@ bool machine_set(struct machine *m, const struct step *s)
 	/* Without vectors, random bytes would be real mode's handlers from the first time on that one was hit. */
 	if (s->mode == MODE_REAL)
 		image_vectors(m->mem);
+	/* Nor would there be an exception whose frame is known once a step has written to their page. */
+	if (!has_handlers(m))
+		memset(m->mem + IMAGE_HANDLERS, 0xf4, 0x1000);
 	m->step = s;
 	return true;
 }
@@ -387,6 +398,18 @@ static bool has_error_code(unsigned int vector)
 	return vector < 32 && 0x27d00 >> vector & 1;
 }
 
+/* The frame on top of a handler's is INT n's, which has no error code. */
+static bool is_software(struct machine *m, const struct outcome *o, unsigned int vector, unsigned int word)
+{
+	const uint8_t *rip = stack_word(m, o, word), *code;
+	uint32_t was = 0;
+
+	if (rip)
+		memcpy(&was, rip, 4);
+	code = was > 1 ? at_linear(m, o, was - 2) : NULL;
+	return code && code[0] == 0xcd && code[1] == vector;
+}
+
 /*
  * Some things in an exception's frame, @word words from the top of the stack, are not compared;
  * both machines forget them.
@@ -406,7 +429,7 @@ static bool has_error_code(unsigned int vector)
 static uint32_t forget_frame(struct machine *m, struct outcome *o, unsigned int vector,
 			     unsigned int word, const struct limits *lim)
 {
-	bool error = has_error_code(vector);
+	bool error = has_error_code(vector) && !is_software(m, o, vector, word);
 	uint8_t *flags = stack_word(m, o, word + error + 2), *rip = stack_word(m, o, word + error);
 	uint8_t *code = stack_word(m, o, word);
 	uint32_t was = 0;
@@ -466,6 +489,7 @@ static void forget(struct machine *m, struct outcome *o, const struct limits *li
 	unsigned int vector = vector_of(o, o->regs.rip - 1 - IMAGE_HANDLERS), word = 0, i;
 	unsigned int last = o->exits ? o->exit[o->exits - 1].reason : 0;
 
+	o->vector = vector;
 	/* After a triple fault RIP is the first fault's. */
 	if (last == KVM_EXIT_SHUTDOWN)
 		note_code(m, o, 13, o->sregs.cs.base + o->regs.rip);
@@ -539,7 +563,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 		ioctl(m->vcpu, KVM_RUN, 0ul);
 	}
 	collect(m, o);
-	o->moved = physical(m, &o->sregs, IMAGE_HANDLERS) != IMAGE_HANDLERS;
+	o->moved = physical(m, &o->sregs, IMAGE_HANDLERS) != IMAGE_HANDLERS || !has_handlers(m);
 	o->overwritten = has_overwritten_itself(m);
 	o->reserved_nx = meets_reserved_nx(m, &o->sregs);
 	forget(m, o, lim);
