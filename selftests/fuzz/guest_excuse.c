@@ -300,12 +300,16 @@ static bool is_pusha(const struct outcome *a, const struct outcome *b)
 
 /*
  * An exception injected by VMRUN whose delivery meets a contributory one: TCG delivers the second, for it
- * does not know of the first.  #DF it is when the first is TCG's own, and on processors (SDM Vol. 3A 6.15).
+ * does not know of the first.  #DF it is when the first is TCG's own, and on processors (SDM Vol. 3A 6.15); with the
+ * same selector in its gate that is the end.
  */
 static bool is_single_fault(const struct outcome *a, const struct outcome *b)
 {
-	return ended_in(a, 8) && (ended_in(b, 10) || ended_in(b, 11) || ended_in(b, 12) ||
-				  ended_in(b, 13));
+	bool second = ended_in(b, 10) || ended_in(b, 11) || ended_in(b, 12) || ended_in(b, 13);
+
+	return second && (ended_in(a, 8) ||
+			  (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && b->fault_error & ~7 &&
+			   !memcmp(a->culprit, b->culprit, sizeof(a->culprit))));
 }
 
 /* An interrupt or NMI whose delivery faulted is lost; stock KVM delivers it afterwards (errata.rst). */
@@ -323,11 +327,12 @@ static bool is_lost_event(const struct outcome *a, const struct outcome *b)
 
 /*
  * Bit 63 of an entry is reserved while EFER.NXE is 0 (SDM Vol. 3A 4.5.5).  Stock KVM with npt=0 has one shadow for
- * both values (kvm_init_shadow_mmu(): "efer_nx = true") and finds what another step has put there.
+ * both values (kvm_init_shadow_mmu(): "efer_nx = true") and finds what another step has put there.  The same for PS in an
+ * entry of a directory of 32-bit paging, which means nothing without CR4.PSE (4.3).
  */
 static bool is_reserved_nx(const struct outcome *a)
 {
-	return a->reserved_nx && (ended_in(a, 8) || ended_in(a, 14) ||
+	return (a->reserved_nx || a->ps_ignored) && (ended_in(a, 8) || ended_in(a, 14) ||
 				  compare_has_ended(a, KVM_EXIT_SHUTDOWN));
 }
 
@@ -337,9 +342,18 @@ static bool is_beyond_v86(const struct outcome *a)
 	return ended_in(a, 13) && a->fault_v86 && a->fault_ip - 16 * a->fault_cs > 0xffff;
 }
 
-/* INT3 or INTO whose delivery faults: stock KVM is behind it, see forget_frame(). */
+/* An SS prefix in 64-bit code, which counts for nothing: #GP (an EPYC's, too), but #SS in stock KVM's emulator. */
+static bool is_ignored_prefix(const struct outcome *a, const struct outcome *b)
+{
+	return ended_in(a, 13) && ended_in(b, 12) && a->fault_ip == b->fault_ip && in_64_bits(a) &&
+	       segment_prefix(a) == 0x36;
+}
+
+/* INT3, INTO or INT n whose delivery faults: stock KVM is behind it, see forget_frame(). */
 static bool is_int_trouble(const struct outcome *a, const struct outcome *b)
 {
+	if (a->culprit[0] == 0xcd && b->fault_ip == a->fault_ip + 2)
+		return a->vector < 32 && ended_in(a, a->vector) && ended_in(b, a->vector);
 	return (a->culprit[0] == 0xcc || a->culprit[0] == 0xce) &&
 	       !memcmp(a->culprit + 1, b->culprit, sizeof(a->culprit) - 1);
 }
@@ -359,7 +373,7 @@ static bool is_pop_of_device(const struct outcome *a, const struct outcome *b)
 			const struct seen_exit *y = &b->exit[k];
 
 			if (is_read(&y[0], KVM_EXIT_MMIO) && is_read(&y[1], KVM_EXIT_MMIO) &&
-			    x->where == y[0].where && x->len == 2 * y[0].len &&
+			    x->where == y[0].where && (x->len == 2 * y[0].len || x->len == 3 * y[0].len) &&
 			    y[1].len == y[0].len && y[1].where == y[0].where + y[0].len)
 				return true;
 		}
@@ -419,6 +433,31 @@ static bool is_change_of_two(const struct outcome *a, const struct outcome *b)
 	       b->sregs.cr2 == (a->sregs.cr2 | 0xfff) + 1 && (a->sregs.cr2 & 0xfff) > 0xff0;
 }
 
+/* ADD and its like that change their own code: a guest of TCG's SVM does it twice, under Umbra, too; other code of TCG once. */
+static bool is_changed_twice(const struct outcome *a, const struct outcome *b)
+{
+	unsigned int page = a->code_gpa / 4096, last = (a->code_gpa + CODE_MAX - 1) / 4096;
+
+	return a->changed && b->changed &&
+	       (a->plain[page] != b->plain[page] || a->plain[last] != b->plain[last]);
+}
+
+/*
+ * Real mode with a stack segment of 32 bits, which protected mode has left: an interrupt's frame goes where all pushes go
+ * (SDM Vol. 2A, INT n); TCG takes 16 bits of ESP for it.
+ */
+static bool is_big_real_stack(const struct outcome *a)
+{
+	return !(a->sregs.cr0 & 1) && a->sregs.ss.db && a->regs.rsp > 0xffff;
+}
+
+/* A page fault by a reserved bit: P is set (SDM Vol. 3A 4.7), but not by TCG's walk, which is nested paging's. */
+static bool is_reserved_code(const struct outcome *a, const struct outcome *b)
+{
+	return same_fault(a, b) && ended_in(a, 14) && a->fault_error & 8 &&
+	       (a->fault_error & ~b->fault_error & ~2) == 1;
+}
+
 bool is_incomparable(const struct outcome *a, const struct outcome *b)
 {
 	/*
@@ -458,8 +497,13 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	/* A guest that has overwritten its descriptors until the processor refuses them. */
 	if (compare_has_ended(a, KVM_EXIT_FAIL_ENTRY) && compare_has_ended(b, KVM_EXIT_FAIL_ENTRY))
 		return true;
-	/* A write to the code segment: TCG does not look what a segment is for. */
-	if (ended_in(a, 13) && overrides_cs(a) && !same_fault(a, b))
+	/*
+	 * A write to the code segment: TCG does not look what a segment is for.  Stock KVM's emulator does, where it is a page
+	 * table, but by then that is dirty.
+	 */
+	if (ended_in(a, 13) && overrides_cs(a) &&
+	    (!same_fault(a, b) || (!memcmp(&a->regs, &b->regs, sizeof(a->regs)) &&
+				   !memcmp(a->clean, b->clean, sizeof(a->clean)))))
 		return true;
 	/* An address on the stack that is not canonical: #GP to TCG, #SS to processors. */
 	if (ended_in(a, 12) && ended_in(b, 13))
@@ -474,7 +518,9 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    is_segment_trouble(a, b) || is_null_tss(a, b) || is_pusha(a, b) ||
 	    is_single_fault(a, b) || is_lost_event(a, b) || is_beyond_v86(a) ||
 	    is_reserved_nx(a) || is_pop_of_device(a, b) || is_beyond_canonical(a, b) ||
-	    is_read_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b))
+	    is_read_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b) ||
+	    is_changed_twice(a, b) || is_big_real_stack(a) || is_reserved_code(a, b) ||
+	    is_ignored_prefix(a, b))
 		return true;
 	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
 	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&

@@ -4,12 +4,12 @@
  *
  * Random guests on one KVM device, compared with the same on another; see guest_fuzz.h.
  *
- *   guest_fuzz -w FILE [-s SEED] [-n GUESTS] [-t SECONDS] [-xmv] DEVICE [OTHER]
+ *   guest_fuzz -w FILE [-s SEED] [-n GUESTS] [-t SECONDS] [-xpmv] DEVICE [OTHER]
  *   guest_fuzz -r FILE [-fv] DEVICE
  *
  * -w writes down what comes of the guests SEED, SEED + 1, ... on a device, until there were
  * GUESTS of them or the time is over.  Their processor has what OTHER has, too.  -x leaves out what
- * the errata of the software engine name, -m notes all memory after each step (much), -v says what
+ * the errata of the software engine name, -p what nested paging does otherwise (kvm_amd npt=1), -m notes all memory after each step (much), -v says what
  * each step is before it runs.
  *
  * -r runs the guests of a file on another device and compares; -f goes on after a difference.
@@ -41,7 +41,7 @@ struct head {
 	struct cpu_model model;
 };
 
-static const char magic[8] = "guestfz6";
+static const char magic[8] = "guestfz7";
 
 /* A step's outcome in a file. */
 struct record {
@@ -245,7 +245,7 @@ static void compare_all(bool go_on)
 
 static void usage(void)
 {
-	fputs("usage: guest_fuzz -w FILE [-s SEED] [-n GUESTS] [-t SECONDS] [-xmv] DEVICE [OTHER]\n",
+	fputs("usage: guest_fuzz -w FILE [-s SEED] [-n GUESTS] [-t SECONDS] [-xpmv] DEVICE [OTHER]\n",
 	      stderr);
 	fputs("       guest_fuzz -r FILE [-fv] DEVICE\n", stderr);
 	exit(2);
@@ -267,7 +267,7 @@ int main(int argc, char **argv)
 
 	head.limits = (struct limits){ .user_answers = true, .x87 = true, .accessed = true,
 					 .write_faults = true, .osfxsr = true };
-	while ((opt = getopt(argc, argv, "s:n:t:fxmvw:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "s:n:t:fxpmvw:r:")) != -1) {
 		if (opt == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else if (opt == 'n')
@@ -277,7 +277,9 @@ int main(int argc, char **argv)
 		else if (opt == 'f')
 			go_on = true;
 		else if (opt == 'x')
-			head.limits = (struct limits){ 0 };
+			head.limits = (struct limits){ .nested = head.limits.nested };
+		else if (opt == 'p')
+			head.limits.nested = true;
 		else if (opt == 'm')
 			head.memory = true;
 		else if (opt == 'v')

@@ -97,6 +97,7 @@ struct limits {
 	bool x87;		/* x87 and MMX arithmetic may be missing */
 	bool accessed;		/* the accessed bits of page tables are compared */
 	bool write_faults;	/* a page fault says whether it was a write */
+	bool nested;		/* the tables are walked by a processor: the bed's, QEMU's TCG */
 	bool osfxsr;		/* without CR4.OSFXSR SSE is #UD */
 };
 
@@ -147,11 +148,14 @@ struct outcome {
 	bool event;		/* the step began with an interrupt or an NMI */
 	bool moved;		/* the page of handlers is another by now, or others are in it */
 	bool overwritten;	/* a repeated string instruction of the step's code was */
+	bool changed;		/* the step's code was */
 	bool reserved_nx;	/* the way to CR2 has NX, and EFER.NXE is 0 */
+	bool ps_ignored;	/* its directory entry has PS, and CR4.PSE is 0 */
 	bool fault_v86;		/* of the frame that was the end: in virtual-8086 mode */
 	uint16_t fault_cs;	/* its CS */
 	uint16_t fault_error;	/* and error code, if there is one */
-	uint32_t fault_ip;	/* and its EIP, linear in real and virtual-8086 mode */
+	uint64_t fault_ip;	/* and its RIP, linear in real and virtual-8086 mode */
+	uint64_t code_gpa;	/* the step's */
 	uint64_t page[IMAGE_SIZE / 4096];	/* sums of memory's pages */
 	uint64_t plain[IMAGE_SIZE / 4096];	/* the same without accessed bits of page tables */
 	uint64_t clean[IMAGE_SIZE / 4096];	/* and without dirty bits */

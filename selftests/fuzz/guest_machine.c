@@ -376,6 +376,13 @@ static bool meets_reserved_nx(const struct machine *m, const struct kvm_sregs *s
 	return false;
 }
 
+/* Is there a PS that means nothing on the way to where the last page fault was? */
+static bool meets_ignored_ps(const struct machine *m, const struct kvm_sregs *sr)
+{
+	return sr->cr0 >> 31 && !(sr->cr4 & 0x30) &&
+	       table_entry(m, sr->cr3, sr->cr2 >> 22 & 0x3ff, false) & 0x80;
+}
+
 /* Memory at a linear address, up to the end of the page; NULL: it is nowhere. */
 static uint8_t *at_linear(struct machine *m, const struct outcome *o, uint64_t linear)
 {
@@ -426,18 +433,18 @@ static bool is_software(struct machine *m, const struct outcome *o, unsigned int
  *
  * Return: where it was, linear.
  */
-static uint32_t forget_frame(struct machine *m, struct outcome *o, unsigned int vector,
+static uint64_t forget_frame(struct machine *m, struct outcome *o, unsigned int vector,
 			     unsigned int word, const struct limits *lim)
 {
 	bool error = has_error_code(vector) && !is_software(m, o, vector, word);
 	uint8_t *flags = stack_word(m, o, word + error + 2), *rip = stack_word(m, o, word + error);
 	uint8_t *code = stack_word(m, o, word);
-	uint32_t was = 0;
+	uint64_t was = 0;
 
 	if (flags)
 		flags[2] &= ~1;
 	if (rip)
-		memcpy(&was, rip, 4);
+		memcpy(&was, rip, is_wide(o) ? 8 : 4);
 	if (code && error && !word)
 		memcpy(&o->fault_error, code, 2);
 	if (rip && flags && !word) {
@@ -470,6 +477,8 @@ static void note_code(struct machine *m, struct outcome *o, unsigned int vector,
 	if (vector != 1 && vector != 6 && vector != 7 && (vector < 10 || vector > 14))
 		return;
 	code = at_linear(m, o, linear - (vector == 1));
+	if ((int64_t)(linear << 16) >> 16 != (int64_t)linear)
+		code = NULL;
 	if (code && code < m->mem + IMAGE_SIZE - 16)
 		memcpy(o->culprit, code, sizeof(o->culprit));
 }
@@ -481,6 +490,16 @@ static void note_code(struct machine *m, struct outcome *o, unsigned int vector,
 static unsigned int vector_of(const struct outcome *o, unsigned int offset)
 {
 	return o->sregs.idt.base == IMAGE_IDT64 && !is_wide(o) ? 2 * offset : offset;
+}
+
+/* Accessed bits of PDPTEs: no processor sets them, they are reserved (SDM Vol. 3A 4.4.1), but TCG's walk does. */
+static void forget_pdptes(uint8_t *mem)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < IMAGE_ROOTS; i++)
+		for (k = 0; k < 4; k++)
+			mem[image_root(PAGING_PAE, i) + 8 * k] &= ~0x20;
 }
 
 /* The frame of the exception that ended the step, and those of handlers that it interrupted. */
@@ -504,12 +523,13 @@ static void forget(struct machine *m, struct outcome *o, const struct limits *li
 		return;
 	}
 	for (i = 0; i < 8 && vector < 256; i++) {
-		uint32_t rip = forget_frame(m, o, vector, word, lim);
+		uint64_t rip = forget_frame(m, o, vector, word, lim);
 
 		if (!i)
 			note_code(m, o, vector, rip);
 		word += has_error_code(vector) + (is_wide(o) ? 5 : 3);
-		vector = vector_of(o, rip - IMAGE_HANDLERS);
+		/* Of the offset only what no gate that was overwritten changes. */
+		vector = vector_of(o, (uint16_t)(rip - IMAGE_HANDLERS));
 	}
 }
 
@@ -565,7 +585,12 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	collect(m, o);
 	o->moved = physical(m, &o->sregs, IMAGE_HANDLERS) != IMAGE_HANDLERS || !has_handlers(m);
 	o->overwritten = has_overwritten_itself(m);
+	o->code_gpa = m->step->code_gpa;
+	o->changed = memcmp(m->step->code, m->mem + o->code_gpa, CODE_MAX);
 	o->reserved_nx = meets_reserved_nx(m, &o->sregs);
+	o->ps_ignored = meets_ignored_ps(m, &o->sregs);
 	forget(m, o, lim);
+	if (lim->nested)
+		forget_pdptes(m->mem);
 	sum_pages(m->mem, o, lim->accessed);
 }

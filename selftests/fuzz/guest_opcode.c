@@ -210,12 +210,30 @@ static bool goes_astray(const struct gen *g, unsigned int op)
 	return g->bits == 16 && ((op & 0xfe) == 0xc2 || (op & 0xfe) == 0xca || op == 0xcf);
 }
 
+/*
+ * Far CALL and JMP by memory without REX.W: the offset has 32 bits for AMD's processors (APM Vol. 3, CALL far), of which TCG is
+ * one here, but takes 64.
+ */
+static void keep_far(struct gen *g, uint8_t modrm)
+{
+	if (g->rex && modrm < 0xc0 && ((modrm >> 3 & 7) == 3 || (modrm >> 3 & 7) == 5))
+		*g->rex &= ~8;
+}
+
 /* INC to PUSH; 7 is #UD, but TCG reads the operand first.  No jumps where they go astray. */
 static int group_5(struct gen *g)
 {
 	static const uint8_t in_16[] = { 0, 1, 6 };
 
 	return g->bits == 16 ? in_16[below(g->r, 3)] : below(g->r, 7);
+}
+
+static void put_group_5(struct gen *g, unsigned int op)
+{
+	const uint8_t *modrm = g->s->code + g->s->code_len;
+
+	put_modrm(g, g->locked ? lockable(g, op) : group_5(g), -1);
+	keep_far(g, *modrm);
 }
 
 static bool is_shift(unsigned int op)
@@ -232,7 +250,7 @@ static void operands_one(struct gen *g, unsigned int op)
 	else if (op == 0x8f)
 		put_modrm(g, 0, -1);	/* others are #UD or XOP, but POP to TCG */
 	else if (op == 0xff)
-		put_modrm(g, g->locked ? lockable(g, op) : group_5(g), -1);
+		put_group_5(g, op);
 	else if ((op & 0xfe) == 0xc6)
 		put_group_11(g, op);
 	else if (is_shift(op))

@@ -258,6 +258,8 @@ static void make_registers(struct rng *r, struct step *s)
 	if (chance(r, 2))
 		s->regs.rsp = image_pointer(r, s->mode, s->paging);
 	s->regs.rip = s->code_gpa - s->sregs.cs.base;
+	if (s->mode != MODE_LONG)
+		s->regs.rip = (uint32_t)s->regs.rip;
 	if (chance(r, 40))
 		flags |= 1 << 9;
 	if (chance(r, 20))

@@ -401,7 +401,9 @@ class Bed:
             else:
                 reason = f"{what}: QEMU exited with status {status}"
             if said:
-                reason += ": " + said.splitlines()[-1]
+                # In front of the registers that QEMU dumps when it aborts.
+                fatal = [line for line in said.splitlines() if "fatal" in line]
+                reason += ": " + (fatal or said.splitlines())[-1]
         return BedError(reason, self.console_tail())
 
     def _drain(self):
