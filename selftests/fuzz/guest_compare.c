@@ -207,8 +207,8 @@ static const char *compare_sregs(const struct kvm_sregs *a, const struct kvm_sre
 	bool lm = a->efer & 0x400 && a->cs.l;
 	struct kvm_segment cs = a->cs, ss = a->ss, tr = a->tr;
 
-	/* In real mode no type counts, and processors differ in what they leave there. */
-	if (!(a->cr0 & 1))
+	/* In real mode no type counts, and processors differ in what they leave there, also for a start of protected mode. */
+	if (!(a->cr0 & 1) || (cs.base == 16u * cs.selector && !cs.dpl))
 		cs.type = b->cs.type;
 	/* A gate with IST: the processor clears SS when the privilege level changes, TCG always. */
 	if (lm && !(a->cs.dpl) && (!ss.selector || !b->ss.selector))

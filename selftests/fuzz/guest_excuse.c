@@ -159,14 +159,15 @@ static bool is_canonical(uint64_t address)
 }
 
 /*
- * RETF and IRET of user code: TCG reads their frame with the supervisor's rights, and where that cannot be read either, the
- * error code says so.
+ * RETF, IRET and far CALL of user code: TCG uses the stack with the supervisor's rights, and where that cannot be read either,
+ * the error code says so.
  */
 static bool is_far_trouble(const struct outcome *a, const struct outcome *b)
 {
 	const uint8_t *code = bare(a);
+	bool call = code[0] == 0x9a || (code[0] == 0xff && (code[1] >> 3 & 7) == 3);
 
-	return ended_in(a, 14) && (code[0] == 0xca || code[0] == 0xcb || code[0] == 0xcf) &&
+	return ended_in(a, 14) && (call || code[0] == 0xca || code[0] == 0xcb || code[0] == 0xcf) &&
 	       (!ended_in(b, 14) || a->sregs.cr2 != b->sregs.cr2 ||
 		(a->fault_error & ~b->fault_error) == 4);
 }
@@ -259,7 +260,7 @@ static bool is_plain_data(const struct kvm_segment *s)
 
 /*
  * A data segment that is null, limited, read-only, execute-only or expands down, in code that is not of 64 bits: TCG looks
- * at none of it when memory is accessed (SDM Vol. 3A 5.5: #GP, and #PF where there is no stack for that).  The
+ * at none of it when memory is accessed (SDM Vol. 3A 5.5: #GP, and #PF or the end where there is no stack for that).  The
  * handler has the segments still.
  */
 static bool is_segment_trouble(const struct outcome *a, const struct outcome *b)
@@ -272,9 +273,10 @@ static bool is_segment_trouble(const struct outcome *a, const struct outcome *b)
 	/* MOVS, CMPS; STOS, SCAS; INS */
 	bool string = (op & 0xfc) == 0xa4 || (op & 0xfa) == 0xaa || (op & 0xfe) == 0x6c;
 
-	if ((!ended_in(a, 13) && !ended_in(a, 14)) || a->fault_v86 || prefix == 0x36 || in_64_bits(a))
+	if ((!ended_in(a, 13) && !ended_in(a, 14) && !compare_has_ended(a, KVM_EXIT_SHUTDOWN)) || a->fault_v86 || prefix == 0x36 || in_64_bits(a))
 		return false;
-	if (same_fault(a, b))
+	/* HLT, which uses none. */
+	if (same_fault(a, b) || op == 0xf4)
 		return false;
 	return !is_plain_data(used) || (string && !is_plain_data(&sr->es));
 }
@@ -458,6 +460,23 @@ static bool is_reserved_code(const struct outcome *a, const struct outcome *b)
 	       (a->fault_error & ~b->fault_error & ~2) == 1;
 }
 
+/* RET imm16, which random bytes have large: what it releases is unsigned (SDM Vol. 2B), but not to TCG. */
+static bool is_signed_return(const struct outcome *a, const struct outcome *b)
+{
+	return a->regs.rsp - b->regs.rsp == 0x10000;
+}
+
+/*
+ * Code that makes its own page go away and goes on without telling the TLB: until the next flush both are right
+ * (SDM Vol. 3A 4.10.4.3).
+ */
+static bool is_code_gone(const struct outcome *a, const struct outcome *b)
+{
+	return (compare_has_ended(b, KVM_EXIT_SHUTDOWN) || ended_in(b, 8) || ended_in(b, 14)) &&
+	       compare_has_ended(a, KVM_EXIT_HLT) && a->sregs.cr2 != b->sregs.cr2 &&
+	       b->sregs.cr2 == a->sregs.cs.base + a->regs.rip - 1;
+}
+
 bool is_incomparable(const struct outcome *a, const struct outcome *b)
 {
 	/*
@@ -505,8 +524,8 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    (!same_fault(a, b) || (!memcmp(&a->regs, &b->regs, sizeof(a->regs)) &&
 				   !memcmp(a->clean, b->clean, sizeof(a->clean)))))
 		return true;
-	/* An address on the stack that is not canonical: #GP to TCG, #SS to processors. */
-	if (ended_in(a, 12) && ended_in(b, 13))
+	/* An address on the stack that is not canonical: #GP to TCG, which may have no stack either, #SS to processors. */
+	if (ended_in(a, 12) && (ended_in(b, 13) || (in_64_bits(a) && compare_has_ended(b, KVM_EXIT_SHUTDOWN))))
 		return true;
 	/* 16-bit code that runs beyond 64 KiB: TCG begins again at 0. */
 	if (!a->sregs.cs.db && !a->sregs.cs.l && a->regs.rip > 0xffff)
@@ -520,7 +539,7 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    is_reserved_nx(a) || is_pop_of_device(a, b) || is_beyond_canonical(a, b) ||
 	    is_read_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b) ||
 	    is_changed_twice(a, b) || is_big_real_stack(a) || is_reserved_code(a, b) ||
-	    is_ignored_prefix(a, b))
+	    is_ignored_prefix(a, b) || is_signed_return(a, b) || is_code_gone(a, b))
 		return true;
 	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
 	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&

@@ -159,6 +159,8 @@ static void make_segments(struct rng *r, struct step *s, const uint8_t *mem)
 		for (i = 0; i < 4; i++)
 			*data[i] = load(mem, GDT_UDATA, 3);
 		sr->cs = load(mem, codes[s->mode][s->user], rpl);
+		/* Where a guest has set it: stock KVM refuses L outside of long mode, where it means nothing. */
+		sr->cs.l &= s->mode >= MODE_COMPAT16;
 		sr->ss = load(mem, s->user ? (narrow ? GDT_UDATA16 : GDT_UDATA) :
 			      narrow ? GDT_DATA16 : GDT_DATA, rpl);
 		if (s->mode == MODE_LONG && chance(r, 50)) {
