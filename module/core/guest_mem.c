@@ -74,6 +74,29 @@ void umbra_guest_wrote(struct umbra_vm *vm, struct umbra_memslot *slot, gpa_t gp
 	umbra_mmu_wrote(vm->mmu, gpa, len);
 }
 
+/* @len is 8 or more.  By words: the kernel's copy goes by bytes, and is long to begin. */
+static int load_words(void *buf, const void __user *from, unsigned int len)
+{
+	u64 word;
+
+	if (!user_access_begin(from, len))
+		return -EFAULT;
+	for (; len > sizeof(word); len -= sizeof(word)) {
+		unsafe_get_user(word, (const u64 __user *)from, fault);
+		put_unaligned(word, (u64 *)buf);
+		from += sizeof(word);
+		buf += sizeof(word);
+	}
+	/* The last eight bytes, some of which may be there already. */
+	unsafe_get_user(word, (const u64 __user *)(from + len - sizeof(word)), fault);
+	put_unaligned(word, (u64 *)(buf + len - sizeof(word)));
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
 /*
  * Descriptors, gates and code are a word or two, and two words that overlap are anything
  * between: a tenth of what a copy of any length takes.
@@ -82,8 +105,10 @@ static int load_user(void *buf, const void __user *from, unsigned int len)
 {
 	u64 first, last;
 
-	if (len < sizeof(first) || len > 2 * sizeof(first))
+	if (len < sizeof(first))
 		return copy_from_user(buf, from, len) ? -EFAULT : 0;
+	if (len > 2 * sizeof(first))
+		return load_words(buf, from, len);
 	if (get_user(first, (const u64 __user *)from) ||
 	    get_user(last, (const u64 __user *)(from + len - sizeof(last))))
 		return -EFAULT;

@@ -562,15 +562,14 @@ static int add_page(struct umbra_vcpu *vcpu, u64 gva, gpa_t *gpa)
 	struct umbra_fault fault;
 	int err;
 
-	if (known && umbra_mmu_code_stands(vcpu->mmu, page, known->gfn)) {
+	/* As true as the translations that were made of it: it may be in the log by now. */
+	if (known) {
 		*gpa = gfn_to_gpa(known->gfn) | (gva & ~PAGE_MASK);
 		return 0;
 	}
 	err = umbra_mmu_code_map(vcpu->mmu, gva, gpa, &fault);
 	if (err)
 		return err;
-	if (known)
-		return known->gfn == gpa_to_gfn(*gpa) ? 0 : -EAGAIN;
 	if (soft->nr_pages == SOFT_NR_PAGES)
 		return -ENOSPC;
 	err = add_top(vcpu, gva);

@@ -35,7 +35,7 @@
 #define SOFT_TARGETS_OFFSET	0x0200000
 #define SOFT_TC_OFFSET		0x0400000
 #define SOFT_TC_SIZE		0x0800000
-#define SOFT_TC_STEP		0x0100000	/* how it grows */
+#define SOFT_TC_STEP		0x0080000	/* how it grows */
 /*
  * Translated code's FS base: see tc_slot.c.  Behind it is what 32 bits of address reach; in
  * front of it, 8 bytes each, the near RIPs: those of the top 2 GiB, and the lowest 256 MiB.
@@ -239,6 +239,7 @@ enum soft_mode {
  * @pages: guest code pages that have translations
  * @nr_pages: how many
  * @page_hash: their first records by hashed @gva
+ * @gfn_hash: likewise by hashed @gfn
  * @copy: a page while it is hashed
  * @tops: guest level-4 entries that lead to them
  * @nr_tops: how many

@@ -136,6 +136,23 @@ static bool in_reach(u64 a, u64 b, u32 size)
 	return tc_sext32(a - b) && tc_sext32(a - b - size);
 }
 
+/* A few blocks in a large cache: only the lists that they are in. */
+static void empty_few(struct soft_tc *tc)
+{
+	u32 i;
+
+	for (i = 0; i < tc->nr_blocks; i++)
+		tc->hash[tc_rip_hash(tc->blocks[i].rip) & tc->hash_mask] = TC_NONE;
+	for (i = 0; i < tc->nr_chains; i++)
+		tc->wait[tc_rip_hash(tc->chains[i].target) & tc->hash_mask] = TC_NONE;
+}
+
+static void empty_all(struct soft_tc *tc)
+{
+	memset(tc->hash, 0xff, (tc->hash_mask + 1) * sizeof(u32));
+	memset(tc->wait, 0xff, (tc->hash_mask + 1) * sizeof(u32));
+}
+
 static void clear(struct soft_tc *tc)
 {
 	tc->nr_blocks = 0;
@@ -145,8 +162,7 @@ static void clear(struct soft_tc *tc)
 	tc->nr_starts = 0;
 	tc->nr_started = 0;
 	tc->used = tc->fixed;
-	memset(tc->hash, 0xff, (tc->hash_mask + 1) * sizeof(u32));
-	memset(tc->wait, 0xff, (tc->hash_mask + 1) * sizeof(u32));
+	tc->span_table = NULL;
 	memset(tc->page_hash, 0xff, (tc->page_mask + 1) * sizeof(u32));
 	tc->nr_resumes = 0;
 	memset(tc->resumes, 0, sizeof(tc->resumes));
@@ -180,6 +196,7 @@ int soft_tc_create(const struct soft_tc_config *config, struct soft_tc **out)
 	memset(tc->expect, 0, (1 << TC_EXPECT_BITS) / 8);
 	memset(tc->scratch, 0, TC_SCRATCH_BYTES);
 	tc_emit_common(tc);
+	empty_all(tc);
 	clear(tc);
 	*out = tc;
 	return 0;
@@ -219,9 +236,11 @@ void soft_tc_features(struct soft_tc *tc, const struct soft_tc_config *config)
  */
 void soft_tc_flush(struct soft_tc *tc)
 {
-	/* A megabyte of empty lists is not emptied again. */
-	if (!tc->nr_blocks)
-		return;
+	/* All heads of lists are a megabyte. */
+	if (tc->nr_chains < tc->hash_mask / 4)
+		empty_few(tc);
+	else
+		empty_all(tc);
 	clear(tc);
 	tc->stats.flushes++;
 }

@@ -210,6 +210,8 @@ struct tc_page {
  * @fixed: of these, the common code in front
  * @miss: offset of the common SOFT_MISS code
  * @miss_hlt: offset of its HLT
+ * @span_rip: first RIP of the span that was last asked for
+ * @span_table: its table, or NULL
  * @chain_rip: where the last SOFT_CHAIN or SOFT_MISS leads
  * @chain_home: to a block that is entered with R11 in the register
  * @stats: counters
@@ -239,6 +241,8 @@ struct soft_tc {
 	u32 fixed;
 	u32 miss;
 	u32 miss_hlt;
+	u64 span_rip;
+	u64 *span_table;
 	u64 chain_rip;
 	bool chain_home;
 	struct soft_tc_stats stats;

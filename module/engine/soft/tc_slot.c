@@ -88,6 +88,9 @@ u64 *tc_span_entry(struct soft_tc *tc, u64 rip)
 	bool fresh;
 	u64 *table;
 
+	/* Blocks are made and linked with their neighbours. */
+	if (tc->span_table && tc->span_rip == rip - rip % SOFT_TC_SPAN)
+		return &tc->span_table[rip % SOFT_TC_SPAN];
 	if (!tc->c.span || !tc_is_near(tc, rip))
 		return NULL;
 	table = tc->c.span(tc->c.span_ctx, rip, &fresh);
@@ -95,6 +98,8 @@ u64 *tc_span_entry(struct soft_tc *tc, u64 rip)
 		return NULL;
 	if (fresh)
 		memset64(table, tc_va(tc, tc->miss), SOFT_TC_SPAN);
+	tc->span_rip = rip - rip % SOFT_TC_SPAN;
+	tc->span_table = table;
 	return &table[rip % SOFT_TC_SPAN];
 }
 

@@ -74,7 +74,7 @@ int source_insn(struct tc_build *b, struct source *s)
 
 	if (!n)
 		return -ENODATA;
-	if (likely(n >= 15)) {
+	if (likely(n >= 15) && b->rip != b->slow_rip) {
 		b->in.len = tc_quick_copy(b->code, &b->r11);
 		if (b->in.len)
 			return 1;

@@ -111,10 +111,10 @@ static void put_mark(struct tc_build *b, u32 len)
 }
 
 /**
- * emit_mark_close() - end the open mark, if its run has any bytes
+ * emit_mark_run() - end the open mark, whose run has bytes
  * @b: the block
  */
-void emit_mark_close(struct tc_build *b)
+void emit_mark_run(struct tc_build *b)
 {
 	u32 n = b->pos - b->run;
 
@@ -124,8 +124,7 @@ void emit_mark_close(struct tc_build *b)
 		if (b->mark[1] & 0xf)
 			b->mark[1] = 0;
 	}
-	if (n)
-		put_mark(b, n);
+	put_mark(b, n);
 	b->run = b->pos;
 }
 

@@ -62,6 +62,7 @@ enum tc_r11 {
  * @code: its bytes
  * @in: its shape
  * @r11: what it has to do with R11; known where nothing else is but its length
+ * @slow_rip: where the last one was that tc_quick_copy() does not know
  * @insns: instructions translated
  * @fixups: operands in the hole, which are relative to where the code is
  * @home: the guest's R11 is in the register, and not in vdata
@@ -85,6 +86,7 @@ struct tc_build {
 	const u8 *code;
 	struct umbra_insn in;
 	enum tc_r11 r11;
+	u64 slow_rip;
 	unsigned int insns;
 	unsigned int fixups;
 	bool home;
@@ -226,7 +228,15 @@ void emit_reload(struct tc_build *b, u8 spill);
 void emit_mov_imm(struct tc_build *b, u8 reg, u64 imm);
 void emit_mark_insn(struct tc_build *b);
 void emit_mark(struct tc_build *b, u8 middle, u8 spilled);
-void emit_mark_close(struct tc_build *b);
+void emit_mark_run(struct tc_build *b);
+
+/* End the open mark, if its run has any bytes: half of them have none. */
+static inline void emit_mark_close(struct tc_build *b)
+{
+	if (b->pos != b->run)
+		emit_mark_run(b);
+}
+
 void emit_mark_nothing(struct tc_build *b);
 void emit_r11_home(struct tc_build *b);
 void emit_r11_away(struct tc_build *b, u8 spilled);

@@ -221,15 +221,17 @@ void tc_quick_run(struct tc_build *b, const struct source *s, unsigned int max)
 	const u8 *last = s->buf + s->len - 15;
 	u8 *out = b->out + b->pos, *mark;
 	u8 flags = b->home ? 0 : TC_MARK_R11;
+	unsigned int n, left = max;
 	enum tc_r11 r11;
-	unsigned int n;
 
 	if (b->rip - s->gva >= s->len)
 		return;
 	emit_mark_close(b);
 	mark = b->tc->marks + b->tc->nr_marks;
-	for (; code <= last && max; max--) {
+	for (; code <= last && left; left--) {
 		n = quick_copy(code, &r11);
+		if (!n)
+			b->slow_rip = b->rip + (code - from);
 		if (!n || (r11 && flags))
 			break;
 		memcpy(out, code, SOURCE_PAD);
@@ -238,8 +240,8 @@ void tc_quick_run(struct tc_build *b, const struct source *s, unsigned int max)
 		mark += 2;
 		code += n;
 		out += n;
-		b->insns++;
 	}
+	b->insns += max - left;
 	n = code - from;
 	b->rip += n;
 	b->pos += n;

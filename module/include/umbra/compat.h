@@ -36,6 +36,13 @@
 #include <asm/cpuid/api.h>
 #endif
 
+/* 6.12: it moved. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+
 /* How long this thread has waited for CPUs since it began, ns. */
 static inline u64 umbra_run_delay(void)
 {
