@@ -86,29 +86,38 @@ static void choose_mode(struct rng *r, struct step *s, const uint8_t *mem)
 		s->user = true;
 }
 
-/*
- * The segment that a descriptor of the image describes; code and data without a limit, also where a guest has
- * overwritten it: TCG does not look at limits.
- */
+/* The segment that a descriptor of the image describes. */
 static struct kvm_segment load(const uint8_t *mem, unsigned int index, unsigned int rpl)
 {
 	uint64_t d = image_descriptor(mem, index);
 	uint32_t limit = (d & 0xffff) | (d >> 32 & 0xf0000);
-	bool segment = d >> 44 & 1;
 
 	return (struct kvm_segment) {
 		.base = (d >> 16 & 0xffffff) | (d >> 32 & 0xff000000),
-		.limit = segment ? ~0u : d >> 55 & 1 ? limit << 12 | 0xfff : limit,
+		.limit = d >> 55 & 1 ? limit << 12 | 0xfff : limit,
 		.selector = 8 * index + rpl,
 		.type = d >> 40 & 15,
-		.s = segment,
+		.s = d >> 44 & 1,
 		.dpl = d >> 45 & 3,
 		.present = d >> 47 & 1,
 		.avl = d >> 52 & 1,
 		.l = d >> 53 & 1,
 		.db = d >> 54 & 1,
-		.g = segment || d >> 55 & 1,
+		.g = d >> 55 & 1,
 	};
+}
+
+/*
+ * The same for code and data, without a limit, whatever a guest has made of the descriptor: TCG does
+ * not look at limits.
+ */
+static struct kvm_segment load_flat(const uint8_t *mem, unsigned int index, unsigned int rpl)
+{
+	struct kvm_segment segment = load(mem, index, rpl);
+
+	segment.limit = ~0u;
+	segment.g = 1;
+	return segment;
 }
 
 /*
@@ -157,11 +166,20 @@ static void make_segments(struct rng *r, struct step *s, const uint8_t *mem)
 		bool narrow = s->mode == MODE_PROT16 || s->mode == MODE_COMPAT16;
 
 		for (i = 0; i < 4; i++)
-			*data[i] = load(mem, GDT_UDATA, 3);
-		sr->cs = load(mem, codes[s->mode][s->user], rpl);
+			*data[i] = load_flat(mem, GDT_UDATA, 3);
+		sr->cs = load_flat(mem, codes[s->mode][s->user], rpl);
+		/*
+		 * Nor whether it fetches from code at all, where stock KVM's emulator does.  No processor has
+		 * anything else in CS.
+		 */
+		if (!sr->cs.present || !sr->cs.s || !(sr->cs.type & 8)) {
+			sr->cs.present = 1;
+			sr->cs.s = 1;
+			sr->cs.type = 11;
+		}
 		/* Where a guest has set it: stock KVM refuses L outside of long mode, where it means nothing. */
 		sr->cs.l &= s->mode >= MODE_COMPAT16;
-		sr->ss = load(mem, s->user ? (narrow ? GDT_UDATA16 : GDT_UDATA) :
+		sr->ss = load_flat(mem, s->user ? (narrow ? GDT_UDATA16 : GDT_UDATA) :
 			      narrow ? GDT_DATA16 : GDT_DATA, rpl);
 		if (s->mode == MODE_LONG && chance(r, 50)) {
 			sr->fs.base = image_pointer(r, s->mode, s->paging);

@@ -200,7 +200,7 @@ static void emit_dispatch(struct tc_build *b)
 	if (!near)
 		emit_u8(b, 0x67);
 	emit_bytes(b, (u8 []){ 0x42, 0xff, 0x24, 0xdd }, 4);
-	emit_u32(b, near ? -SOFT_TC_NEAR_DISP : 0);
+	emit_u32(b, near ? (u32)-SOFT_TC_NEAR_DISP : 0);
 }
 
 /**
