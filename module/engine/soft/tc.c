@@ -59,8 +59,8 @@ size_t soft_tc_meta_size(u32 size)
 	return round8(sizeof(struct soft_tc)) +
 	       round8(l.pages * sizeof(struct tc_page)) +
 	       round8(l.page_hash * sizeof(u32)) +
-	       2 * round8(l.hash * sizeof(u32)) + round8(l.starts * sizeof(u32)) + (1 << TC_EXPECT_BITS) / 8 +
-	       TC_SCRATCH_BYTES;
+	       2 * round8(l.hash * sizeof(u32)) + round8(l.starts * sizeof(u32)) +
+	       (1 << TC_EXPECT_BITS) / 8 + TC_SCRATCH_BYTES;
 }
 
 /**

@@ -39,6 +39,10 @@
 struct soft_tc;
 
 #define SOFT_TC_TARGETS		65536	/* entries of targets[] */
+#define SOFT_TC_SPAN		512	/* entries of a span's table: RIPs, and a page */
+#define SOFT_TC_NEAR		0x90000000ull	/* near RIPs */
+#define SOFT_TC_NEAR_DISP	0x80000000ull	/* their place is so much in front of the window */
+
 /* What grows with the code, in arrays of their own. */
 enum soft_tc_records {
 	SOFT_TC_BLOCKS,
@@ -46,10 +50,6 @@ enum soft_tc_records {
 	SOFT_TC_MARKS,
 	SOFT_TC_NR_RECORDS,
 };
-
-#define SOFT_TC_SPAN		512	/* entries of a span's table: RIPs, and a page */
-#define SOFT_TC_NEAR		0x90000000ull	/* near RIPs */
-#define SOFT_TC_NEAR_DISP	0x80000000ull	/* their place is so much in front of the window */
 
 /**
  * typedef soft_tc_span - the table of a span: SOFT_TC_SPAN consecutive RIPs
