@@ -33,6 +33,18 @@
 
 _Static_assert(ARRAYS_END <= KU_POOL, "the arrays lie below the pool");
 
+/* To the next page, 2, or round again, 1. */
+#define ROUND_END		\
+	"add $4096, %rcx\n"	\
+	"cmp %rsi, %rcx\n"	\
+	"jb 2b\n"		\
+	"mov %rbx, (%r9)\n"	\
+	"inc %rbx\n"		\
+	"cmpl $0, (%r10)\n"	\
+	"je 1b\n"		\
+	"out %eax, $0x10\n"	\
+	"jmp 1b\n"
+
 /*
  * rdi first page, rsi end, r14 where writing ends, r8 array, r9 rounds, r10 pause, r11 lost, rbx round.
  * A round's number is published when it is over.
@@ -50,15 +62,7 @@ KU_CODE64(writer,
 	  "incq (%r11)\n"
 	  "3: mov %rbx, 8(%rcx)\n"
 	  "4: add $8, %rdx\n"
-	  "add $4096, %rcx\n"
-	  "cmp %rsi, %rcx\n"
-	  "jb 2b\n"
-	  "mov %rbx, (%r9)\n"
-	  "inc %rbx\n"
-	  "cmpl $0, (%r10)\n"
-	  "je 1b\n"
-	  "out %eax, $0x10\n"
-	  "jmp 1b\n");
+	  ROUND_END);
 
 /* The same without writing; r11 is the array for the writer's words. */
 KU_CODE64(reader,
@@ -71,15 +75,7 @@ KU_CODE64(reader,
 	  "mov %rax, (%r12)\n"
 	  "add $8, %rdx\n"
 	  "add $8, %r12\n"
-	  "add $4096, %rcx\n"
-	  "cmp %rsi, %rcx\n"
-	  "jb 2b\n"
-	  "mov %rbx, (%r9)\n"
-	  "inc %rbx\n"
-	  "cmpl $0, (%r10)\n"
-	  "je 1b\n"
-	  "out %eax, $0x10\n"
-	  "jmp 1b\n");
+	  ROUND_END);
 
 struct runner {
 	struct ku_vcpu *vcpu;

@@ -17,6 +17,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/mman.h>
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
 
 #define MG_ALIGN	0x200000ul	/* of the memory, in the host and in the guest */
 #define MG_MAX_PAGES	4096u

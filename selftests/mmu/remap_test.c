@@ -28,9 +28,6 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
 #endif

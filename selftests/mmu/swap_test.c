@@ -30,9 +30,6 @@
 #define RECLAIMS	3u
 #define CGROUP		"/sys/fs/cgroup/umbra-swap-test"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
 /* Documentation/admin-guide/mm/pagemap.rst */
 #define PAGEMAP_SWAPPED	(1ull << 62)
 

@@ -45,6 +45,7 @@ static unsigned int top_index(u64 gva)
 static void no_pages(struct soft_vcpu *soft)
 {
 	soft->nr_pages = 0;
+	soft->nr_tops = 0;
 	memset(soft->page_hash, 0xff, sizeof(soft->page_hash));
 	memset(soft->gfn_hash, 0xff, sizeof(soft->gfn_hash));
 }
@@ -107,6 +108,7 @@ static void release_pages(struct umbra_vcpu *vcpu)
 
 	for (i = 0; i < soft->nr_pages; i++)
 		umbra_mmu_code_release(vcpu->vm->mmu, soft->pages[i].gfn);
+	no_pages(soft);
 }
 
 /* No translations any more. */
@@ -115,8 +117,6 @@ static void flush(struct umbra_vcpu *vcpu)
 	struct soft_vcpu *soft = to_soft(vcpu);
 
 	release_pages(vcpu);
-	no_pages(soft);
-	soft->nr_tops = 0;
 	soft->va = 0;
 	if (soft->tc)
 		soft_tc_flush(soft->tc);
@@ -133,7 +133,6 @@ void umbra_soft_code_destroy(struct umbra_vcpu *vcpu)
 	release_pages(vcpu);
 	vfree(soft->pages);
 	free_page((unsigned long)soft->copy);
-	soft->nr_pages = 0;
 	soft->pages = NULL;
 	soft->copy = NULL;
 }
@@ -288,30 +287,8 @@ static void drop_bytes(struct umbra_vcpu *vcpu, unsigned int i, const struct sof
 	soft->va = 0;
 }
 
-/* The record behind @i of those of a frame, where the list may lose @i meanwhile. */
-static unsigned int next_of_gfn(struct soft_vcpu *soft, unsigned int i, unsigned int next,
-				unsigned int nr_pages)
-{
-	/* The last one is in the place of the one that went. */
-	return soft->nr_pages < nr_pages && next == soft->nr_pages ? i : next;
-}
-
-static void drop_written(struct umbra_vcpu *vcpu, const struct soft_change *change)
-{
-	struct soft_vcpu *soft = to_soft(vcpu);
-	gfn_t gfn = gpa_to_gfn(change->gpa);
-	unsigned int i, next, n;
-
-	for (i = *gfn_bucket(soft, gfn); i != SOFT_NO_PAGE; i = next_of_gfn(soft, i, next, n)) {
-		next = soft->pages[i].next_gfn;
-		n = soft->nr_pages;
-		if (soft->pages[i].gfn == gfn)
-			drop_bytes(vcpu, i, change);
-	}
-}
-
 /* Where a page's address leads now; if still to its frame, it stays. */
-static void verify_page(struct umbra_vcpu *vcpu, unsigned int i)
+static void verify_page(struct umbra_vcpu *vcpu, unsigned int i, const struct soft_change *unused)
 {
 	const struct soft_code_page *page = &to_soft(vcpu)->pages[i];
 	struct umbra_fault fault;
@@ -329,19 +306,26 @@ static void verify(struct umbra_vcpu *vcpu)
 	unsigned int i;
 
 	for (i = to_soft(vcpu)->nr_pages; i-- > 0;)
-		verify_page(vcpu, i);
+		verify_page(vcpu, i, NULL);
 }
 
-static void verify_gfn(struct umbra_vcpu *vcpu, gfn_t gfn)
+/* What @visit does, which may forget the page, to all pages of a frame that changed. */
+static __always_inline void visit_frame(struct umbra_vcpu *vcpu, const struct soft_change *change,
+					void (*visit)(struct umbra_vcpu *vcpu, unsigned int i,
+						      const struct soft_change *change))
 {
 	struct soft_vcpu *soft = to_soft(vcpu);
+	gfn_t gfn = gpa_to_gfn(change->gpa);
 	unsigned int i, next, n;
 
-	for (i = *gfn_bucket(soft, gfn); i != SOFT_NO_PAGE; i = next_of_gfn(soft, i, next, n)) {
+	for (i = *gfn_bucket(soft, gfn); i != SOFT_NO_PAGE; i = next) {
 		next = soft->pages[i].next_gfn;
 		n = soft->nr_pages;
 		if (soft->pages[i].gfn == gfn)
-			verify_page(vcpu, i);
+			visit(vcpu, i, change);
+		/* The last record is in the place of one that went. */
+		if (soft->nr_pages < n && next == soft->nr_pages)
+			next = i;
 	}
 }
 
@@ -384,7 +368,7 @@ static void read_written(struct umbra_vcpu *vcpu, struct soft_vm *sv)
 	if (likely(READ_ONCE(sv->head) == soft->seen))
 		return;
 	while (next_change(sv, &log, &change, &lost))
-		drop_written(vcpu, &change);
+		visit_frame(vcpu, &change, drop_bytes);
 	if (lost)
 		flush(vcpu);
 }
@@ -399,7 +383,7 @@ static void read_unmapped(struct umbra_vcpu *vcpu, struct soft_vm *sv)
 	if (likely(READ_ONCE(sv->leaf_head) == soft->seen_leaf))
 		return;
 	while (next_change(sv, &log, &change, &lost))
-		verify_gfn(vcpu, gpa_to_gfn(change.gpa));
+		visit_frame(vcpu, &change, verify_page);
 	if (lost)
 		verify(vcpu);
 }
