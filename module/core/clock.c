@@ -187,6 +187,8 @@ static void write_page(struct umbra_vcpu *vcpu, struct pvclock_vcpu_time_info *t
 	gpa_t gpa = vcpu->clock_msr & ~CLOCK_PAGE_ENABLE;
 	struct umbra_vm *vm = vcpu->vm;
 
+	if ((gpa & ~UMBRA_PAGE_MASK) + sizeof(*t) > UMBRA_PAGE_SIZE)
+		return;
 	if (!umbra_guest_read(vm, gpa, &t->version, sizeof(t->version)))
 		umbra_pv_write(vm, gpa, t, sizeof(*t), &t->version);
 }
@@ -211,34 +213,25 @@ void umbra_clock_update(struct umbra_vcpu *vcpu)
 	write_page(vcpu, &t);
 }
 
-int umbra_clock_set_page(struct umbra_vcpu *vcpu, u64 val)
+void umbra_clock_set_page(struct umbra_vcpu *vcpu, u64 val)
 {
-	gpa_t gpa = val & ~CLOCK_PAGE_ENABLE;
-
-	/* The structure must not leave its page; the ABI asks for 4-byte alignment. */
-	if ((val & CLOCK_PAGE_ENABLE) &&
-	    ((gpa & 3) || (gpa & ~UMBRA_PAGE_MASK) + sizeof(struct pvclock_vcpu_time_info) >
-			  UMBRA_PAGE_SIZE))
-		return -EINVAL;
 	vcpu->clock_msr = val;
 	umbra_request(vcpu, UMBRA_REQ_CLOCK);
-	return 0;
 }
 
-int umbra_clock_set_wall(struct umbra_vcpu *vcpu, u64 val)
+void umbra_clock_set_wall(struct umbra_vcpu *vcpu, u64 val)
 {
 	struct umbra_vm *vm = vcpu->vm;
 	struct pvclock_wall_clock wc = {};
 	u64 ns;
 
 	vcpu->wall_msr = val;
-	if (!val || (val & 3) || umbra_guest_read(vm, val, &wc.version, sizeof(wc.version)))
-		return 0;
+	if (!val || umbra_guest_read(vm, val, &wc.version, sizeof(wc.version)))
+		return;
 	/* Wall time at the moment when kvmclock was 0. */
 	ns = ktime_get_real_ns() - vm_clock_ns(vm);
 	wc.sec = div_u64_rem(ns, NSEC_PER_SEC, &wc.nsec);
 	umbra_pv_write(vm, val, &wc, sizeof(wc), &wc.version);
-	return 0;
 }
 
 /* KVM_KVMCLOCK_CTRL: the guest was stopped by the host; its watchdogs shall know. */

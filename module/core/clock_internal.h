@@ -18,9 +18,12 @@ void umbra_clock_reset(struct umbra_vcpu *vcpu);
 /* Set the guest's TSC to @tsc; @host: by KVM_SET_MSRS, which may mean "synchronize". */
 void umbra_clock_set_tsc(struct umbra_vcpu *vcpu, u64 tsc, bool host);
 
-/* MSR_KVM_SYSTEM_TIME_NEW and MSR_KVM_WALL_CLOCK_NEW; -EINVAL: #GP. */
-int umbra_clock_set_page(struct umbra_vcpu *vcpu, u64 val);
-int umbra_clock_set_wall(struct umbra_vcpu *vcpu, u64 val);
+/*
+ * MSR_KVM_SYSTEM_TIME_NEW and MSR_KVM_WALL_CLOCK_NEW.  Any address is taken, as with KVM; a clock page
+ * that would leave its page of memory is not written.
+ */
+void umbra_clock_set_page(struct umbra_vcpu *vcpu, u64 val);
+void umbra_clock_set_wall(struct umbra_vcpu *vcpu, u64 val);
 
 /*
  * Write a structure of guest memory that has a version, which readers compare: @version is in

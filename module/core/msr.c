@@ -243,13 +243,15 @@ static int write_tsc_adjust(struct umbra_vcpu *vcpu, const struct msr_row *row, 
 static int write_clock_page(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index,
 			    u64 val, bool host)
 {
-	return umbra_clock_set_page(vcpu, val);
+	umbra_clock_set_page(vcpu, val);
+	return 0;
 }
 
 static int write_wall_clock(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index,
 			    u64 val, bool host)
 {
-	return umbra_clock_set_wall(vcpu, val);
+	umbra_clock_set_wall(vcpu, val);
+	return 0;
 }
 
 static int write_steal_time(struct umbra_vcpu *vcpu, const struct msr_row *row, u32 index,

@@ -221,12 +221,12 @@ static void set_interrupt(struct umbra_vcpu *vcpu, const struct kvm_sregs *k)
 		}
 }
 
-/* In long mode CS.L and CS.D must not both be set, and LMA goes with LME and PG. */
+/* LMA goes with LME and PG, CS.L with LMA (as with KVM). */
 static bool sregs_valid(struct umbra_vcpu *vcpu, const struct kvm_sregs *k)
 {
 	if (!umbra_crs_valid(vcpu, k->cr0, k->cr3, k->cr4, k->efer))
 		return false;
-	if (!(k->efer & EFER_LMA) && k->cs.l && (k->cr0 & X86_CR0_PG))
+	if (!(k->efer & EFER_LMA) && k->cs.l)
 		return false;
 	return !(k->cr8 & ~0xfull);
 }

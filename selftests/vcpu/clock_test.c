@@ -16,6 +16,7 @@
 #include "traps.h"
 
 #define MSR_TSC		0x10u
+#define MSR_CLOCK	0x4b564d01u
 #define PAGE_GPA	0x9000u
 #define WALL_GPA	0x9100u
 #define SECOND		1000000000ull
@@ -113,6 +114,28 @@ static int set_msr(struct traps *t, uint32_t index, uint64_t data)
 	return ioctl(t->vcpu->fd, KVM_SET_MSRS, &m);
 }
 
+/* An address that is no multiple of four is one; where the structure would cross a page, there is no clock. */
+static void test_address(struct traps *t)
+{
+	unsigned char *odd = (unsigned char *)ku_ptr(t->vm, PAGE_GPA) + 0x202;
+	unsigned char *last = (unsigned char *)ku_ptr(t->vm, PAGE_GPA) + 0x1000 - 28;
+	struct clock_page copy;
+	unsigned int i, written = 0;
+	uint64_t tsc;
+
+	ktap_ok(set_msr(t, MSR_CLOCK, (PAGE_GPA + 0x202) | 1) == 1, "a clock at a misaligned address");
+	tsc = run_tsc(t, rdtsc, rdtsc_end);
+	memcpy(&copy, odd, sizeof(copy));
+	ktap_ok(copy.version && !(copy.version & 1) && copy.tsc <= tsc, "is one");
+	memset(last, 0, 64);
+	ktap_ok(set_msr(t, MSR_CLOCK, (PAGE_GPA + 0x1000 - 28) | 1) == 1, "one that would cross a page");
+	run_tsc(t, rdtsc, rdtsc_end);
+	for (i = 0; i < 64; i++)
+		written |= last[i];
+	ktap_ok(!written, "is not written");
+	set_msr(t, MSR_CLOCK, PAGE_GPA | 1);
+}
+
 static void test_tsc(struct traps *t)
 {
 	int khz = ioctl(t->vcpu->fd, KVM_GET_TSC_KHZ, 0ul);
@@ -189,9 +212,10 @@ int main(void)
 {
 	struct traps t = traps_new();
 
-	ktap_plan(4 + 4 + 5 + 7 + 3);
+	ktap_plan(4 + 4 + 4 + 5 + 7 + 3);
 	test_page(&t);
 	test_set(&t);
+	test_address(&t);
 	test_tsc(&t);
 	test_offset(&t);
 	test_ctrl(&t);

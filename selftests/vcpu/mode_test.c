@@ -210,6 +210,11 @@ static void test_sregs(void)
 	bad.cr4 |= 1ull << 40;
 	ktap_ok(ioctl(t.vcpu->fd, KVM_SET_SREGS, &bad) && errno == EINVAL,
 		"reserved bit of CR4: EINVAL");
+	bad = good;
+	bad.cr0 &= ~(1ull << 31);
+	bad.efer &= ~0x500ull;
+	ktap_ok(ioctl(t.vcpu->fd, KVM_SET_SREGS, &bad) && errno == EINVAL,
+		"CS.L outside long mode: EINVAL");
 	ktap_ok(!ioctl(t.vcpu->fd, KVM_SET_SREGS, &good), "the old ones again");
 	traps_free(&t);
 }
@@ -254,7 +259,7 @@ static void test_smep(void)
 
 int main(void)
 {
-	ktap_plan(sizeof(rules) / sizeof(rules[0]) + 2 + 8 + 4 + 4);
+	ktap_plan(sizeof(rules) / sizeof(rules[0]) + 2 + 8 + 5 + 4);
 	test_rules();
 	test_small();
 	test_walk();
