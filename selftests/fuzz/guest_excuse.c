@@ -128,11 +128,12 @@ static bool ins_to_mmio(const struct outcome *o)
 /*
  * A single step over an instruction that has written to a device: on the way from userspace stock KVM's
  * emulator forgets the trap (x86_emulate_instruction(): "FIXME: return into emulator if
- * single-stepping"), and the next instruction runs as well.
+ * single-stepping"), and the next instruction runs as well.  The trap's delivery may have faulted.
  */
-static bool stepped_from_device(const struct outcome *o)
+static bool stepped_from_device(const struct outcome *a, const struct outcome *b)
 {
-	return ended_in(o, 1) && o->debug.dr6 & 1 << 14 && o->exits > 1 && o->exit[o->exits - 2].write;
+	return a->debug.dr6 & 1 << 14 && a->exits > 1 && a->exit[a->exits - 2].write &&
+	       (ended_in(a, 1) || !(b->debug.dr6 & 1 << 14));
 }
 
 /*
@@ -391,10 +392,11 @@ static bool is_beyond_canonical(const struct outcome *a, const struct outcome *b
 }
 
 /*
- * Where stock KVM's emulator begins again with the same read of a device, for ever: an exception whose delivery faults on a stack
- * there, for it takes the push for the instruction's access, and LGDT and LIDT, which cannot be finished.
+ * Where stock KVM's emulator begins again with the same access to a device, for ever: an exception whose delivery faults on a
+ * stack there, for it takes the push for the instruction's access, an event of real mode on such a stack, and LGDT and
+ * LIDT, which cannot be finished.
  */
-static bool is_read_for_ever(const struct outcome *a, const struct outcome *b)
+static bool is_same_for_ever(const struct outcome *a, const struct outcome *b)
 {
 	const struct seen_exit *last = &b->exit[STEP_EXITS - 1];
 	unsigned int i;
@@ -402,9 +404,20 @@ static bool is_read_for_ever(const struct outcome *a, const struct outcome *b)
 	if (!b->cut || a->cut)
 		return false;
 	for (i = STEP_EXITS / 2; i < STEP_EXITS; i++)
-		if (b->exit[i].where != last->where || !is_read(&b->exit[i], KVM_EXIT_MMIO))
+		if (b->exit[i].where != last->where || b->exit[i].reason != KVM_EXIT_MMIO ||
+		    b->exit[i].write != last->write)
 			return false;
 	return true;
+}
+
+/*
+ * A single step that POPF or IRET began, of an instruction that leaves flags undefined: no compare of flags follows it as
+ * one does elsewhere (define_flags()), and the trap's frame has them.
+ */
+static bool is_undefined_step(const struct outcome *a, const struct outcome *b)
+{
+	return !a->stepping && same_fault(a, b) && ended_in(a, 1) && a->debug.dr6 & b->debug.dr6 & 1 << 14 &&
+	       a->regs.rflags != b->regs.rflags && !((a->regs.rflags ^ b->regs.rflags) & ~0x8d5ull);
 }
 
 /*
@@ -435,13 +448,40 @@ static bool is_change_of_two(const struct outcome *a, const struct outcome *b)
 	       b->sregs.cr2 == (a->sregs.cr2 | 0xfff) + 1 && (a->sregs.cr2 & 0xfff) > 0xff0;
 }
 
-/* ADD and its like that change their own code: a guest of TCG's SVM does it twice, under Umbra, too; other code of TCG once. */
+/*
+ * ADD and its like that change their own code: a guest of TCG's SVM does it twice, under Umbra, too; other code of TCG once.
+ * With nested paging TCG goes on with the code as it was.
+ */
 static bool is_changed_twice(const struct outcome *a, const struct outcome *b)
 {
 	unsigned int page = a->code_gpa / 4096, last = (a->code_gpa + CODE_MAX - 1) / 4096;
 
 	return a->changed && b->changed &&
-	       (a->plain[page] != b->plain[page] || a->plain[last] != b->plain[last]);
+	       (b->nested || a->plain[page] != b->plain[page] || a->plain[last] != b->plain[last]);
+}
+
+/*
+ * A change of a device, by an address that is not to be written (CR0.WP): with nested paging stock KVM's emulator, which is asked
+ * for the read, takes the nested fault's address for the write, and looks at no right.
+ */
+static bool is_written_anyway(const struct outcome *a, const struct outcome *b)
+{
+	unsigned int i;
+
+	for (i = 0; b->nested && ended_in(a, 14) && a->fault_error & 1 && i + 1 < b->exits; i++)
+		if (is_read(&b->exit[i], KVM_EXIT_MMIO) && b->exit[i + 1].reason == KVM_EXIT_MMIO &&
+		    b->exit[i + 1].write && b->exit[i + 1].where == b->exit[i].where &&
+		    !((b->exit[i].where ^ a->sregs.cr2) & 0xfff))
+			return true;
+	return false;
+}
+
+/* MOV to CR0, CR3 or CR4 that loads PDPTEs, in which TCG has set what is reserved (forget_pdptes()): #GP. */
+static bool is_pdpte_refused(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = bare(b);
+
+	return b->pdpte_accessed && ended_in(b, 13) && !ended_in(a, 13) && code[0] == 0x0f && code[1] == 0x22;
 }
 
 /*
@@ -474,7 +514,7 @@ static bool is_reserved_code(const struct outcome *a, const struct outcome *b)
 /* RET imm16, which random bytes have large: what it releases is unsigned (SDM Vol. 2B), but not to TCG. */
 static bool is_signed_return(const struct outcome *a, const struct outcome *b)
 {
-	return a->regs.rsp - b->regs.rsp == 0x10000;
+	return a->releases_much && a->regs.rsp - b->regs.rsp == 0x10000;
 }
 
 /*
@@ -483,7 +523,7 @@ static bool is_signed_return(const struct outcome *a, const struct outcome *b)
  */
 static bool is_code_gone(const struct outcome *a, const struct outcome *b)
 {
-	return (compare_has_ended(b, KVM_EXIT_SHUTDOWN) || ended_in(b, 8) || ended_in(b, 14)) &&
+	return a->code_gone && (compare_has_ended(b, KVM_EXIT_SHUTDOWN) || ended_in(b, 8) || ended_in(b, 14)) &&
 	       compare_has_ended(a, KVM_EXIT_HLT) && a->sregs.cr2 != b->sregs.cr2 &&
 	       b->sregs.cr2 == a->sregs.cs.base + a->regs.rip - 1;
 }
@@ -501,7 +541,7 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 		return true;
 	if (is_sse_trouble(a, b) || is_mmx_conversion(a, b) || is_emms(a, b))
 		return true;
-	if (stepped_from_device(a) || stepped_ins(a, b))
+	if (stepped_from_device(a, b) || stepped_ins(a, b))
 		return true;
 	/* INT1, in the middle of something: #UD to TCG. */
 	if (ended_in(a, 1) && a->culprit[0] == 0xf1 && !ended_in(b, 1))
@@ -548,9 +588,10 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    is_segment_trouble(a, b) || is_null_tss(a, b) || is_pusha(a, b) ||
 	    is_single_fault(a, b) || is_lost_event(a, b) || is_beyond_v86(a) ||
 	    is_reserved_nx(a) || is_pop_of_device(a, b) || is_beyond_canonical(a, b) ||
-	    is_read_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b) ||
+	    is_same_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b) ||
 	    is_changed_twice(a, b) || is_big_real_stack(a) || is_frame_on_table(a, b) || is_reserved_code(a, b) ||
-	    is_ignored_prefix(a, b) || is_signed_return(a, b) || is_code_gone(a, b))
+	    is_ignored_prefix(a, b) || is_signed_return(a, b) || is_code_gone(a, b) ||
+	    is_written_anyway(a, b) || is_pdpte_refused(a, b) || is_undefined_step(a, b))
 		return true;
 	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
 	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&

@@ -149,6 +149,11 @@ struct outcome {
 	bool moved;		/* the page of handlers is another by now, or others are in it */
 	bool overwritten;	/* a repeated string instruction of the step's code was */
 	bool changed;		/* the step's code was */
+	bool nested;		/* of struct limits */
+	bool stepping;		/* the step began with RFLAGS.TF */
+	bool pdpte_accessed;	/* nested: TCG has set accessed bits in PDPTEs, which are reserved there */
+	bool releases_much;	/* the step's code may have RET imm16 with bit 15 of it */
+	bool code_gone;		/* by the tables of now what ran last is elsewhere, or nowhere */
 	bool reserved_nx;	/* the way to CR2 has NX, and EFER.NXE is 0 */
 	bool ps_ignored;	/* its directory entry has PS, and CR4.PSE is 0 */
 	bool fault_v86;		/* of the frame that was the end: in virtual-8086 mode */

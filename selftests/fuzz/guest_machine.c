@@ -493,13 +493,19 @@ static unsigned int vector_of(const struct outcome *o, unsigned int offset)
 }
 
 /* Accessed bits of PDPTEs: no processor sets them, they are reserved (SDM Vol. 3A 4.4.1), but TCG's walk does. */
-static void forget_pdptes(uint8_t *mem)
+static bool forget_pdptes(uint8_t *mem)
 {
 	unsigned int i, k;
+	bool found = false;
 
 	for (i = 0; i < IMAGE_ROOTS; i++)
-		for (k = 0; k < 4; k++)
-			mem[image_root(PAGING_PAE, i) + 8 * k] &= ~0x20;
+		for (k = 0; k < 4; k++) {
+			uint8_t *pdpte = mem + image_root(PAGING_PAE, i) + 8 * k;
+
+			found |= *pdpte & 0x20;
+			*pdpte &= ~0x20;
+		}
+	return found;
 }
 
 /* The frame of the exception that ended the step, and those of handlers that it interrupted. */
@@ -556,8 +562,20 @@ static bool has_overwritten_itself(const struct machine *m)
 	return false;
 }
 
+static bool has_large_release(const uint8_t *code)
+{
+	unsigned int i;
+
+	for (i = 0; i + 2 < CODE_MAX; i++)
+		if ((code[i] & 0xf7) == 0xc2 && code[i + 2] & 0x80)
+			return true;
+	return false;
+}
+
 void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 {
+	uint64_t last;
+
 	memset(o, 0, sizeof(*o));
 	guest_stopped = false;
 	guest_pulse++;
@@ -587,10 +605,15 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	o->overwritten = has_overwritten_itself(m);
 	o->code_gpa = m->step->code_gpa;
 	o->changed = memcmp(m->step->code, m->mem + o->code_gpa, CODE_MAX);
+	o->releases_much = has_large_release(m->step->code);
+	last = physical(m, &o->sregs, o->sregs.cs.base + o->regs.rip - 1);
+	o->code_gone = last < o->code_gpa || last > o->code_gpa + CODE_MAX;
 	o->reserved_nx = meets_reserved_nx(m, &o->sregs);
 	o->ps_ignored = meets_ignored_ps(m, &o->sregs);
 	forget(m, o, lim);
-	if (lim->nested)
-		forget_pdptes(m->mem);
+	o->stepping = m->step->regs.rflags & 0x100;
+	o->nested = lim->nested;
+	if (o->nested)
+		o->pdpte_accessed = forget_pdptes(m->mem);
 	sum_pages(m->mem, o, lim->accessed);
 }

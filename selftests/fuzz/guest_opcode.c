@@ -283,6 +283,14 @@ static void keep_mmx(struct gen *g, uint8_t modrm)
 		*g->rex &= modrm >= 0xc0 ? ~5 : ~4;
 }
 
+/*
+ * PUNPCKLBW, PUNPCKLWD and PUNPCKLDQ of MMX registers take four bytes of memory (SDM Vol. 2B), but TCG reads eight.
+ */
+static bool is_mmx_unpack(const struct gen *g, unsigned int op)
+{
+	return is_mmx(g, op) && op >= 0x60 && op <= 0x62;
+}
+
 static void operands_two(struct gen *g, unsigned int op)
 {
 	const uint8_t *modrm = g->s->code + g->s->code_len;
@@ -296,10 +304,15 @@ static void operands_two(struct gen *g, unsigned int op)
 		put_double_shift(g, op);
 	else if (op == 0xba)
 		put_group_8(g);
+	else if (is_mmx_unpack(g, op))
+		put_modrm(g, -1, 3);
 	else
 		put_operands(g, two_byte[op >> 4][op & 15], op);
 	if (is_mmx(g, op))
 		keep_mmx(g, *modrm);
+	/* LSS, LFS, LGS: the offset has four bytes at most on AMD's processors (APM Vol. 3), eight for TCG. */
+	if (g->rex && (op == 0xb2 || op == 0xb4 || op == 0xb5))
+		*g->rex &= ~8;
 }
 
 void any_instruction(struct gen *g)
