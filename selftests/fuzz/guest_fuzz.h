@@ -214,6 +214,7 @@ void machine_new(struct machine *m, const struct cpu_model *model, const uint8_t
 void machine_end(struct machine *m);
 bool machine_set(struct machine *m, const struct step *s);
 void machine_run(struct machine *m, struct outcome *o, const struct limits *lim);
+uint8_t machine_device_says(uint64_t where);
 extern const uint32_t machine_msrs[];
 extern const unsigned int machine_msr_count;
 

@@ -212,7 +212,7 @@ bool machine_set(struct machine *m, const struct step *s)
 }
 
 /* What a device says at an address: the same to everybody. */
-static uint64_t device_says(uint64_t where)
+uint8_t machine_device_says(uint64_t where)
 {
 	return (where + 1) * 0x9e3779b97f4a7c15ull;
 }
@@ -226,7 +226,7 @@ static void note_access(struct outcome *o, uint32_t reason, uint64_t where, bool
 
 	for (i = 0; i < len; i++) {
 		if (!write)
-			data[i] = device_says(where + i);
+			data[i] = machine_device_says(where + i);
 		e.data = e.data * 257 + data[i];
 	}
 	if (o->exits < STEP_EXITS)
@@ -469,6 +469,25 @@ static uint64_t forget_frame(struct machine *m, struct outcome *o, unsigned int 
 	return was;
 }
 
+/*
+ * The same for a frame that was begun and not finished, for the stack ended in it: the page fault which says so, by IST, is
+ * what is compared.
+ */
+static void forget_half_frame(struct machine *m, const struct outcome *o)
+{
+	const uint8_t *frame_rsp = stack_word(m, o, 4);
+	uint8_t *flags;
+	uint64_t top;
+
+	if (!frame_rsp)
+		return;
+	memcpy(&top, frame_rsp, 8);
+	top &= ~15ull;
+	flags = at_linear(m, o, top - 24);
+	if (flags && top - o->sregs.cr2 > 24 && top - o->sregs.cr2 <= 56)
+		flags[2] &= ~1;
+}
+
 /* The code of a fault, or what stands before a #DB: compare() knows some that mean nothing. */
 static void note_code(struct machine *m, struct outcome *o, unsigned int vector, uint64_t linear)
 {
@@ -528,6 +547,8 @@ static void forget(struct machine *m, struct outcome *o, const struct limits *li
 		note_code(m, o, vector, o->fault_ip);
 		return;
 	}
+	if (vector == 14 && is_wide(o))
+		forget_half_frame(m, o);
 	for (i = 0; i < 8 && vector < 256; i++) {
 		uint64_t rip = forget_frame(m, o, vector, word, lim);
 
