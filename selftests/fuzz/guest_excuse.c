@@ -492,6 +492,33 @@ static bool is_lax_load(const struct outcome *a, const struct outcome *b)
 	       a->fault_error == (selector & 0xfffc) && is_read(&b->exit[a->exits - 2], KVM_EXIT_MMIO);
 }
 
+static bool is_same_exit(const struct seen_exit *a, const struct seen_exit *b)
+{
+	return a->reason == b->reason && a->write == b->write && a->len == b->len &&
+	       a->where == b->where && a->data == b->data;
+}
+
+/* CMPS of two devices: which is read first is nobody's promise, and all else is the same. */
+static bool is_read_in_turn(const struct outcome *a, const struct outcome *b)
+{
+	unsigned int i = 0;
+
+	if (a->exits != b->exits || memcmp(&a->regs, &b->regs, sizeof(a->regs)))
+		return false;
+	while (i < a->exits) {
+		const struct seen_exit *x = &a->exit[i], *y = &b->exit[i];
+
+		if (is_same_exit(x, y))
+			i++;
+		else if (i + 1 < a->exits && is_same_exit(x, y + 1) && is_same_exit(x + 1, y) &&
+			 is_read(x, KVM_EXIT_MMIO) && is_read(y, KVM_EXIT_MMIO))
+			i += 2;
+		else
+			return false;
+	}
+	return true;
+}
+
 /* MOV to CR0, CR3 or CR4 that loads PDPTEs, in which TCG has set what is reserved (forget_pdptes()): #GP. */
 static bool is_pdpte_refused(const struct outcome *a, const struct outcome *b)
 {
@@ -607,7 +634,8 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    is_same_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b) ||
 	    is_changed_twice(a, b) || is_big_real_stack(a) || is_frame_on_table(a, b) || is_reserved_code(a, b) ||
 	    is_ignored_prefix(a, b) || is_signed_return(a, b) || is_code_gone(a, b) ||
-	    is_written_anyway(a, b) || is_pdpte_refused(a, b) || is_undefined_step(a, b) || is_lax_load(a, b))
+	    is_written_anyway(a, b) || is_pdpte_refused(a, b) || is_undefined_step(a, b) || is_lax_load(a, b) ||
+	    is_read_in_turn(a, b))
 		return true;
 	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
 	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&

@@ -153,7 +153,7 @@ struct outcome {
 	bool stepping;		/* the step began with RFLAGS.TF */
 	bool pdpte_accessed;	/* nested: TCG has set accessed bits in PDPTEs, which are reserved there */
 	bool releases_much;	/* the step's code may have RET imm16 with bit 15 of it */
-	bool code_gone;		/* by the tables of now what ran last is elsewhere, or nowhere */
+	bool code_gone;		/* by the tables of now what ran last cannot be fetched */
 	bool reserved_nx;	/* the way to CR2 has NX, and EFER.NXE is 0 */
 	bool ps_ignored;	/* its directory entry has PS, and CR4.PSE is 0 */
 	bool fault_v86;		/* of the frame that was the end: in virtual-8086 mode */

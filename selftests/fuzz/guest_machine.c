@@ -383,6 +383,29 @@ static bool meets_ignored_ps(const struct machine *m, const struct kvm_sregs *sr
 	       table_entry(m, sr->cr3, sr->cr2 >> 22 & 0x3ff, false) & 0x80;
 }
 
+/*
+ * Is the kernel's code at a linear address still what may be fetched, by the page tables as they are: the step's, no
+ * execute-disable bit, and PS not where it is reserved?
+ */
+static bool is_code_there(const struct machine *m, const struct kvm_sregs *sr, uint64_t linear)
+{
+	uint64_t at = physical(m, sr, linear), entry = sr->cr3;
+	unsigned int level;
+
+	if (at < m->step->code_gpa || at > m->step->code_gpa + CODE_MAX)
+		return false;
+	if (!(sr->efer & 0x400))
+		return true;
+	for (level = 4; level; level--) {
+		entry = table_entry(m, entry, linear >> (3 + 9 * level) & 511, true);
+		if (entry >> 63 || (entry & 0x80 && (level > 2 || (level == 2 && entry & 0x1fe000))))
+			return false;
+		if (level == 2 && entry & 0x80)
+			break;
+	}
+	return true;
+}
+
 /* Memory at a linear address, up to the end of the page; NULL: it is nowhere. */
 static uint8_t *at_linear(struct machine *m, const struct outcome *o, uint64_t linear)
 {
@@ -595,8 +618,6 @@ static bool has_large_release(const uint8_t *code)
 
 void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 {
-	uint64_t last;
-
 	memset(o, 0, sizeof(*o));
 	guest_stopped = false;
 	guest_pulse++;
@@ -627,8 +648,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	o->code_gpa = m->step->code_gpa;
 	o->changed = memcmp(m->step->code, m->mem + o->code_gpa, CODE_MAX);
 	o->releases_much = has_large_release(m->step->code);
-	last = physical(m, &o->sregs, o->sregs.cs.base + o->regs.rip - 1);
-	o->code_gone = last < o->code_gpa || last > o->code_gpa + CODE_MAX;
+	o->code_gone = !is_code_there(m, &o->sregs, o->sregs.cs.base + o->regs.rip - 1);
 	o->reserved_nx = meets_reserved_nx(m, &o->sregs);
 	o->ps_ignored = meets_ignored_ps(m, &o->sregs);
 	forget(m, o, lim);
