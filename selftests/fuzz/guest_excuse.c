@@ -183,7 +183,7 @@ static bool is_virtual_return(const struct outcome *a, const struct outcome *b)
 {
 	const uint8_t *code = bare(a);
 
-	return code[0] == 0xcf && !a->fault_v86 && b->fault_v86;
+	return code[0] == 0xcf && !a->fault_v86 && (b->fault_v86 || b->regs.rflags & 1 << 17);
 }
 
 static bool in_64_bits(const struct outcome *o)
