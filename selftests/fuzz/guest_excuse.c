@@ -142,10 +142,12 @@ static bool stepped_from_device(const struct outcome *a, const struct outcome *b
  */
 static bool stepped_ins(const struct outcome *a, const struct outcome *b)
 {
-	const struct seen_exit *last = &a->exit[a->exits - 2], *more = &b->exit[a->exits - 1];
+	const struct seen_exit *last, *more;
 
 	if (!ended_in(a, 1) || !(a->debug.dr6 & 1 << 14) || a->exits < 2 || b->exits <= a->exits)
 		return false;
+	last = &a->exit[a->exits - 2];
+	more = &b->exit[a->exits - 1];
 	return (is_read(last, KVM_EXIT_IO) && is_read(more, KVM_EXIT_IO) && more->where == last->where) ||
 	       (is_read(last, KVM_EXIT_MMIO) && is_read(more, KVM_EXIT_MMIO) &&
 		(more->where - last->where == last->len || last->where - more->where == last->len));
@@ -484,11 +486,14 @@ static bool is_written_anyway(const struct outcome *a, const struct outcome *b)
  */
 static bool is_lax_load(const struct outcome *a, const struct outcome *b)
 {
-	const struct seen_exit *read = &a->exit[a->exits - 2];
-	unsigned int selector = machine_device_says(read->where) | machine_device_says(read->where + 1) << 8;
+	const struct seen_exit *read;
+	unsigned int selector;
 
-	return ended_in(a, 13) && !same_fault(a, b) && a->exits > 1 && b->exits >= a->exits &&
-	       is_read(read, KVM_EXIT_MMIO) && read->len == 2 && selector & 3 &&
+	if (!ended_in(a, 13) || same_fault(a, b) || a->exits < 2 || b->exits < a->exits)
+		return false;
+	read = &a->exit[a->exits - 2];
+	selector = machine_device_says(read->where) | machine_device_says(read->where + 1) << 8;
+	return is_read(read, KVM_EXIT_MMIO) && read->len == 2 && selector & 3 &&
 	       a->fault_error == (selector & 0xfffc) && is_read(&b->exit[a->exits - 2], KVM_EXIT_MMIO);
 }
 
@@ -634,8 +639,8 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    is_same_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b) ||
 	    is_changed_twice(a, b) || is_big_real_stack(a) || is_frame_on_table(a, b) || is_reserved_code(a, b) ||
 	    is_ignored_prefix(a, b) || is_signed_return(a, b) || is_code_gone(a, b) ||
-	    is_written_anyway(a, b) || is_pdpte_refused(a, b) || is_undefined_step(a, b) || is_lax_load(a, b) ||
-	    is_read_in_turn(a, b))
+	    is_written_anyway(a, b) || is_pdpte_refused(a, b) || is_undefined_step(a, b) ||
+	    is_lax_load(a, b) || is_read_in_turn(a, b))
 		return true;
 	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
 	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&

@@ -534,7 +534,7 @@ static unsigned int vector_of(const struct outcome *o, unsigned int offset)
 	return o->sregs.idt.base == IMAGE_IDT64 && !is_wide(o) ? 2 * offset : offset;
 }
 
-/* Accessed bits of PDPTEs: no processor sets them, they are reserved (SDM Vol. 3A 4.4.1), but TCG's walk does. */
+/* Accessed bits of PDPTEs: no processor sets them, they are reserved (SDM Vol. 3A 4.4.1), but TCG's walk does.  True: it has. */
 static bool forget_pdptes(uint8_t *mem)
 {
 	unsigned int i, k;
