@@ -497,6 +497,25 @@ static bool is_lax_load(const struct outcome *a, const struct outcome *b)
 	       a->fault_error == (selector & 0xfffc) && is_read(&b->exit[a->exits - 2], KVM_EXIT_MMIO);
 }
 
+/*
+ * REP INS that a page fault ends: its elements before that are done (SDM Vol. 2B, REP); stock KVM reads all from the port
+ * first that the page's rest might take, and none is.
+ */
+static bool is_ins_begun_again(const struct outcome *a, const struct outcome *b)
+{
+	return same_fault(a, b) && ended_in(a, 14) && (*bare(a) & 0xfe) == 0x6c && a->exits &&
+	       b->exits > a->exits && is_read(&b->exit[a->exits - 1], KVM_EXIT_IO);
+}
+
+/* SYSRET in real mode and without EFER.SCE: #UD (SDM Vol. 2B); TCG looks at the mode first. */
+static bool is_real_sysret(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = bare(a);
+
+	return ended_in(a, 6) && ended_in(b, 13) && code[0] == 0x0f && code[1] == 7 &&
+	       !(a->sregs.cr0 & 1) && !(a->sregs.efer & 1);
+}
+
 static bool is_same_exit(const struct seen_exit *a, const struct seen_exit *b)
 {
 	return a->reason == b->reason && a->write == b->write && a->len == b->len &&
@@ -640,7 +659,8 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    is_changed_twice(a, b) || is_big_real_stack(a) || is_frame_on_table(a, b) || is_reserved_code(a, b) ||
 	    is_ignored_prefix(a, b) || is_signed_return(a, b) || is_code_gone(a, b) ||
 	    is_written_anyway(a, b) || is_pdpte_refused(a, b) || is_undefined_step(a, b) ||
-	    is_lax_load(a, b) || is_read_in_turn(a, b))
+	    is_lax_load(a, b) || is_read_in_turn(a, b) || is_ins_begun_again(a, b) ||
+	    is_real_sysret(a, b))
 		return true;
 	/* A handler's stack that is nowhere: where VMRUN injects a fault, TCG makes #GP of it, not #DF. */
 	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&
