@@ -265,7 +265,7 @@ static bool is_plain_data(const struct kvm_segment *s)
 
 /*
  * A data segment that is null, limited, read-only, execute-only or expands down, in code that is not of 64 bits: TCG looks
- * at none of it when memory is accessed (SDM Vol. 3A 5.5: #GP, and #PF or the end where there is no stack for that).  The
+ * at none of it when memory is accessed (SDM Vol. 3A 5.5: #GP, and #PF or the end where there is no stack for that, or such a one).  The
  * handler has the segments still.
  */
 static bool is_segment_trouble(const struct outcome *a, const struct outcome *b)
@@ -278,12 +278,15 @@ static bool is_segment_trouble(const struct outcome *a, const struct outcome *b)
 	/* MOVS, CMPS; STOS, SCAS; INS */
 	bool string = (op & 0xfc) == 0xa4 || (op & 0xfa) == 0xaa || (op & 0xfe) == 0x6c;
 
-	if ((!ended_in(a, 13) && !ended_in(a, 14) && !compare_has_ended(a, KVM_EXIT_SHUTDOWN)) || a->fault_v86 || prefix == 0x36 || in_64_bits(a))
+	if ((!ended_in(a, 13) && !ended_in(a, 14) && !compare_has_ended(a, KVM_EXIT_SHUTDOWN)) ||
+	    a->fault_v86 || in_64_bits(a))
 		return false;
 	/* HLT, which uses none. */
 	if (same_fault(a, b) || op == 0xf4)
 		return false;
-	return !is_plain_data(used) || (string && !is_plain_data(&sr->es));
+	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && !is_plain_data(&sr->ss))
+		return true;
+	return (prefix != 0x36 && !is_plain_data(used)) || (string && !is_plain_data(&sr->es));
 }
 
 /* LTR of a null selector: #GP (SDM Vol. 2A), but TCG has no TSS then. */
