@@ -158,6 +158,9 @@ struct outcome {
 	bool ps_ignored;	/* its directory entry has PS, and CR4.PSE is 0 */
 	bool fault_v86;		/* of the frame that was the end: in virtual-8086 mode */
 	uint16_t fault_cs;	/* its CS */
+	bool fault_64;		/* which is of 64 bits: as the step began, or else by the image */
+	bool fault_nt;		/* and RFLAGS.NT */
+	bool has_lss, has_bsf, has_enter;	/* the step's code may have LSS; BSF or BSR; ENTER */
 	uint16_t fault_error;	/* and error code, if there is one */
 	uint64_t fault_ip;	/* and its RIP, linear in real and virtual-8086 mode */
 	uint64_t code_gpa;	/* the step's */

@@ -473,6 +473,10 @@ static uint64_t forget_frame(struct machine *m, struct outcome *o, unsigned int 
 	if (rip && flags && !word) {
 		memcpy(&o->fault_cs, rip + (is_wide(o) ? 8 : 4), 2);
 		o->fault_v86 = flags[2] & 2;
+		o->fault_nt = flags[1] & 0x40;
+		o->fault_64 = is_wide(o) && (o->fault_cs / 8 == m->step->sregs.cs.selector / 8 ?
+					     m->step->sregs.cs.l : o->fault_cs / 8 == GDT_CODE64 ||
+					     o->fault_cs / 8 == GDT_UCODE64);
 	}
 	/* In virtual-8086 mode CS is a number of paragraphs. */
 	if (rip && flags && flags[2] & 2)
@@ -606,6 +610,17 @@ static bool has_overwritten_itself(const struct machine *m)
 	return false;
 }
 
+/* Do two bytes, but for the bits that @mask leaves out of the second, stand in the step's code? */
+static bool has_bytes(const uint8_t *code, uint8_t first, uint8_t second, uint8_t mask)
+{
+	unsigned int i;
+
+	for (i = 0; i + 1 < CODE_MAX; i++)
+		if (code[i] == first && (code[i + 1] & mask) == second)
+			return true;
+	return false;
+}
+
 static bool has_large_release(const uint8_t *code)
 {
 	unsigned int i;
@@ -647,6 +662,9 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	o->overwritten = has_overwritten_itself(m);
 	o->code_gpa = m->step->code_gpa;
 	o->changed = memcmp(m->step->code, m->mem + o->code_gpa, CODE_MAX);
+	o->has_lss = has_bytes(m->step->code, 0x0f, 0xb2, 0xff);
+	o->has_bsf = has_bytes(m->step->code, 0x0f, 0xbc, 0xfe);
+	o->has_enter = memchr(m->step->code, 0xc8, CODE_MAX);
 	o->releases_much = has_large_release(m->step->code);
 	o->code_gone = !is_code_there(m, &o->sregs, o->sregs.cs.base + o->regs.rip - 1);
 	o->reserved_nx = meets_reserved_nx(m, &o->sregs);
