@@ -12,7 +12,7 @@
  * reported as a fault with vector 1; that is the one case besides INT3, INTO and
  * INT1 in which FAULT comes with a commit.
  */
-#include "emul_internal.h"
+#include "simd_internal.h"
 
 /* How often a locked instruction retries before it gives way to the owner. */
 #define LOCK_TRIES	64
@@ -224,6 +224,19 @@ static bool lock_ok(const struct emul_insn *in)
 	       (in->src.type == EMUL_OT_CR && in->src.reg == 8);
 }
 
+/*
+ * MOVD and MOVQ to a vector or MMX register load their operand as others do: #UD and #NM come
+ * before its faults (SDM Vol. 3A 6.9, table 6-2).
+ */
+static int judge_vector(struct umbra_emul *e, struct emul_insn *in)
+{
+	u64 val;
+
+	if (in->dst.type == EMUL_OT_VEC)
+		return emul_vec_check(e, in);
+	return emul_mmx_peek(e, in->dst.reg, &val);
+}
+
 static int judge(struct umbra_emul *e, struct emul_insn *in)
 {
 	const struct emul_opcode *op = in->op;
@@ -242,6 +255,8 @@ static int judge(struct umbra_emul *e, struct emul_insn *in)
 		return emul_unhandled(e, in->enc == EMUL_ENC_LEGACY ?
 				      "SSE or MMX instruction" :
 				      "AVX instruction");
+	if (unlikely(in->src.type == EMUL_OT_MEM && in->dst.type >= EMUL_OT_VEC))
+		return judge_vector(e, in);
 	return UMBRA_EMUL_OK;
 }
 

@@ -701,7 +701,7 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	     b->sregs.cr2 - 0xfffffff0 < 16))
 		return true;
 	/* 16-bit code with addresses of 32 bits beyond the limit: TCG does not look at limits. */
-	if (ended_in(a, 13) && in_16_bits(a) && has_address_prefix(a) && !same_fault(a, b))
+	if ((ended_in(a, 12) || ended_in(a, 13)) && in_16_bits(a) && has_address_prefix(a) && !same_fault(a, b))
 		return true;
 	/* So many reads of a port before its destination's fault that they were cut. */
 	if (b->cut && is_read(&b->exit[STEP_EXITS - 1], KVM_EXIT_IO) &&
