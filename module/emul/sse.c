@@ -271,13 +271,14 @@ int emul_op_movd_from(struct umbra_emul *e, struct emul_insn *in)
 /* MOVQ mm, MOVNTQ */
 int emul_op_mmx_mov(struct umbra_emul *e, struct emul_insn *in)
 {
+	bool load = in->src.type == EMUL_OT_ADDR;
 	u64 val;
 	int ret;
 
-	if (in->src.type == EMUL_OT_ADDR)
+	/* #UD and #NM come before the faults of memory. */
+	ret = emul_mmx_peek(e, load ? in->dst.reg : in->src.reg, &val);
+	if (!ret && load)
 		ret = emul_read(e, in->mem.seg, in->mem.ea, &val, 8, 0);
-	else
-		ret = emul_mmx_peek(e, in->src.reg, &val);
 	if (ret)
 		return ret;
 	if (in->dst.type == EMUL_OT_MMX)

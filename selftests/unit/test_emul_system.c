@@ -866,8 +866,9 @@ static void vector_moves(void)
 	EXPECT(faulted(RUN(0x66, 0x0f, 0x7f, 0x0f), 13, 0));
 	v.regs.cr0 |= X86_CR0_TS;
 	EXPECT(faulted(RUN(0xf3, 0x0f, 0x7f, 0x0f), 7, 0));
-	/* #NM comes before what the memory of MOVD has to say */
+	/* #NM comes before what the memory of MOVD and MOVQ has to say */
 	v.regs.gpr[UMBRA_RDI] = MEM_SIZE;
+	EXPECT(faulted(RUN(0x0f, 0x6f, 0x0f), 7, 0));
 	EXPECT(faulted(RUN(0x0f, 0x6e, 0x0f), 7, 0));
 	EXPECT(faulted(RUN(0x66, 0x0f, 0x6e, 0x0f), 7, 0));
 	v.regs.cr0 |= X86_CR0_EM;
