@@ -263,6 +263,20 @@ static int emul_read(struct umbra_emul *e, gva_t gva, void *buf, unsigned int le
 	return ret;
 }
 
+static int emul_probe(struct umbra_emul *e, gva_t gva, unsigned int len, unsigned int acc)
+{
+	unsigned int first = rest_of_page(gva, len);
+	gpa_t gpa, gpa2;
+
+	acc |= UMBRA_ACC_WRITE;
+	if (umbra_soft_tlb_has(to_vcpu(e), gva, len, acc))
+		return UMBRA_EMUL_OK;
+	acc |= UMBRA_ACC_PROBE;
+	if (first == len)
+		return translate(e, gva, acc, &gpa);
+	return translate_both(e, gva, gva + first, acc, &gpa, &gpa2);
+}
+
 /* Memory that is written at once, not by userspace. */
 static bool takes_writes(const struct umbra_vcpu *vcpu, gpa_t gpa)
 {
@@ -572,6 +586,7 @@ static const struct umbra_emul_ops emul_ops = {
 	.fetch = emul_fetch,
 	.read = emul_read,
 	.write = emul_write,
+	.probe = emul_probe,
 	.cmpxchg = emul_cmpxchg,
 	.is_memory = emul_is_memory,
 	.pio = emul_pio,

@@ -109,13 +109,12 @@ static int probe(struct umbra_emul *e, struct emul_insn *in, unsigned int first,
 		 unsigned int size)
 {
 	u64 from = in->mem.ea + first, last = in->mem.ea + end - size;
-	u8 old[8];
 	int ret;
 
 	if (((from ^ (last + size - 1)) & ~0xfffull) == 0)
 		return UMBRA_EMUL_OK;
-	ret = emul_read(e, in->mem.seg, from, old, size, UMBRA_ACC_RMW);
-	return ret ? ret : emul_read(e, in->mem.seg, last, old, size, UMBRA_ACC_RMW);
+	ret = emul_probe(e, in->mem.seg, from, size);
+	return ret ? ret : emul_probe(e, in->mem.seg, last, size);
 }
 
 /**

@@ -350,6 +350,7 @@ int emul_read(struct umbra_emul *e, unsigned int seg, u64 off, void *buf,
 	      unsigned int len, unsigned int acc);
 int emul_write(struct umbra_emul *e, unsigned int seg, u64 off,
 	       const void *buf, unsigned int len);
+int emul_probe(struct umbra_emul *e, unsigned int seg, u64 off, unsigned int len);
 int emul_read_sys(struct umbra_emul *e, gva_t gva, void *buf, unsigned int len,
 		  unsigned int acc);
 int emul_write_sys(struct umbra_emul *e, gva_t gva, const void *buf,

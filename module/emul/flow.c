@@ -78,14 +78,13 @@ int emul_op_jmp_ind(struct umbra_emul *e, struct emul_insn *in)
 static int call_to(struct umbra_emul *e, struct emul_insn *in, u64 target)
 {
 	u64 m = emul_mask(emul_stack_size(e));
-	u64 old, ip = e->r.rip;
+	u64 ip = e->r.rip;
 	int ret, probe;
 
 	ret = emul_jump(e, target, in->opsize);
 	if (likely(!ret))
 		return emul_push(e, ip, in->opsize);
-	probe = emul_read(e, UMBRA_SS, (e->r.gpr[UMBRA_RSP] - in->opsize) & m,
-			  &old, in->opsize, UMBRA_ACC_RMW);
+	probe = emul_probe(e, UMBRA_SS, (e->r.gpr[UMBRA_RSP] - in->opsize) & m, in->opsize);
 	return probe ? probe : emul_jump(e, target, in->opsize);
 }
 

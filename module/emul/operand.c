@@ -255,6 +255,34 @@ int emul_write(struct umbra_emul *e, unsigned int seg, u64 off,
 }
 
 /**
+ * emul_probe() - find the fault that a write would meet
+ * @e: the emulation
+ * @seg: enum umbra_sreg
+ * @off: offset
+ * @len: 1..64 bytes
+ *
+ * For instructions that must not begin what they cannot finish.  A device sees nothing of it.
+ */
+int emul_probe(struct umbra_emul *e, unsigned int seg, u64 off, unsigned int len)
+{
+	unsigned int acc = UMBRA_ACC_WRITE | acc_of(e);
+	unsigned int cut;
+	gva_t gva;
+	int ret;
+
+	ret = emul_linear(e, seg, off, len, UMBRA_ACC_WRITE, &gva);
+	if (!ret)
+		ret = align_check(e, gva, unit_of(len));
+	if (ret)
+		return ret;
+	cut = wrap_cut(e, gva, len);
+	ret = e->ops->probe(e, gva, cut, acc);
+	if (ret || likely(cut == len))
+		return ret;
+	return e->ops->probe(e, 0, len - cut, acc);
+}
+
+/**
  * emul_read_sys() - read a descriptor table or TSS
  * @e: the emulation
  * @gva: linear address

@@ -251,10 +251,8 @@ static int push_display(struct umbra_emul *e, unsigned int n, unsigned int level
 static int probe_frame(struct umbra_emul *e, unsigned int n)
 {
 	u64 m = emul_mask(emul_stack_size(e));
-	u64 val;
 
-	return emul_read(e, UMBRA_SS, e->r.gpr[UMBRA_RSP] & m, &val, n,
-			 UMBRA_ACC_RMW);
+	return emul_probe(e, UMBRA_SS, e->r.gpr[UMBRA_RSP] & m, n);
 }
 
 int emul_op_enter(struct umbra_emul *e, struct emul_insn *in)

@@ -39,12 +39,11 @@ static int read_si(struct umbra_emul *e, struct emul_insn *in, u64 *val)
 			 val, in->dst.size, 0);
 }
 
-static int read_di(struct umbra_emul *e, struct emul_insn *in, u64 *val,
-		   unsigned int acc)
+static int read_di(struct umbra_emul *e, struct emul_insn *in, u64 *val)
 {
 	*val = 0;
 	return emul_read(e, UMBRA_ES, emul_gpr(e, UMBRA_RDI, in->adsize), val,
-			 in->dst.size, acc);
+			 in->dst.size, 0);
 }
 
 static int write_di(struct umbra_emul *e, struct emul_insn *in, u64 val)
@@ -96,7 +95,7 @@ static int scas_one(struct umbra_emul *e, struct emul_insn *in)
 	u64 val;
 	int ret;
 
-	ret = read_di(e, in, &val, 0);
+	ret = read_di(e, in, &val);
 	if (ret)
 		return ret;
 	emul_sub(e, in->dst.val, val, 0, in->dst.size);
@@ -110,7 +109,7 @@ static int cmps_one(struct umbra_emul *e, struct emul_insn *in)
 	int ret;
 
 	/* the order shows in the page fault that comes first */
-	ret = read_di(e, in, &b, 0);
+	ret = read_di(e, in, &b);
 	if (!ret)
 		ret = read_si(e, in, &a);
 	if (ret)
@@ -126,10 +125,9 @@ static int ins_one(struct umbra_emul *e, struct emul_insn *in)
 {
 	u16 port = e->r.gpr[UMBRA_RDX];
 	u32 val = 0;
-	u64 old;
 	int ret;
 
-	ret = read_di(e, in, &old, UMBRA_ACC_RMW);
+	ret = emul_probe(e, UMBRA_ES, emul_gpr(e, UMBRA_RDI, in->adsize), in->dst.size);
 	if (emul_watching(e))
 		emul_watch_port(e, port, in->dst.size);
 	if (!ret)

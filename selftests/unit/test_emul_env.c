@@ -110,6 +110,14 @@ static int op_write(struct umbra_emul *e, gva_t gva, const void *buf,
 	return UMBRA_EMUL_OK;
 }
 
+/* Devices take any write. */
+static int op_probe(struct umbra_emul *e, gva_t gva, unsigned int len, unsigned int acc)
+{
+	int ret = check_range(e, gva, len, acc | UMBRA_ACC_WRITE);
+
+	return ret == UMBRA_EMUL_IO ? UMBRA_EMUL_OK : ret;
+}
+
 static int op_cmpxchg(struct umbra_emul *e, gva_t gva, const void *old,
 		      const void *new_val, unsigned int len, unsigned int acc,
 		      bool *swapped)
@@ -281,6 +289,7 @@ static const struct umbra_emul_ops ops = {
 	.fetch = op_fetch,
 	.read = op_read,
 	.write = op_write,
+	.probe = op_probe,
 	.cmpxchg = op_cmpxchg,
 	.is_memory = op_is_memory,
 	.pio = op_pio,

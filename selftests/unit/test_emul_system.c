@@ -739,6 +739,32 @@ static void io_replay(void)
 	EXPECT(v.regs.gpr[UMBRA_RCX] == 2);
 }
 
+/* What only asks whether a write would fault is not seen by a device. */
+static void probes(void)
+{
+	begin64(0);
+	v.io_at = DATA;
+	v.regs.gpr[UMBRA_RDI] = DATA;
+	v.regs.gpr[UMBRA_RDX] = 0x300;
+	v.ports = 0;
+	EXPECT(RUN(0x6d) == UMBRA_EMUL_IO && v.ports == 1);	/* insd: by the write */
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RSP] = DATA + 0x1020;
+	EXPECT(RUN(0xc8, 0x80, 0, 0) == UMBRA_EMUL_OK);		/* enter 128, 0 */
+	EXPECT(v.regs.gpr[UMBRA_RBP] == DATA + 0x1018 && v.regs.gpr[UMBRA_RSP] == DATA + 0xf98);
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RAX] = 1ull << 63;
+	EXPECT(RUN(0xff, 0xd0) == UMBRA_EMUL_FAULT);		/* call rax, to nowhere */
+	EXPECT(v.e.fault.vector == 13 && v.regs.gpr[UMBRA_RSP] == DATA + 0xf98);
+	/* the fault is found all the same */
+	v.io_at = 0;
+	v.regs.rip = CODE;
+	v.regs.gpr[UMBRA_RDI] = MEM_SIZE - 2;
+	v.ports = 0;
+	EXPECT(RUN(0x6d) == UMBRA_EMUL_FAULT && !v.ports);
+	EXPECT(v.e.fault.vector == 14 && v.e.fault.addr == MEM_SIZE && v.e.fault.error_code == 2);
+}
+
 static void rep_batches(void)
 {
 	begin64(0);
@@ -1045,6 +1071,7 @@ static const struct machine_case cases[] = {
 	{ "single step", single_step },
 	{ "INT3, INT1, INTO", soft_traps },
 	{ "I/O and replay", io_replay },
+	{ "probes of a device", probes },
 	{ "REP in batches, faults on the way", rep_batches },
 	{ "REP in batches, a comparison that faults", rep_compare_faults },
 	{ "LOCK and races", locked },

@@ -29,6 +29,8 @@ KU_CODE64(ports,
 	  "mov $-1, %rax\n in $0x43, %al\n hlt\n");
 KU_CODE64(outs, "mov $0x9000, %esi\n mov $3, %ecx\n mov $0x301, %edx\n cld\n rep outsb\n hlt\n");
 KU_CODE64(ins, "mov $0x9000, %edi\n mov $3, %ecx\n mov $0x302, %edx\n cld\n rep insw\n hlt\n");
+KU_CODE64(ins_mmio, "mov $0x40000010, %edi\n mov $0x302, %edx\n insl\n hlt\n");
+KU_CODE64(enter, "mov $0x40000100, %esp\n mov $0x1234, %ebp\n enter $0x20, $0\n hlt\n");
 KU_CODE64(movs, "mov $0x40000000, %esi\n mov $0x40000010, %edi\n movsq\n hlt\n");
 KU_CODE64(rmw, "mov $0x40000008, %edi\n mov $5, %eax\n add %eax, (%rdi)\n hlt\n");
 KU_CODE64(xadd, "mov $0x40000008, %edi\n mov $5, %ecx\n lock xadd %ecx, (%rdi)\n hlt\n");
@@ -197,12 +199,20 @@ static void test_mmio(void)
 	static const struct access st[] = {
 		{ true, true, MMIO, 1, 0x5a }, { true, true, MMIO + 1, 1, 0x5a },
 	};
+	static const struct access in[] = {
+		{ false, false, 0x302, 4, 0x11223344 }, { true, true, MMIO + 16, 4, 0x11223344 },
+	};
+	static const struct access en[] = {
+		{ true, true, MMIO + 0xf8, 8, 0x1234 },
+	};
 	static const struct access c[] = {
 		{ true, false, MMIO + 0x100, 8, TRAPS + 16 * 100 },
 	};
 	struct traps t;
 
 	check("MOVS from device to device", movs, movs_end, m, 2);
+	check("INS from a port to a device, which is not read", ins_mmio, ins_mmio_end, in, 2);
+	check("ENTER on a device, whose new top is not read", enter, enter_end, en, 1);
 	check("ADD to a device", rmw, rmw_end, r, 2);
 	t = start(xadd, xadd_end);
 	ktap_ok(run_accesses(&t, r, 2) && ku_get_regs(t.vcpu).rcx == 100, "LOCK XADD to a device");
@@ -368,7 +378,7 @@ static void test_leaving(void)
 
 int main(void)
 {
-	ktap_plan(3 + 4 + 7 + 2 + 2 + 2 + 5 + 3 + 4);
+	ktap_plan(3 + 4 + 9 + 2 + 2 + 2 + 5 + 3 + 4);
 	test_ports();
 	test_strings();
 	test_mmio();

@@ -113,6 +113,7 @@ struct umbra_xstate {
  * @read: read @len (1..64) bytes at linear @gva; may cross a page.  With
  *	UMBRA_ACC_RMW the page must also be writable
  * @write: write @len bytes; all pages are checked before the first byte goes
+ * @probe: would a write of @len bytes fault?  Nothing is read or written
  * @cmpxchg: if the @len (1,2,4,8,16) bytes equal @old, replace them by @new_val;
  *	*@swapped says which.  Atomic where the memory is ordinary
  * @is_memory: may @len bytes within one page be accessed in any units and any
@@ -154,6 +155,7 @@ struct umbra_emul_ops {
 		    unsigned int acc);
 	int (*write)(struct umbra_emul *e, gva_t gva, const void *buf,
 		     unsigned int len, unsigned int acc);
+	int (*probe)(struct umbra_emul *e, gva_t gva, unsigned int len, unsigned int acc);
 	int (*cmpxchg)(struct umbra_emul *e, gva_t gva, const void *old,
 		       const void *new_val, unsigned int len, unsigned int acc,
 		       bool *swapped);
