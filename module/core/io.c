@@ -188,6 +188,7 @@ static bool may_resume(const struct umbra_vcpu *vcpu)
 static int complete_logged(struct umbra_vcpu *vcpu)
 {
 	struct umbra_io_log *log = &vcpu->io;
+	bool string = umbra_pio_string_stored(vcpu);
 	unsigned int i;
 
 	if (!log->pending || !log->n)
@@ -199,9 +200,12 @@ static int complete_logged(struct umbra_vcpu *vcpu)
 		       log->e[i].len);
 	/* Userspace may have moved the vCPU elsewhere meanwhile. */
 	if (umbra_linear_rip(vcpu) != log->rip) {
+		vcpu->string.count = 0;
 		umbra_io_end(vcpu);
 		return 1;
 	}
+	if (unlikely(string))
+		return umbra_pio_string_run(vcpu, true);
 	if (likely(may_resume(vcpu))) {
 		log->pos = log->n;
 		return umbra_emulate_resume(vcpu, to_u64(log->e[i].data, log->e[i].len));

@@ -7,6 +7,8 @@
  * while the emulator goes on, and leaves in one exit behind it.  For REP INS as
  * many elements are asked for as the instruction is sure to take - not beyond
  * the page that it stores to, where it might fault - and handed out one by one.
+ * The guest does not run again before they are all stored: an interrupt's handler may have
+ * a REP INS of its own.
  */
 #include "pio_string_internal.h"
 
@@ -60,6 +62,8 @@ static bool take(struct umbra_vcpu *vcpu, u16 port, unsigned int size, u32 *val)
 		return false;
 	*val = 0;
 	memcpy(val, element(vcpu, s->pos++), size);
+	s->taken = true;
+	s->rcx = vcpu->emul.r.gpr[UMBRA_RCX];
 	return true;
 }
 
@@ -69,12 +73,17 @@ int umbra_pio_string_in(struct umbra_vcpu *vcpu, u16 port, unsigned int size, u3
 
 	if (take(vcpu, port, size, val))
 		return UMBRA_EMUL_OK;
-	if (!umbra_io_kernel_port(vcpu, false, port, val, size))
-		return UMBRA_EMUL_OK;
 	s->port = port;
 	s->size = size;
-	s->count = elements_ahead(&vcpu->emul, size);
 	s->pos = 0;
+	if (!umbra_io_kernel_port(vcpu, false, port, val, size)) {
+		/* Also to be kept until it is stored. */
+		s->count = 1;
+		memcpy(element(vcpu, 0), val, size);
+		take(vcpu, port, size, val);
+		return UMBRA_EMUL_OK;
+	}
+	s->count = elements_ahead(&vcpu->emul, size);
 	s->waiting = true;
 	return UMBRA_EMUL_IO;
 }
@@ -125,6 +134,32 @@ int umbra_pio_string_to_user(struct umbra_vcpu *vcpu)
 	return 0;
 }
 
+bool umbra_pio_string_stored(struct umbra_vcpu *vcpu)
+{
+	bool storing = vcpu->string.storing;
+
+	vcpu->string.storing = false;
+	return storing;
+}
+
+/* Some elements, at most a page of them by several goes: is there more in the shared page for INS? */
+static bool run_some(struct umbra_vcpu *vcpu, u64 rip, int *ret)
+{
+	struct umbra_pio_string *s = &vcpu->string;
+
+	s->taken = false;
+	s->on = true;
+	*ret = umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	s->on = false;
+	if (!s->taken || umbra_linear_rip(vcpu) != rip)
+		return false;
+	/* Taken, but not stored yet. */
+	if (vcpu->regs.gpr[UMBRA_RCX] == s->rcx)
+		s->pos--;
+	s->storing = !*ret && vcpu->io.pending;
+	return *ret > 0 && !s->waiting && s->pos < s->count && !vcpu->exception.kind;
+}
+
 int umbra_pio_string_run(struct umbra_vcpu *vcpu, bool in)
 {
 	struct umbra_pio_string *s = &vcpu->string;
@@ -139,9 +174,8 @@ int umbra_pio_string_run(struct umbra_vcpu *vcpu, bool in)
 	s->rip = rip;
 	s->in = in;
 	s->waiting = false;
-	s->on = true;
-	ret = umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
-	s->on = false;
+	while (run_some(vcpu, rip, &ret))
+		;
 	if (s->in && s->waiting) {
 		/* Elements before this one were committed first: it is asked for next time. */
 		if (ret) {

@@ -10,6 +10,12 @@
 /* Execute the REP INS or REP OUTS at RIP; returns as exit handlers do. */
 int umbra_pio_string_run(struct umbra_vcpu *vcpu, bool in);
 
+/*
+ * Userspace is back from an MMIO access: was it the store of an element?  Then it is
+ * umbra_pio_string_run() that goes on.
+ */
+bool umbra_pio_string_stored(struct umbra_vcpu *vcpu);
+
 /* One element, from the emulator; returns enum umbra_emul_result. */
 int umbra_pio_string_in(struct umbra_vcpu *vcpu, u16 port, unsigned int size, u32 *val);
 int umbra_pio_string_out(struct umbra_vcpu *vcpu, u16 port, unsigned int size, u32 *val);

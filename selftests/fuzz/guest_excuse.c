@@ -112,7 +112,7 @@ static bool has_address_prefix(const struct outcome *o)
 	return *code == 0x67;
 }
 
-/* REP INS to MMIO: stock KVM's emulator writes elements together. */
+/* REP INS to MMIO: stock KVM's emulator writes elements together; downwards it reads many from the port for each. */
 static bool ins_to_mmio(const struct outcome *a, const struct outcome *b)
 {
 	unsigned int i;
@@ -120,9 +120,12 @@ static bool ins_to_mmio(const struct outcome *a, const struct outcome *b)
 	for (i = 1; i < a->exits && i < b->exits; i++) {
 		const struct seen_exit *x = &a->exit[i], *y = &b->exit[i];
 
-		if (is_read(x - 1, KVM_EXIT_IO) && is_read(y - 1, KVM_EXIT_IO) &&
-		    x->reason == KVM_EXIT_MMIO && x->write && y->reason == KVM_EXIT_MMIO && y->write &&
-		    y->where == x->where && y->len > x->len)
+		if (!is_read(x - 1, KVM_EXIT_IO) || !is_read(y - 1, KVM_EXIT_IO) ||
+		    x->reason != KVM_EXIT_MMIO || !x->write)
+			continue;
+		if (y->reason == KVM_EXIT_MMIO && y->write && y->where == x->where && y->len > x->len)
+			return true;
+		if (is_read(y, KVM_EXIT_IO) && y->where == x[-1].where && a->regs.rflags & 1 << 10)
 			return true;
 	}
 	return false;

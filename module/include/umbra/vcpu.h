@@ -108,18 +108,20 @@ struct umbra_hint {
  * @on: the emulator is executing it
  * @in: INS
  * @waiting: userspace is asked for @count elements
+ * @taken: INS has taken an element in this go, when RCX was @rcx
+ * @storing: the element at @pos waits for userspace to store it (MMIO)
  * @size: bytes of an element
  * @port: port
  * @count: elements in the shared page
- * @pos: how many of them INS has taken
+ * @pos: how many of them INS has taken and stored
  * @rip: linear address of the instruction
  */
 struct umbra_pio_string {
-	bool on, in, waiting;
+	bool on, in, waiting, taken, storing;
 	u8 size;
 	u16 port;
 	u16 count, pos;
-	u64 rip;
+	u64 rip, rcx;
 };
 
 /**
