@@ -210,6 +210,29 @@ static void test_forbidden(bool user)
 	traps_free(&t);
 }
 
+KU_CODE64(wait, "fwait\n fld1\n hlt\n");
+
+/* FWAIT heeds CR0.TS with CR0.MP only, other instructions always (SDM Vol. 3A 2.5). */
+static void test_wait(bool user, bool mp)
+{
+	struct traps t = traps_new();
+	struct kvm_sregs sregs;
+	struct trap_frame f;
+	int vector;
+
+	traps_code(&t, wait, wait_end);
+	sregs = ku_get_sregs(t.vcpu);
+	sregs.cr4 |= CR4_OSFXSR;
+	sregs.cr0 = (sregs.cr0 & ~(CR0_EM | 2ull)) | 8 | mp << 1;
+	ku_set_sregs(t.vcpu, &sregs);
+	if (user)
+		to_user(&t);
+	vector = traps_run(&t, &f);
+	ktap_ok(vector == 7 && f.rip == KU_CODE + !mp, "%s: FWAIT with TS, MP %u: vector %d at %llu",
+		user ? "user" : "kernel", mp, vector, (unsigned long long)f.rip - KU_CODE);
+	traps_free(&t);
+}
+
 #define CR4_OSXSAVE	(1u << 18)
 
 KU_CODE64(store_avx, "vmovups %ymm0, 0x30000\n hlt\n");
@@ -255,13 +278,17 @@ static void test_avx(bool user)
 
 int main(void)
 {
-	ktap_plan(1 + 1 + 11 + 3 + 8 + 4);
+	ktap_plan(1 + 1 + 11 + 3 + 8 + 4 + 4);
 	test_keep();
 	test_own();
 	test_ioctls();
 	test_xcrs();
 	test_forbidden(false);
 	test_forbidden(true);
+	test_wait(false, false);
+	test_wait(false, true);
+	test_wait(true, false);
+	test_wait(true, true);
 	test_avx(false);
 	test_avx(true);
 	ktap_exit();

@@ -112,15 +112,17 @@ static void judge(struct umbra_exit *exit, u64 vector, u64 error)
 
 /*
  * #NM is the guest's own while it has set CR0.TS.  Else the real bit is there for what must be #UD
- * (run.c), and x87 and the like are executed by the emulator.
+ * (run.c), and x87 and the like are executed by the emulator.  So is all of it without CR0.MP, for which
+ * FWAIT may be right in spite of TS.
  */
 static bool judge_fpu(const struct umbra_vcpu *vcpu, struct umbra_exit *exit)
 {
 	const struct umbra_regs *regs = &vcpu->regs;
+	bool own = (regs->cr0 & (X86_CR0_TS | X86_CR0_EM)) == X86_CR0_TS && (regs->cr4 & X86_CR4_OSFXSR);
 
-	if ((regs->cr0 & (X86_CR0_TS | X86_CR0_EM)) == X86_CR0_TS && (regs->cr4 & X86_CR4_OSFXSR))
+	if (own && regs->cr0 & X86_CR0_MP)
 		return false;
-	judge(exit, X86_TRAP_UD, 0);
+	judge(exit, own ? X86_TRAP_NM : X86_TRAP_UD, 0);
 	return true;
 }
 
