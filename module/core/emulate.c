@@ -391,11 +391,12 @@ static bool emul_is_memory(struct umbra_emul *e, gva_t gva, unsigned int len, un
 		umbra_soft_tlb_has(vcpu, gva, len, acc));
 }
 
-static int emul_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in, u32 *val)
+static int emul_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in, bool rep,
+		    u32 *val)
 {
 	struct umbra_vcpu *vcpu = to_vcpu(e);
 
-	if (vcpu->string.on)
+	if (rep)
 		return in ? umbra_pio_string_in(vcpu, port, size, val) :
 			    umbra_pio_string_out(vcpu, port, size, val);
 	return umbra_io_access(vcpu, false, !in, port, val, size);
@@ -685,8 +686,12 @@ static int deliver_fault(struct umbra_vcpu *vcpu)
 		return umbra_debug_exit(vcpu, BP_VECTOR, 0);
 	}
 	/* The single-step trap after a committed instruction (emulate.c of emul). */
-	if (f->vector == DB_VECTOR && (f->addr & DR_STEP) && umbra_debug_stepping(vcpu))
+	if (f->vector == DB_VECTOR && (f->addr & DR_STEP) && umbra_debug_stepping(vcpu)) {
+		/* A debugger's step does not end a HLT, as the guest's own would. */
+		if (vcpu->emul.halt && !umbra_exit_halt(vcpu))
+			return 0;
 		return umbra_debug_exit(vcpu, DB_VECTOR, DR_STEP);
+	}
 	if (f->soft)
 		umbra_queue_trap(vcpu, f, vcpu->emul.insn_len);
 	else
@@ -753,11 +758,14 @@ int umbra_emulate_insn(struct umbra_vcpu *vcpu, gpa_t written)
 
 	umbra_regs_get(vcpu, UMBRA_REGS_ALL);
 	rip = umbra_linear_rip(vcpu);
-	umbra_io_begin(vcpu, rip);
 	e->features = vcpu->emul_features;
-	ret = umbra_emulate(e);
-	vcpu->stat.emulated++;
-	return conclude(vcpu, rip, written, ret);
+	do {
+		umbra_io_begin(vcpu, rip);
+		ret = umbra_emulate(e);
+		vcpu->stat.emulated++;
+		ret = conclude(vcpu, rip, written, ret);
+	} while (unlikely(vcpu->string.used) && umbra_pio_string_goes_on(vcpu, &ret));
+	return ret;
 }
 
 int umbra_emulate_resume(struct umbra_vcpu *vcpu, u64 val)

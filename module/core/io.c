@@ -188,7 +188,6 @@ static bool may_resume(const struct umbra_vcpu *vcpu)
 static int complete_logged(struct umbra_vcpu *vcpu)
 {
 	struct umbra_io_log *log = &vcpu->io;
-	bool string = umbra_pio_string_stored(vcpu);
 	unsigned int i;
 
 	if (!log->pending || !log->n)
@@ -200,12 +199,9 @@ static int complete_logged(struct umbra_vcpu *vcpu)
 		       log->e[i].len);
 	/* Userspace may have moved the vCPU elsewhere meanwhile. */
 	if (umbra_linear_rip(vcpu) != log->rip) {
-		vcpu->string.count = 0;
 		umbra_io_end(vcpu);
 		return 1;
 	}
-	if (unlikely(string))
-		return umbra_pio_string_run(vcpu, true);
 	if (likely(may_resume(vcpu))) {
 		log->pos = log->n;
 		return umbra_emulate_resume(vcpu, to_u64(log->e[i].data, log->e[i].len));
@@ -290,8 +286,6 @@ int umbra_io_exit(struct umbra_vcpu *vcpu, const struct umbra_exit *exit)
 	u64 data = vcpu->regs.gpr[UMBRA_RAX];
 
 	/* The processor checked the right to use the port before it exited (APM Vol. 2, 15.10). */
-	if (exit->io.string && exit->io.rep)
-		return umbra_pio_string_run(vcpu, exit->io.in);
 	if (exit->io.string || !exit->insn_len)
 		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
 	if (is_users(vcpu, exit->io.port) ||

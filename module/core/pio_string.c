@@ -43,7 +43,7 @@ static unsigned int elements_ahead(const struct umbra_emul *e, unsigned int size
 
 	if (!umbra_in_64bit(&e->r))
 		dest += e->r.seg[UMBRA_ES].base;
-	if (e->r.rflags & X86_EFLAGS_DF || e->r.rflags & X86_EFLAGS_TF)
+	if (e->r.rflags & X86_EFLAGS_DF)
 		return 1;
 	n = min_t(u64, n, (UMBRA_PAGE_SIZE - (dest & ~UMBRA_PAGE_MASK)) / size);
 	return max_t(u64, n, 1);
@@ -67,31 +67,50 @@ static bool take(struct umbra_vcpu *vcpu, u16 port, unsigned int size, u32 *val)
 	return true;
 }
 
+/* What is left from another instruction, or another direction, is nobody's. */
+static void begin(struct umbra_vcpu *vcpu, bool in)
+{
+	struct umbra_pio_string *s = &vcpu->string;
+
+	if (!s->used)
+		s->taken = false;
+	s->used = true;
+	if (s->in == in && s->rip == vcpu->io.rip)
+		return;
+	s->rip = vcpu->io.rip;
+	s->in = in;
+	s->waiting = false;
+	s->count = 0;
+	s->pos = 0;
+}
+
 int umbra_pio_string_in(struct umbra_vcpu *vcpu, u16 port, unsigned int size, u32 *val)
 {
 	struct umbra_pio_string *s = &vcpu->string;
 
+	begin(vcpu, true);
 	if (take(vcpu, port, size, val))
 		return UMBRA_EMUL_OK;
 	s->port = port;
 	s->size = size;
 	s->pos = 0;
-	if (!umbra_io_kernel_port(vcpu, false, port, val, size)) {
-		/* Also to be kept until it is stored. */
-		s->count = 1;
-		memcpy(element(vcpu, 0), val, size);
-		take(vcpu, port, size, val);
-		return UMBRA_EMUL_OK;
+	s->waiting = umbra_io_kernel_port(vcpu, false, port, val, size);
+	if (s->waiting) {
+		s->count = elements_ahead(&vcpu->emul, size);
+		return UMBRA_EMUL_IO;
 	}
-	s->count = elements_ahead(&vcpu->emul, size);
-	s->waiting = true;
-	return UMBRA_EMUL_IO;
+	/* Also to be kept until it is stored. */
+	s->count = 1;
+	memcpy(element(vcpu, 0), val, size);
+	take(vcpu, port, size, val);
+	return UMBRA_EMUL_OK;
 }
 
 int umbra_pio_string_out(struct umbra_vcpu *vcpu, u16 port, unsigned int size, u32 *val)
 {
 	struct umbra_pio_string *s = &vcpu->string;
 
+	begin(vcpu, false);
 	if (!s->count) {
 		if (!umbra_io_kernel_port(vcpu, true, port, val, size))
 			return UMBRA_EMUL_OK;
@@ -111,11 +130,10 @@ static int complete_in(struct umbra_vcpu *vcpu)
 	struct umbra_pio_string *s = &vcpu->string;
 
 	s->waiting = false;
-	if (umbra_linear_rip(vcpu) != s->rip) {
-		s->count = 0;
-		return 1;
-	}
-	return umbra_pio_string_run(vcpu, true);
+	if (umbra_linear_rip(vcpu) == s->rip)
+		return umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
+	s->count = 0;
+	return 1;
 }
 
 /* All was done before the exit. */
@@ -134,60 +152,26 @@ int umbra_pio_string_to_user(struct umbra_vcpu *vcpu)
 	return 0;
 }
 
-bool umbra_pio_string_stored(struct umbra_vcpu *vcpu)
-{
-	bool storing = vcpu->string.storing;
-
-	vcpu->string.storing = false;
-	return storing;
-}
-
-/* Some elements, at most a page of them by several goes: is there more in the shared page for INS? */
-static bool run_some(struct umbra_vcpu *vcpu, u64 rip, int *ret)
+bool umbra_pio_string_goes_on(struct umbra_vcpu *vcpu, int *ret)
 {
 	struct umbra_pio_string *s = &vcpu->string;
 
-	s->taken = false;
-	s->on = true;
-	*ret = umbra_emulate_insn(vcpu, UMBRA_INVALID_GPA);
-	s->on = false;
-	if (!s->taken || umbra_linear_rip(vcpu) != rip)
+	s->used = false;
+	if (!s->in) {
+		if (s->count && *ret > 0)
+			*ret = umbra_pio_string_to_user(vcpu);
 		return false;
-	/* Taken, but not stored yet. */
-	if (vcpu->regs.gpr[UMBRA_RCX] == s->rcx)
-		s->pos--;
-	s->storing = !*ret && vcpu->io.pending;
-	return *ret > 0 && !s->waiting && s->pos < s->count && !vcpu->exception.kind;
-}
-
-int umbra_pio_string_run(struct umbra_vcpu *vcpu, bool in)
-{
-	struct umbra_pio_string *s = &vcpu->string;
-	u64 rip = umbra_linear_rip(vcpu);
-	int ret;
-
-	/* What is left from another instruction, or another direction, is nobody's. */
-	if (s->rip != rip || s->in != in || !in) {
-		s->count = 0;
-		s->pos = 0;
 	}
-	s->rip = rip;
-	s->in = in;
-	s->waiting = false;
-	while (run_some(vcpu, rip, &ret))
-		;
-	if (s->in && s->waiting) {
-		/* Elements before this one were committed first: it is asked for next time. */
-		if (ret) {
-			s->waiting = false;
-			s->count = 0;
-		}
-		return ret;
-	}
-	if (!s->in && s->count && ret > 0)
-		return umbra_pio_string_to_user(vcpu);
 	/* Done, maybe with fewer elements than asked for: userspace can change RCX. */
-	if (umbra_linear_rip(vcpu) != rip)
+	if (umbra_linear_rip(vcpu) != s->rip) {
 		s->count = 0;
-	return ret;
+		return false;
+	}
+	/* Taken, but not stored: its page is gone, or it waits for userspace (MMIO). */
+	if (s->taken && vcpu->regs.gpr[UMBRA_RCX] == s->rcx)
+		s->pos--;
+	/* Elements before this one were committed first: it is asked for next time. */
+	if (s->waiting && *ret)
+		s->count = 0;
+	return *ret > 0 && s->taken && s->pos < s->count && !vcpu->exception.kind;
 }

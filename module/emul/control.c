@@ -40,6 +40,7 @@ int emul_op_sti(struct umbra_emul *e, struct emul_insn *in)
 
 int emul_op_hlt(struct umbra_emul *e, struct emul_insn *in)
 {
+	e->halt = true;
 	return UMBRA_EMUL_HALT;
 }
 

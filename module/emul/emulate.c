@@ -33,6 +33,7 @@ int emul_begin(struct umbra_emul *e)
 	e->reason = NULL;
 	e->error = 0;
 	e->iret = false;
+	e->halt = false;
 	e->watched = 0;
 	e->waiting = NULL;
 	return UMBRA_EMUL_OK;

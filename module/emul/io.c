@@ -67,7 +67,7 @@ static int access_port(struct umbra_emul *e, struct emul_insn *in, bool in_dir,
 		return ret;
 	if (emul_watching(e))
 		emul_watch_port(e, port, in->dst.size);
-	return e->ops->pio(e, port, in->dst.size, in_dir, val);
+	return e->ops->pio(e, port, in->dst.size, in_dir, false, val);
 }
 
 int emul_op_in(struct umbra_emul *e, struct emul_insn *in)

@@ -120,6 +120,11 @@ static int cmps_one(struct umbra_emul *e, struct emul_insn *in)
 	return UMBRA_EMUL_OK;
 }
 
+static bool goes_on(const struct emul_insn *in)
+{
+	return in->rep && !in->tf;
+}
+
 /* The destination is probed first: a port read cannot be taken back. */
 static int ins_one(struct umbra_emul *e, struct emul_insn *in)
 {
@@ -131,7 +136,7 @@ static int ins_one(struct umbra_emul *e, struct emul_insn *in)
 	if (emul_watching(e))
 		emul_watch_port(e, port, in->dst.size);
 	if (!ret)
-		ret = e->ops->pio(e, port, in->dst.size, true, &val);
+		ret = e->ops->pio(e, port, in->dst.size, true, goes_on(in), &val);
 	if (!ret)
 		ret = write_di(e, in, val);
 	if (!ret)
@@ -152,7 +157,7 @@ static int outs_one(struct umbra_emul *e, struct emul_insn *in)
 	val = v;
 	if (emul_watching(e))
 		emul_watch_port(e, port, in->dst.size);
-	ret = e->ops->pio(e, port, in->dst.size, false, &val);
+	ret = e->ops->pio(e, port, in->dst.size, false, goes_on(in), &val);
 	if (!ret)
 		advance(e, in, UMBRA_RSI);
 	return ret;

@@ -147,7 +147,7 @@ static bool op_is_memory(struct umbra_emul *e, gva_t gva, unsigned int len,
 	return true;
 }
 
-static int op_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in,
+static int op_pio(struct umbra_emul *e, u16 port, unsigned int size, bool in, bool rep,
 		  u32 *val)
 {
 	struct env *v = to_env(e);

@@ -26,6 +26,7 @@ KU_CODE64(steps,
 	  "nop\n"
 	  "hlt\n");
 
+KU_CODE64(halt, "hlt\n");
 KU_CODE64(breaks, "nop\n nop\n int3\n nop\n hlt\n");
 
 #define TCG_DEBUG	"QEMU's TCG arms no breakpoints at VMRUN"
@@ -79,6 +80,31 @@ static void test_steps(void)
 		      ku_get_regs(t.vcpu).rip == KU_CODE + 13, "switched off: runs to its HLT",
 		      "it had lost a step and is there already");
 	traps_free(&t);
+}
+
+/* A step over HLT does not wake the guest. */
+static void test_halt(void)
+{
+	struct kvm_guest_debug dbg = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+	struct ku_vm *vm = ku_vm_new_irqchip(0);
+	struct ku_vcpu *vcpu = ku_vcpu_new(vm, 0);
+	struct traps t = traps_new();
+	struct kvm_mp_state mp;
+
+	traps_code(&t, halt, halt_end);
+	set_debug(t.vcpu, &dbg);
+	ktap_ok(ku_run(t.vcpu) == KVM_EXIT_HLT && ku_get_regs(t.vcpu).rip == KU_CODE + 1,
+		"a step over HLT, userspace's interrupt controller: KVM_EXIT_HLT");
+	traps_free(&t);
+
+	ku_load(vm, halt, halt_end - halt);
+	ku_vcpu_long(vcpu, KU_CODE);
+	set_debug(vcpu, &dbg);
+	ktap_ok(step(vcpu) == 1, "the kernel's: KVM_EXIT_DEBUG behind it");
+	ktap_ok(!ioctl(vcpu->fd, KVM_GET_MP_STATE, &mp) && mp.mp_state == KVM_MP_STATE_HALTED,
+		"and it is halted");
+	ku_vcpu_free(vcpu);
+	ku_vm_free(vm);
 }
 
 static void test_hw(void)
@@ -138,8 +164,9 @@ static void test_own(void)
 
 int main(void)
 {
-	ktap_plan(11 + 3 + 5);
+	ktap_plan(11 + 3 + 3 + 5);
 	test_steps();
+	test_halt();
 	test_hw();
 	test_own();
 	ktap_exit();

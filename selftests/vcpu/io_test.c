@@ -279,6 +279,30 @@ static void check_ins(const char *name, const char *code, const char *end, unsig
 	traps_free(&t);
 }
 
+/* A debugger steps from element to element, and none is lost. */
+static void test_stepped_outs(void)
+{
+	struct kvm_guest_debug dbg = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+	struct traps t = start(outs, outs_end);
+	struct kvm_run *run = t.vcpu->run;
+	unsigned int n = 0, stops = 0;
+	char got[8] = { 0 };
+	int reason;
+
+	memcpy(ku_ptr(t.vm, 0x9000), "abc", 3);
+	ioctl(t.vcpu->fd, KVM_SET_GUEST_DEBUG, &dbg);
+	while ((reason = ku_run(t.vcpu)) == KVM_EXIT_IO || reason == KVM_EXIT_DEBUG) {
+		stops += reason == KVM_EXIT_DEBUG;
+		if (reason == KVM_EXIT_IO && n + run->io.count < sizeof(got)) {
+			memcpy(got + n, (char *)run + run->io.data_offset, run->io.count);
+			n += run->io.count;
+		}
+	}
+	ktap_ok(reason == KVM_EXIT_HLT && !strcmp(got, "abc"), "REP OUTSB by single steps: \"%s\", %u stops",
+		got, stops);
+	traps_free(&t);
+}
+
 /* Between the elements of one exit an interrupt's handler may read another port. */
 static void test_interrupted_ins(void)
 {
@@ -469,13 +493,14 @@ static void test_leaving(void)
 
 int main(void)
 {
-	ktap_plan(3 + 4 + 9 + 4 + 2 + 2 + 2 + 5 + 3 + 4);
+	ktap_plan(3 + 4 + 9 + 5 + 2 + 2 + 2 + 5 + 3 + 4);
 	test_ports();
 	test_strings();
 	test_mmio();
 	check_ins("REP INSD to a device", rep_ins_mmio, rep_ins_mmio_end, 4, 160);
 	check_ins("REP INSW to a device, downwards", rep_ins_down, rep_ins_down_end, 2, 80);
 	check_ins("REP INSD to a device, over the end of a page", rep_ins_page, rep_ins_page_end, 4, 160);
+	test_stepped_outs();
 	test_interrupted_ins();
 	test_two_pages();
 	test_half_a_device();

@@ -118,7 +118,8 @@ struct umbra_xstate {
  *	*@swapped says which.  Atomic where the memory is ordinary
  * @is_memory: may @len bytes within one page be accessed in any units and any
  *	number of times?  False when in doubt, or when they would fault.  NULL: never
- * @pio: port access of @size 1, 2, 4; @in: read into @val, else write
+ * @pio: port access of @size 1, 2, 4; @in: read into @val, else write.  @rep: an element of a REP INS or
+ *	OUTS that is not single-stepped: the same access may follow at once
  * @read_cr: CR0,2,3,4,8 as the guest reads them
  * @write_cr: MOV to CR, CLTS, LMSW: validates, applies; #GP by FAULT
  * @read_dr: DR0..7
@@ -161,7 +162,7 @@ struct umbra_emul_ops {
 		       bool *swapped);
 	bool (*is_memory)(struct umbra_emul *e, gva_t gva, unsigned int len,
 			  unsigned int acc);
-	int (*pio)(struct umbra_emul *e, u16 port, unsigned int size, bool in,
+	int (*pio)(struct umbra_emul *e, u16 port, unsigned int size, bool in, bool rep,
 		   u32 *val);
 	int (*read_cr)(struct umbra_emul *e, unsigned int cr, u64 *val);
 	int (*write_cr)(struct umbra_emul *e, unsigned int cr, u64 val);
@@ -206,6 +207,7 @@ struct umbra_emul_ops {
  * @reason: static string after UMBRA_EMUL_UNHANDLED
  * @error: negative errno after UMBRA_EMUL_ERROR
  * @iret: an IRET was tried: NMIs are no longer blocked
+ * @halt: it was a HLT, also where a #DB comes behind it (UMBRA_EMUL_FAULT)
  * @watched: the emulator's own: data breakpoints that the instruction met
  * @waiting: the emulator's own: the instruction whose operand waits for the owner, or NULL
  * @waits_for: the emulator's own: which operand
@@ -226,6 +228,7 @@ struct umbra_emul {
 	const char *reason;
 	int error;
 	bool iret;
+	bool halt;
 	u8 watched;
 	void *waiting;
 	u8 waits_for;

@@ -105,11 +105,10 @@ struct umbra_hint {
 
 /**
  * struct umbra_pio_string - REP INS or REP OUTS on ports of userspace
- * @on: the emulator is executing it
+ * @used: by the instruction that the emulator has just executed
  * @in: INS
  * @waiting: userspace is asked for @count elements
  * @taken: INS has taken an element in this go, when RCX was @rcx
- * @storing: the element at @pos waits for userspace to store it (MMIO)
  * @size: bytes of an element
  * @port: port
  * @count: elements in the shared page
@@ -117,7 +116,7 @@ struct umbra_hint {
  * @rip: linear address of the instruction
  */
 struct umbra_pio_string {
-	bool on, in, waiting, taken, storing;
+	bool used, in, waiting, taken;
 	u8 size;
 	u16 port;
 	u16 count, pos;
