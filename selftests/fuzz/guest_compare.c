@@ -14,9 +14,26 @@ bool compare_has_ended(const struct outcome *o, uint32_t reason)
 	return o->exits && o->exit[o->exits - 1].reason == reason;
 }
 
+bool is_read(const struct seen_exit *e, uint32_t reason)
+{
+	return e->reason == reason && !e->write;
+}
+
+static bool is_write(const struct seen_exit *e, uint32_t reason)
+{
+	return e->reason == reason && e->write;
+}
+
+/* Behind an element that REP INS has stored to a device: the next of the same port. */
+static bool is_next_element(const struct seen_exit *e, const struct seen_exit *list, unsigned int n)
+{
+	return n > 1 && is_read(e, KVM_EXIT_IO) && is_write(&list[n - 1], KVM_EXIT_MMIO) &&
+	       is_read(&list[n - 2], KVM_EXIT_IO) && list[n - 2].where == e->where;
+}
+
 /*
  * Parts of a memory access that userspace sees one by one are put together: how many bytes go
- * at once is nobody's promise.
+ * at once is nobody's promise.  Nor is how many elements REP INS reads before it stores.
  */
 static unsigned int join(const struct outcome *o, struct seen_exit *list)
 {
@@ -35,6 +52,12 @@ static unsigned int join(const struct outcome *o, struct seen_exit *list)
 			last->len += e.len;
 			continue;
 		}
+		if (is_next_element(&e, list, n)) {
+			list[n] = *last;
+			*last = e;
+			n++;
+			continue;
+		}
 		list[n++] = e;
 	}
 	return n;
@@ -49,11 +72,6 @@ static bool same_exit(const struct seen_exit *a, const struct seen_exit *b)
 bool ended_in(const struct outcome *o, unsigned int vector)
 {
 	return compare_has_ended(o, KVM_EXIT_HLT) && o->vector == vector;
-}
-
-bool is_read(const struct seen_exit *e, uint32_t reason)
-{
-	return e->reason == reason && !e->write;
 }
 
 static bool is_prefix(uint8_t byte)
@@ -94,19 +112,16 @@ static bool is_short_push(const struct seen_exit *a, const struct seen_exit *b)
 /* POP of one: the same (SDM Vol. 2B, POP). */
 static bool is_short_pop(const struct seen_exit *a, const struct seen_exit *b)
 {
+	uint64_t rest = a->len == 8 ? 257ull * 257 * 257 * 257 * 257 * 257 : 257 * 257;
+
 	return is_read(a, KVM_EXIT_MMIO) && is_read(b, KVM_EXIT_MMIO) && a->where == b->where &&
-	       a->len == 4 && b->len == 2 && a->data / (257 * 257) == b->data;
+	       (a->len == 4 || a->len == 8) && b->len == 2 && a->data / rest == b->data;
 }
 
 static bool swapped(const struct seen_exit *a, const struct seen_exit *b)
 {
 	return is_read(&a[0], KVM_EXIT_MMIO) && is_read(&a[1], KVM_EXIT_MMIO) &&
 	       same_exit(&a[0], &b[1]) && same_exit(&a[1], &b[0]);
-}
-
-static bool is_write(const struct seen_exit *e, uint32_t reason)
-{
-	return e->reason == reason && e->write;
 }
 
 /* SLDT and STR to a device: stock KVM's emulator reads there first.  @b: its read and its write. */
