@@ -346,9 +346,11 @@ static uint64_t physical(const struct machine *m, const struct kvm_sregs *sr, ui
 		unsigned int shift = 12 + bits * (level - 1);
 
 		entry = table_entry(m, entry, linear >> shift & ((1u << bits) - 1), wide);
-		if (level == 2 && entry & 0x80 && (wide || sr->cr4 & 0x10))
-			return (entry & 0xfffffffc00000) | (entry & 0x200000 && wide ? 0x200000 : 0) |
-			       (linear & (wide ? 0x1fffff : 0x3fffff));
+		if (level == 2 && entry & 0x80 && wide)
+			return (entry & 0xfffffffe00000) | (linear & 0x1fffff);
+		/* PSE-36: bits 32 to 39 of the address are there, too. */
+		if (level == 2 && entry & 0x80 && sr->cr4 & 0x10)
+			return (entry & 0xffc00000) | (entry & 0x1fe000) << 19 | (linear & 0x3fffff);
 	}
 	return entry ? (entry & 0xffffffffff000) | (linear & 0xfff) : ~0ull;
 }
