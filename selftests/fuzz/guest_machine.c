@@ -328,54 +328,58 @@ static uint64_t table_entry(const struct machine *m, uint64_t table, uint64_t in
 	return entry & 1 ? entry : 0;
 }
 
-/*
- * A linear address by the page tables as they are, whatever they permit; ~0: it is nowhere.  Not by
- * KVM_TRANSLATE: stock KVM's sets accessed bits, also of code that nobody has fetched.
- */
-static uint64_t physical(const struct machine *m, const struct kvm_sregs *sr, uint64_t linear)
+/* What the page tables make of a linear address, whatever they permit. */
+struct way {
+	uint64_t at;		/* ~0: it is nowhere */
+	bool nx;		/* an entry has bit 63 */
+	bool reserved;		/* PS where there is none, or bits within a large page */
+};
+
+/* By the tables as they are.  Not by KVM_TRANSLATE: stock KVM's sets accessed bits, also of code that nobody has fetched. */
+static struct way walk(const struct machine *m, const struct kvm_sregs *sr, uint64_t linear)
 {
 	bool wide = sr->cr4 & 0x20, long_mode = sr->efer & 0x400;
 	unsigned int bits = wide ? 9 : 10, level = long_mode ? 4 : wide ? 3 : 2;
+	struct way way = { .at = ~0ull };
 	uint64_t entry = sr->cr3;
 
-	if (!(sr->cr0 & 1u << 31))
-		return linear;
+	if (!(sr->cr0 & 1u << 31)) {
+		way.at = linear;
+		return way;
+	}
 	if (level == 3)		/* PDPTEs: 32 bytes, anywhere */
 		entry = table_entry(m, entry, (entry & 0xfe0) / 8 + (linear >> 30 & 3), true), level--;
 	for (; entry && level; level--) {
 		unsigned int shift = 12 + bits * (level - 1);
 
 		entry = table_entry(m, entry, linear >> shift & ((1u << bits) - 1), wide);
-		if (level == 2 && entry & 0x80 && wide)
-			return (entry & 0xfffffffe00000) | (linear & 0x1fffff);
+		way.nx |= entry >> 63;
+		way.reserved |= level > 2 && entry & 0x80;
+		if (level == 2 && entry & 0x80 && wide) {
+			way.reserved |= !!(entry & 0x1fe000);
+			way.at = (entry & 0xfffffffe00000) | (linear & 0x1fffff);
+			return way;
+		}
 		/* PSE-36: bits 32 to 39 of the address are there, too. */
-		if (level == 2 && entry & 0x80 && sr->cr4 & 0x10)
-			return (entry & 0xffc00000) | (entry & 0x1fe000) << 19 | (linear & 0x3fffff);
+		if (level == 2 && entry & 0x80 && sr->cr4 & 0x10) {
+			way.at = (entry & 0xffc00000) | (entry & 0x1fe000) << 19 | (linear & 0x3fffff);
+			return way;
+		}
 	}
-	return entry ? (entry & 0xffffffffff000) | (linear & 0xfff) : ~0ull;
+	if (entry)
+		way.at = (entry & 0xffffffffff000) | (linear & 0xfff);
+	return way;
 }
 
-/*
- * Does the walk to where the last page fault was meet bit 63, which is reserved while EFER.NXE is 0?
- */
+static uint64_t physical(const struct machine *m, const struct kvm_sregs *sr, uint64_t linear)
+{
+	return walk(m, sr, linear).at;
+}
+
+/* Does the walk to where the last page fault was meet bit 63, which is reserved while EFER.NXE is 0? */
 static bool meets_reserved_nx(const struct machine *m, const struct kvm_sregs *sr)
 {
-	bool long_mode = sr->efer & 0x400;
-	unsigned int level = long_mode ? 4 : 3;
-	uint64_t entry = sr->cr3;
-
-	if (!(sr->cr0 & 1u << 31) || !(sr->cr4 & 0x20) || sr->efer & 0x800)
-		return false;
-	if (!long_mode)
-		entry = table_entry(m, entry, (entry & 0xfe0) / 8 + (sr->cr2 >> 30 & 3), true), level--;
-	for (; entry && level; level--) {
-		entry = table_entry(m, entry, sr->cr2 >> (3 + 9 * level) & 511, true);
-		if (entry >> 63)
-			return true;
-		if (entry & 0x80)
-			break;
-	}
-	return false;
+	return !(sr->efer & 0x800) && walk(m, sr, sr->cr2).nx;
 }
 
 /* Is there a PS that means nothing on the way to where the last page fault was? */
@@ -387,25 +391,14 @@ static bool meets_ignored_ps(const struct machine *m, const struct kvm_sregs *sr
 
 /*
  * Is the kernel's code at a linear address still what may be fetched, by the page tables as they are: the step's, no
- * execute-disable bit, and PS not where it is reserved?
+ * execute-disable bit, and nothing reserved?
  */
 static bool is_code_there(const struct machine *m, const struct kvm_sregs *sr, uint64_t linear)
 {
-	uint64_t at = physical(m, sr, linear), entry = sr->cr3;
-	unsigned int level;
+	struct way way = walk(m, sr, linear);
 
-	if (at < m->step->code_gpa || at > m->step->code_gpa + CODE_MAX)
-		return false;
-	if (!(sr->efer & 0x400))
-		return true;
-	for (level = 4; level; level--) {
-		entry = table_entry(m, entry, linear >> (3 + 9 * level) & 511, true);
-		if (entry >> 63 || (entry & 0x80 && (level > 2 || (level == 2 && entry & 0x1fe000))))
-			return false;
-		if (level == 2 && entry & 0x80)
-			break;
-	}
-	return true;
+	return way.at >= m->step->code_gpa && way.at <= m->step->code_gpa + CODE_MAX && !way.nx &&
+	       !way.reserved;
 }
 
 /* Memory at a linear address, up to the end of the page; NULL: it is nowhere. */
