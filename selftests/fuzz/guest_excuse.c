@@ -696,9 +696,9 @@ static bool is_pdpte_refused(const struct outcome *a, const struct outcome *b)
  * Real mode with a stack segment of 32 bits, which protected mode has left: an interrupt's frame goes where all pushes go
  * (SDM Vol. 2A, INT n); TCG takes 16 bits of ESP for it.
  */
-static bool is_big_real_stack(const struct outcome *a)
+static bool is_big_real_stack(const struct outcome *a, const struct outcome *b)
 {
-	return !(a->sregs.cr0 & 1) && a->sregs.ss.db && a->regs.rsp > 0xffff;
+	return !(a->sregs.cr0 & 1) && a->sregs.ss.db && (a->regs.rsp > 0xffff || b->regs.rsp > 0xffff);
 }
 
 /*
@@ -802,7 +802,7 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	    is_single_fault(a, b) || is_lost_event(a, b) || is_beyond_v86(a) ||
 	    is_reserved_nx(a) || is_pop_of_device(a, b) || is_beyond_canonical(a, b) ||
 	    is_same_for_ever(a, b) || is_comparison_cut(a, b) || is_change_of_two(a, b) ||
-	    is_changed_twice(a, b) || is_big_real_stack(a) || is_frame_on_table(a, b) || is_reserved_code(a, b) ||
+	    is_changed_twice(a, b) || is_big_real_stack(a, b) || is_frame_on_table(a, b) || is_reserved_code(a, b) ||
 	    is_ignored_prefix(a, b) || is_signed_return(a, b) || is_code_gone(a, b) ||
 	    is_written_anyway(a, b) || is_pdpte_refused(a, b) || is_undefined_step(a, b) ||
 	    is_lax_load(a, b) || is_read_in_turn(a, b) || is_ins_begun_again(a, b) ||
