@@ -617,12 +617,17 @@ static bool is_string_around(const struct outcome *a, const struct outcome *b)
 }
 
 /*
- * BOUND of 16-bit addresses, at the end of 64 KiB: the second word is at the beginning again, or behind it, as with TCG.
- * With the limit that a segment of these modes has it would be #GP.
+ * BOUND, LES, LDS and their like of 16-bit addresses, at the end of 64 KiB: the second word is at the beginning again, or
+ * behind it, as with TCG.  With the limit that segments of 16-bit code have it would be #GP.
  */
-static bool is_bound_around(const struct outcome *a, const struct outcome *b)
+static bool is_pair_around(const struct outcome *a, const struct outcome *b)
 {
-	return ended_in(a, 14) && ended_in(b, 5) && a->fault_v86 && *behind_prefixes(a) == 0x62;
+	const uint8_t *modrm;
+	unsigned int op = opcode_of(a, &modrm);
+
+	return ended_in(a, 14) && !same_fault(a, b) && (a->fault_v86 || in_16_bits(a) || !(a->sregs.cr0 & 1)) &&
+	       (op == 0x62 || op == 0xc4 || op == 0xc5 || op == 0x1b2 || op == 0x1b4 || op == 0x1b5 ||
+		(op == 0xff && ((*modrm & 0x38) == 0x18 || (*modrm & 0x38) == 0x28)));
 }
 
 /* Code that a step has got into, not its own, may leave flags undefined; nothing but them differs, in frames, too. */
@@ -747,7 +752,7 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	/* Handlers of random bytes: they use undefined flags, and forget() finds no frames. */
 	if (a->moved && b->moved)
 		return true;
-	if (is_sse_of_none(a, b) || is_bound_around(a, b) || is_random_code(a, b))
+	if (is_sse_of_none(a, b) || is_pair_around(a, b) || is_random_code(a, b))
 		return true;
 	if (is_sse_trouble(a, b) || is_mmx_conversion(a, b) || is_emms(a, b))
 		return true;
