@@ -72,9 +72,12 @@ static void begin(struct umbra_vcpu *vcpu, bool in)
 {
 	struct umbra_pio_string *s = &vcpu->string;
 
-	if (!s->used)
+	if (!s->used) {
+		s->used = true;
 		s->taken = false;
-	s->used = true;
+		/* OUTS gathers anew. */
+		s->count = in ? s->count : 0;
+	}
 	if (s->in == in && s->rip == vcpu->io.rip)
 		return;
 	s->rip = vcpu->io.rip;

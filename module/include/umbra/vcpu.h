@@ -108,12 +108,13 @@ struct umbra_hint {
  * @used: by the instruction that the emulator has just executed
  * @in: INS
  * @waiting: userspace is asked for @count elements
- * @taken: INS has taken an element in this go, when RCX was @rcx
+ * @taken: INS has taken an element in this go
  * @size: bytes of an element
  * @port: port
  * @count: elements in the shared page
  * @pos: how many of them INS has taken and stored
  * @rip: linear address of the instruction
+ * @rcx: RCX when the last element was taken
  */
 struct umbra_pio_string {
 	bool used, in, waiting, taken;
