@@ -648,7 +648,7 @@ static bool is_random_code(const struct outcome *a, const struct outcome *b)
 
 	if (!same_fault(a, b) && (!compare_has_ended(a, KVM_EXIT_HLT) || !compare_has_ended(b, KVM_EXIT_HLT)))
 		return false;
-	if (((end - a->code_gpa) & 0xfff) < CODE_MAX)
+	if (((end - a->code_gpa) & 0xfff) < CODE_MAX && !a->starts_far)
 		return false;
 	for (i = 0; i < sizeof(a->regs) / 8; i++)
 		if (x[i] != y[i] && &a->regs.rflags != (const void *)&x[i])

@@ -133,7 +133,9 @@ void machine_end(struct machine *m)
 
 static void set_msrs(struct machine *m)
 {
-	const uint64_t star = 8ull * GDT_CODE32 << 48 | 8ull * GDT_CODE64 << 32;
+	/* The lower half is where SYSCALL goes outside long mode. */
+	const uint64_t star = 8ull * GDT_CODE32 << 48 | 8ull * GDT_CODE64 << 32 |
+			      (IMAGE_HANDLERS + HANDLER_CSTAR);
 	struct msr_list list = { .entry = {
 		{ .index = 0x174, .data = 8 * GDT_CODE64 },
 		{ .index = 0x175, .data = IMAGE_STACK + 0xc00 },
@@ -660,6 +662,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	o->has_lss = has_bytes(m->step->code, 0x0f, 0xb2, 0xff);
 	o->has_bsf = has_bytes(m->step->code, 0x0f, 0xbc, 0xfe);
 	o->has_enter = memchr(m->step->code, 0xc8, CODE_MAX);
+	o->starts_far = m->step->code[0] == 0x9a || m->step->code[0] == 0xea;
 	o->releases_much = has_large_release(m->step->code);
 	o->code_gone = !is_code_there(m, &o->sregs, o->sregs.cs.base + o->regs.rip - 1);
 	o->reserved_nx = meets_reserved_nx(m, &o->sregs);
