@@ -112,10 +112,11 @@ static bool is_short_push(const struct seen_exit *a, const struct seen_exit *b)
 /* POP of one: the same (SDM Vol. 2B, POP). */
 static bool is_short_pop(const struct seen_exit *a, const struct seen_exit *b)
 {
-	uint64_t rest = a->len == 8 ? 257ull * 257 * 257 * 257 * 257 * 257 : 257 * 257;
+	unsigned int more = a->len - b->len;
+	uint64_t rest = more == 6 ? 257ull * 257 * 257 * 257 * 257 * 257 : 257 * 257;
 
 	return is_read(a, KVM_EXIT_MMIO) && is_read(b, KVM_EXIT_MMIO) && a->where == b->where &&
-	       (a->len == 4 || a->len == 8) && b->len == 2 && a->data / rest == b->data;
+	       a->len <= 8 && (more == 2 || more == 6) && a->data / rest == b->data;
 }
 
 static bool swapped(const struct seen_exit *a, const struct seen_exit *b)

@@ -806,7 +806,8 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 				   !memcmp(a->clean, b->clean, sizeof(a->clean)))))
 		return true;
 	/* An address on the stack that is not canonical: #GP to TCG, which may have no stack either, #SS to processors. */
-	if (ended_in(a, 12) && (ended_in(b, 13) || (in_64_bits(a) && compare_has_ended(b, KVM_EXIT_SHUTDOWN))))
+	if (ended_in(a, 12) && (ended_in(b, 13) || (in_64_bits(a) && (ended_in(b, 8) ||
+								  compare_has_ended(b, KVM_EXIT_SHUTDOWN)))))
 		return true;
 	/* 16-bit code that runs beyond 64 KiB: TCG begins again at 0. */
 	if (!a->sregs.cs.db && !a->sregs.cs.l && a->regs.rip > 0xffff)
