@@ -74,7 +74,7 @@ bool ended_in(const struct outcome *o, unsigned int vector)
 	return compare_has_ended(o, KVM_EXIT_HLT) && o->vector == vector;
 }
 
-static bool is_prefix(uint8_t byte)
+bool is_prefix(uint8_t byte)
 {
 	return byte == 0x66 || byte == 0x67 || byte == 0xf2 || byte == 0xf3 || byte == 0x26 ||
 	       byte == 0x2e || byte == 0x36 || byte == 0x3e || byte == 0x64 || byte == 0x65;

@@ -10,6 +10,8 @@
 /* The step ended in the handler of an exception. */
 bool ended_in(const struct outcome *o, unsigned int vector);
 bool is_read(const struct seen_exit *e, uint32_t reason);
+/* Of operand, address, segment or repetition. */
+bool is_prefix(uint8_t byte);
 /* The code of the fault that was the end, or before a #DB. */
 const uint8_t *behind_prefixes(const struct outcome *o);
 

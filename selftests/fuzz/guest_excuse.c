@@ -248,6 +248,49 @@ static unsigned int opcode_of(const struct outcome *o, const uint8_t **modrm)
 	return code[0] == 0x0f ? 0x100 | code[1] : code[0];
 }
 
+/* May LOCK stand before it? (SDM Vol. 2A, LOCK) */
+static bool is_lockable(unsigned int op, uint8_t modrm)
+{
+	unsigned int reg = modrm >> 3 & 7;
+
+	if (modrm >= 0xc0)
+		return false;
+	switch (op) {
+	case 0x80 ... 0x83:
+		return reg != 7;
+	case 0x86 ... 0x87:
+	case 0x1b0 ... 0x1b1:
+	case 0x1c0 ... 0x1c1:
+	case 0x1ab: case 0x1b3: case 0x1bb:
+		return true;
+	case 0xf6 ... 0xf7:
+		return reg == 2 || reg == 3;
+	case 0xfe ... 0xff:
+		return reg < 2;
+	case 0x1ba:
+		return reg > 4;
+	case 0x1c7:
+		return reg == 1;
+	default:
+		return op < 0x38 && (op & 7) < 2;
+	}
+}
+
+/* LOCK where it may not stand, in the middle of something: #UD, but QEMU's TCG ignores it. */
+static bool is_lock_of_none(const struct outcome *a, const struct outcome *b)
+{
+	const uint8_t *code = behind_prefixes(a);
+	unsigned int op;
+
+	if (!ended_in(a, 6) || *code != 0xf0 || same_fault(a, b))
+		return false;
+	while (code < a->culprit + sizeof(a->culprit) - 4 && (is_prefix(*code) || *code == 0xf0))
+		code++;
+	code += (*code & 0xf0) == 0x40;
+	op = *code == 0x0f ? 0x100 | code[1] : *code;
+	return !is_lockable(op, code[1 + (*code == 0x0f)]);
+}
+
 /* Of groups 1A, 5, 8 and 11 what does not exist; TCG looks at the operand first, or makes POP and MOV of it. */
 static bool is_undefined_group(const struct outcome *a, const struct outcome *b)
 {
@@ -773,8 +816,7 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 	/* INT1, in the middle of something: #UD to TCG. */
 	if (ended_in(a, 1) && a->culprit[0] == 0xf1 && !ended_in(b, 1))
 		return true;
-	/* LOCK where it may not stand, in the middle of something: QEMU's TCG ignores it. */
-	if (ended_in(a, 6) && *behind_prefixes(a) == 0xf0 && !same_fault(a, b))
+	if (is_lock_of_none(a, b))
 		return true;
 	/* An access that goes on behind 4 GiB: "may or may not" fault (SDM Vol. 3A, 5.3). */
 	if (has_mmio(b, 0xfffffff0, 0xffffffff) ||
