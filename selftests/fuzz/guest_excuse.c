@@ -818,8 +818,8 @@ bool is_incomparable(const struct outcome *a, const struct outcome *b)
 		return true;
 	if (is_lock_of_none(a, b))
 		return true;
-	/* An access that goes on behind 4 GiB: "may or may not" fault (SDM Vol. 3A, 5.3). */
-	if (has_mmio(b, 0xfffffff0, 0xffffffff) ||
+	/* An access, of PUSHA as well, that goes on behind 4 GiB: "may or may not" fault (SDM Vol. 3A, 5.3). */
+	if (has_mmio(a, 0xffffffc0, 0xffffffff) || has_mmio(b, 0xffffffc0, 0xffffffff) ||
 	    ((ended_in(a, 12) || ended_in(a, 13)) &&
 	     (ended_in(b, 14) || ended_in(b, 8) || compare_has_ended(b, KVM_EXIT_SHUTDOWN)) &&
 	     b->sregs.cr2 - 0xfffffff0 < 16))
