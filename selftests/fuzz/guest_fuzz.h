@@ -20,7 +20,7 @@
  *   guest_state.c    the state that a step begins with
  *   guest_machine.c  a machine on a KVM device
  *   guest_compare.c  what must be equal
- *   guest_excuse.c   what may differ for which reason
+ *   guest_excuse.c   what may differ for which reason: ..._kvm.c stock KVM, ..._tcg.c its processor
  *   guest_show.c     a difference, for the reader
  *   guest_fuzz.c     the program
  *
