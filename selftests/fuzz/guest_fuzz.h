@@ -71,7 +71,7 @@
 #define IMAGE_LANDING	64u	/* data at multiples of it begins with HLT */
 #define IMAGE_ROOTS	3	/* page tables of each kind */
 #define CODE_MAX	96	/* bytes of a step's code */
-#define STEP_EXITS	96	/* exits to userspace that a step may have */
+#define STEP_EXITS	160	/* exits to userspace that a step may have */
 
 /* Indexes in the GDT. */
 enum {
