@@ -187,10 +187,13 @@ static bool is_read_in_turn(const struct outcome *a, const struct outcome *b)
 
 /*
  * Code that makes its own page go away and goes on without telling the TLB: until the next flush both are right
- * (SDM Vol. 3A 4.10.4.3).
+ * (SDM Vol. 3A 4.10.4.3).  The one that noticed it ended with a fetch.
  */
 static bool is_code_gone(const struct outcome *a, const struct outcome *b)
 {
+	if (a->code_gone && compare_has_ended(b, KVM_EXIT_SHUTDOWN) && a->sregs.cr2 != b->sregs.cr2 &&
+	    b->sregs.cr2 == b->sregs.cs.base + b->regs.rip)
+		return true;
 	return a->code_gone && (compare_has_ended(b, KVM_EXIT_SHUTDOWN) || ended_in(b, 8) || ended_in(b, 14)) &&
 	       compare_has_ended(a, KVM_EXIT_HLT) && a->sregs.cr2 != b->sregs.cr2 &&
 	       b->sregs.cr2 == a->sregs.cs.base + a->regs.rip - 1;

@@ -37,9 +37,10 @@ static bool ins_downwards(const struct outcome *a, const struct outcome *b)
 {
 	unsigned int i;
 
-	for (i = 1; a->regs.rflags & 1 << 10 && i < a->exits && i < b->exits; i++)
+	for (i = 1; i + 2 < a->exits && i < b->exits; i++)
 		if (is_read(&a->exit[i - 1], KVM_EXIT_IO) && is_read(&b->exit[i - 1], KVM_EXIT_IO) &&
 		    a->exit[i].reason == KVM_EXIT_MMIO && a->exit[i].write &&
+		    a->exit[i + 2].where == a->exit[i].where - a->exit[i].len &&
 		    is_read(&b->exit[i], KVM_EXIT_IO) && b->exit[i].where == b->exit[i - 1].where)
 			return true;
 	return false;

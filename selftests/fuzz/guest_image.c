@@ -80,6 +80,9 @@ static void make_gdt(struct rng *r, uint8_t *mem)
 		/* Code that is not accessed yet: TCG does not note that it is, but for data. */
 		if ((d >> 43 & 3) == 3)
 			d |= 1ull << 40;
+		/* L of data counts for nothing, but TCG's stack is at 0 then. */
+		if ((d >> 43 & 3) == 2)
+			d &= ~(1ull << 53);
 		/* L and D both are reserved (SDM Vol. 3A 5.2.1), which TCG finds out with the next VMRUN. */
 		if ((d >> 53 & 3) == 3)
 			d &= ~(1ull << 54);
