@@ -32,6 +32,12 @@ static bool is_sse_trouble(const struct outcome *a, const struct outcome *b)
 	       is_sse(a);
 }
 
+/* Large pages of 32-bit paging: bits 32 to 39 of the address are AMD's (APM Vol. 2, 5.2.2), stock KVM knows four of them. */
+static bool is_wide_pse(const struct outcome *a, const struct outcome *b)
+{
+	return ended_in(b, 14) && b->fault_error & 8 && !same_fault(a, b) && (b->sregs.cr4 & 0x30) == 0x10;
+}
+
 /* REP INS to MMIO, downwards: stock KVM's emulator reads many elements from the port for each that it stores. */
 static bool ins_downwards(const struct outcome *a, const struct outcome *b)
 {
@@ -251,7 +257,7 @@ bool is_stock_kvms(const struct outcome *a, const struct outcome *b)
 	if (compare_has_ended(b, KVM_EXIT_HLT) && b->regs.rflags & 0x100 &&
 	    (compare_has_ended(a, KVM_EXIT_SHUTDOWN) || a->regs.rip != b->regs.rip))
 		return true;
-	return is_sse_trouble(a, b) || ins_downwards(a, b) || is_enter_unknown(b) ||
+	return is_sse_trouble(a, b) || is_wide_pse(a, b) || ins_downwards(a, b) || is_enter_unknown(b) ||
 	       stepped_from_device(a, b) || stepped_ins(a, b) || is_segment_of_rex(b) ||
 	       is_lost_event(a, b) || is_reserved_nx(a) || is_ignored_prefix(a, b) || is_int_trouble(a, b) ||
 	       is_pop_of_device(a, b) || is_same_for_ever(a, b) || is_written_anyway(a, b) ||

@@ -414,8 +414,8 @@ static uint8_t *at_linear(struct machine *m, const struct outcome *o, uint64_t l
 /* A word of the stack, counted from the top. */
 static uint8_t *stack_word(struct machine *m, const struct outcome *o, unsigned int word)
 {
-	uint64_t rsp = o->sregs.ss.db || is_wide(o) ? o->regs.rsp : o->regs.rsp & 0xffff;
-	uint64_t linear = o->sregs.ss.base + rsp + word * (is_wide(o) ? 8 : 4);
+	uint64_t offset = o->regs.rsp + word * (is_wide(o) ? 8 : 4);
+	uint64_t linear = o->sregs.ss.base + (o->sregs.ss.db || is_wide(o) ? offset : offset & 0xffff);
 
 	return at_linear(m, o, is_wide(o) ? linear : (uint32_t)linear);
 }
