@@ -146,11 +146,10 @@ static bool is_undefined_group(const struct outcome *a, const struct outcome *b)
 /* RETF and IRET of four bytes in 64-bit code: RSP counts in full (APM Vol. 3), but TCG takes its lower half. */
 static bool is_far_return_below(const struct outcome *a, const struct outcome *b)
 {
-	const uint8_t *code = bare(a);
+	const uint8_t *code = bare(b);
 
-	return in_64_bits(a) && (code[0] == 0xca || code[0] == 0xcb || code[0] == 0xcf) && ended_in(b, 14) &&
-	       a->fault_ip == b->fault_ip && !(b->sregs.cr2 >> 32) && a->regs.rsp >> 32 &&
-	       b->sregs.cr2 - (uint32_t)a->regs.rsp < 96;
+	return ended_in(b, 14) && in_64_bits(b) && (code[0] == 0xca || code[0] == 0xcb || code[0] == 0xcf) &&
+	       b->sregs.cr2 >> 31 == 1 && a->sregs.cr2 != b->sregs.cr2;
 }
 
 /* LGDT and LIDT of a base that is not canonical: #GP (APM Vol. 3), but not to TCG. */
@@ -392,6 +391,8 @@ bool is_tcgs(const struct outcome *a, const struct outcome *b)
 	 * table, but by then that is dirty.
 	 */
 	if (compare_has_ended(a, KVM_EXIT_SHUTDOWN) && overrides_cs(a) && !compare_has_ended(b, KVM_EXIT_SHUTDOWN))
+		return true;
+	if (ended_in(a, 8) && !ended_in(b, 8) && a->has_cs_prefix)
 		return true;
 	if (ended_in(a, 13) && overrides_cs(a) &&
 	    (!same_fault(a, b) || (!memcmp(&a->regs, &b->regs, sizeof(a->regs)) &&

@@ -153,6 +153,7 @@ struct outcome {
 	bool nested;		/* of struct limits */
 	bool stepping;		/* the step began with RFLAGS.TF */
 	bool pdpte_accessed;	/* nested: TCG has set accessed bits in PDPTEs, which are reserved there */
+	bool has_cs_prefix;	/* the step's code may have a prefix of CS */
 	bool starts_far;	/* the step's code begins with a far CALL or JMP */
 	bool releases_much;	/* the step's code may have RET imm16 with bit 15 of it */
 	bool code_gone;		/* by the tables of now what ran last cannot be fetched */

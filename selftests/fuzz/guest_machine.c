@@ -662,6 +662,7 @@ void machine_run(struct machine *m, struct outcome *o, const struct limits *lim)
 	o->has_lss = has_bytes(m->step->code, 0x0f, 0xb2, 0xff);
 	o->has_bsf = has_bytes(m->step->code, 0x0f, 0xbc, 0xfe);
 	o->has_enter = memchr(m->step->code, 0xc8, CODE_MAX);
+	o->has_cs_prefix = memchr(m->step->code, 0x2e, CODE_MAX);
 	o->starts_far = m->step->code[0] == 0x9a || m->step->code[0] == 0xea;
 	o->releases_much = has_large_release(m->step->code);
 	o->code_gone = !is_code_there(m, &o->sregs, o->sregs.cs.base + o->regs.rip - 1);
