@@ -140,7 +140,7 @@ static bool is_pair_around(const struct outcome *a, const struct outcome *b)
 		(op == 0xff && ((*modrm & 0x38) == 0x18 || (*modrm & 0x38) == 0x28)));
 }
 
-/* Code that a step has got into, not its own, may leave flags undefined; nothing but them differs, in frames, too. */
+/* Code that a step has got into, or made of its own, may leave flags undefined; nothing but them differs, in frames, too. */
 static bool is_random_code(const struct outcome *a, const struct outcome *b)
 {
 	const uint64_t *x = (const uint64_t *)&a->regs, *y = (const uint64_t *)&b->regs;
@@ -150,7 +150,7 @@ static bool is_random_code(const struct outcome *a, const struct outcome *b)
 
 	if (!same_fault(a, b) && (!compare_has_ended(a, KVM_EXIT_HLT) || !compare_has_ended(b, KVM_EXIT_HLT)))
 		return false;
-	if (((end - a->code_gpa) & 0xfff) < CODE_MAX && !a->starts_far)
+	if (((end - a->code_gpa) & 0xfff) < CODE_MAX && !a->starts_far && !a->changed)
 		return false;
 	for (i = 0; i < sizeof(a->regs) / 8; i++)
 		if (x[i] != y[i] && &a->regs.rflags != (const void *)&x[i])
