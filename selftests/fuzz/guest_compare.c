@@ -63,7 +63,7 @@ static unsigned int join(const struct outcome *o, struct seen_exit *list)
 	return n;
 }
 
-static bool same_exit(const struct seen_exit *a, const struct seen_exit *b)
+bool same_exit(const struct seen_exit *a, const struct seen_exit *b)
 {
 	return a->reason == b->reason && a->write == b->write && a->len == b->len &&
 	       a->where == b->where && a->data == b->data;

@@ -9,6 +9,7 @@
 
 /* The step ended in the handler of an exception. */
 bool ended_in(const struct outcome *o, unsigned int vector);
+bool same_exit(const struct seen_exit *a, const struct seen_exit *b);
 bool is_read(const struct seen_exit *e, uint32_t reason);
 /* Of operand, address, segment or repetition. */
 bool is_prefix(uint8_t byte);

@@ -158,12 +158,6 @@ static bool is_random_code(const struct outcome *a, const struct outcome *b)
 	return a->regs.rflags != b->regs.rflags && !((a->regs.rflags ^ b->regs.rflags) & ~0x8d5ull);
 }
 
-static bool is_same_exit(const struct seen_exit *a, const struct seen_exit *b)
-{
-	return a->reason == b->reason && a->write == b->write && a->len == b->len &&
-	       a->where == b->where && a->data == b->data;
-}
-
 /* CMPS of two devices: which is read first is nobody's promise, and all else is the same. */
 static bool is_read_in_turn(const struct outcome *a, const struct outcome *b)
 {
@@ -174,9 +168,9 @@ static bool is_read_in_turn(const struct outcome *a, const struct outcome *b)
 	while (i < a->exits) {
 		const struct seen_exit *x = &a->exit[i], *y = &b->exit[i];
 
-		if (is_same_exit(x, y))
+		if (same_exit(x, y))
 			i++;
-		else if (i + 1 < a->exits && is_same_exit(x, y + 1) && is_same_exit(x + 1, y) &&
+		else if (i + 1 < a->exits && same_exit(x, y + 1) && same_exit(x + 1, y) &&
 			 is_read(x, KVM_EXIT_MMIO) && is_read(y, KVM_EXIT_MMIO))
 			i += 2;
 		else
