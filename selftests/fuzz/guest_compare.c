@@ -182,6 +182,11 @@ static bool same_exits(const struct outcome *a, const struct outcome *b)
 			k += 2;
 		} else if (fault && is_read(&la[i], KVM_EXIT_MMIO) && (is_cmps(a) || ended_in(a, 8))) {
 			i++;
+		} else if (fault && is_read(&la[i], KVM_EXIT_MMIO) && is_read(&lb[k], KVM_EXIT_MMIO) &&
+			   la[i].where == lb[k].where && la[i].len < lb[k].len) {
+			/* The read in vain begins where the last one ended: join() has made one of them. */
+			i++;
+			k++;
 		} else if (fault && (is_read(&lb[k], KVM_EXIT_IO) || is_read(&lb[k], KVM_EXIT_MMIO))) {
 			k++;
 		} else {

@@ -185,7 +185,7 @@ static bool is_read_in_turn(const struct outcome *a, const struct outcome *b)
  */
 static bool is_code_gone(const struct outcome *a, const struct outcome *b)
 {
-	if (a->code_gone && compare_has_ended(b, KVM_EXIT_SHUTDOWN) && a->sregs.cr2 != b->sregs.cr2 &&
+	if (a->code_gone && compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&
 	    b->sregs.cr2 == b->sregs.cs.base + b->regs.rip)
 		return true;
 	return a->code_gone && (compare_has_ended(b, KVM_EXIT_SHUTDOWN) || ended_in(b, 8) || ended_in(b, 14)) &&

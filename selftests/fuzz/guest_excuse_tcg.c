@@ -166,7 +166,7 @@ static bool is_table_nowhere(const struct outcome *a, const struct outcome *b)
 static bool is_step_of_sti(const struct outcome *a, const struct outcome *b)
 {
 	return ended_in(a, 1) && a->debug.dr6 & 1 << 14 && a->culprit[0] == 0xfb &&
-	       (!ended_in(b, 1) || b->fault_ip > a->fault_ip);
+	       (!ended_in(b, 1) || b->fault_ip >= a->fault_ip);
 }
 
 /* The same after LSS, which keeps nothing away: #DB comes behind it (SDM Vol. 3A 6.8.3 names MOV and POP alone). */
