@@ -181,12 +181,12 @@ static bool is_read_in_turn(const struct outcome *a, const struct outcome *b)
 
 /*
  * Code that makes its own page go away and goes on without telling the TLB: until the next flush both are right
- * (SDM Vol. 3A 4.10.4.3).  The one that noticed it ended with a fetch.
+ * (SDM Vol. 3A 4.10.4.3).  The one that noticed it ended with a fetch, or was reset by stock KVM at the shutdown.
  */
 static bool is_code_gone(const struct outcome *a, const struct outcome *b)
 {
 	if (a->code_gone && compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&
-	    b->sregs.cr2 == b->sregs.cs.base + b->regs.rip)
+	    (b->sregs.cr2 == b->sregs.cs.base + b->regs.rip || b->regs.rip == 0xfff0))
 		return true;
 	return a->code_gone && (compare_has_ended(b, KVM_EXIT_SHUTDOWN) || ended_in(b, 8) || ended_in(b, 14)) &&
 	       compare_has_ended(a, KVM_EXIT_HLT) && a->sregs.cr2 != b->sregs.cr2 &&
