@@ -139,19 +139,14 @@ static int complete_in(struct umbra_vcpu *vcpu)
 	return 1;
 }
 
-/* All was done before the exit. */
-static int complete_out(struct umbra_vcpu *vcpu)
-{
-	vcpu->string.count = 0;
-	return 1;
-}
-
 int umbra_pio_string_to_user(struct umbra_vcpu *vcpu)
 {
 	struct umbra_pio_string *s = &vcpu->string;
 
 	umbra_io_fill_ports(vcpu, !s->in, s->port, s->size, s->count);
-	vcpu->complete = s->in ? complete_in : complete_out;
+	/* Of OUTS all was done before the exit. */
+	if (s->in)
+		vcpu->complete = complete_in;
 	return 0;
 }
 

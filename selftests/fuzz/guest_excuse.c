@@ -83,12 +83,23 @@ bool in_16_bits(const struct outcome *o)
 	       o->fault_cs / 8 == GDT_UCODE16;
 }
 
-unsigned int opcode_of(const struct outcome *o, const uint8_t **modrm)
+unsigned int opcode_at(const uint8_t *code, const uint8_t **modrm)
 {
-	const uint8_t *code = bare(o);
-
 	*modrm = code + 1 + (code[0] == 0x0f);
 	return code[0] == 0x0f ? 0x100 | code[1] : code[0];
+}
+
+unsigned int opcode_of(const struct outcome *o, const uint8_t **modrm)
+{
+	return opcode_at(bare(o), modrm);
+}
+
+bool same_but_flags(const struct outcome *a, const struct outcome *b)
+{
+	struct kvm_regs regs = b->regs;
+
+	regs.rflags ^= (regs.rflags ^ a->regs.rflags) & 0x8d5;
+	return !memcmp(&regs, &a->regs, sizeof(regs));
 }
 
 /* IRET with NT returns to another task: Umbra has none (errata.rst), for user code it is #UD. */
@@ -135,7 +146,7 @@ static bool is_pair_around(const struct outcome *a, const struct outcome *b)
 	const uint8_t *modrm;
 	unsigned int op = opcode_of(a, &modrm);
 
-	return ended_in(a, 14) && !same_fault(a, b) && (a->fault_v86 || in_16_bits(a) || !(a->sregs.cr0 & 1)) &&
+	return ended_in(a, 14) && !same_fault(a, b) && in_16_bits(a) &&
 	       (op == 0x62 || op == 0xc4 || op == 0xc5 || op == 0x1b2 || op == 0x1b4 || op == 0x1b5 ||
 		(op == 0xff && ((*modrm & 0x38) == 0x18 || (*modrm & 0x38) == 0x28)));
 }
@@ -143,19 +154,13 @@ static bool is_pair_around(const struct outcome *a, const struct outcome *b)
 /* Code that a step has got into, or made of its own, may leave flags undefined; nothing but them differs, in frames, too. */
 static bool is_random_code(const struct outcome *a, const struct outcome *b)
 {
-	const uint64_t *x = (const uint64_t *)&a->regs, *y = (const uint64_t *)&b->regs;
-	unsigned int i;
-
 	uint64_t end = same_fault(a, b) ? a->fault_ip : a->sregs.cs.base + a->regs.rip - 1;
 
 	if (!same_fault(a, b) && (!compare_has_ended(a, KVM_EXIT_HLT) || !compare_has_ended(b, KVM_EXIT_HLT)))
 		return false;
 	if (((end - a->code_gpa) & 0xfff) < CODE_MAX && !a->starts_far && !a->changed)
 		return false;
-	for (i = 0; i < sizeof(a->regs) / 8; i++)
-		if (x[i] != y[i] && &a->regs.rflags != (const void *)&x[i])
-			return false;
-	return a->regs.rflags != b->regs.rflags && !((a->regs.rflags ^ b->regs.rflags) & ~0x8d5ull);
+	return a->regs.rflags != b->regs.rflags && same_but_flags(a, b);
 }
 
 /* CMPS of two devices: which is read first is nobody's promise, and all else is the same. */
@@ -185,10 +190,13 @@ static bool is_read_in_turn(const struct outcome *a, const struct outcome *b)
  */
 static bool is_code_gone(const struct outcome *a, const struct outcome *b)
 {
-	if (a->code_gone && compare_has_ended(b, KVM_EXIT_SHUTDOWN) &&
-	    (b->sregs.cr2 == b->sregs.cs.base + b->regs.rip || b->regs.rip == 0xfff0))
+	bool shutdown = compare_has_ended(b, KVM_EXIT_SHUTDOWN);
+
+	if (!a->code_gone)
+		return false;
+	if (shutdown && (b->sregs.cr2 == b->sregs.cs.base + b->regs.rip || b->regs.rip == 0xfff0))
 		return true;
-	return a->code_gone && (compare_has_ended(b, KVM_EXIT_SHUTDOWN) || ended_in(b, 8) || ended_in(b, 14)) &&
+	return (shutdown || ended_in(b, 8) || ended_in(b, 14)) &&
 	       compare_has_ended(a, KVM_EXIT_HLT) && a->sregs.cr2 != b->sregs.cr2 &&
 	       b->sregs.cr2 == a->sregs.cs.base + a->regs.rip - 1;
 }

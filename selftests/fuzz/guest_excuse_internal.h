@@ -32,8 +32,14 @@ bool in_64_bits(const struct outcome *o);
 
 bool in_16_bits(const struct outcome *o);
 
-/* The culprit's opcode; of two-byte ones 0x100 and the second, and a pointer to what follows. */
+/* An opcode behind its prefixes; of two-byte ones 0x100 and the second, and a pointer to what follows. */
+unsigned int opcode_at(const uint8_t *code, const uint8_t **modrm);
+
+/* The culprit's. */
 unsigned int opcode_of(const struct outcome *o, const uint8_t **modrm);
+
+/* Do all registers agree but for the arithmetic flags? */
+bool same_but_flags(const struct outcome *a, const struct outcome *b);
 
 /*
  * Do all registers agree but for one, of which @mask says what does?  Memory is not looked at, nor the frame of what

@@ -119,7 +119,7 @@ static bool is_lockable(unsigned int op, uint8_t modrm)
 /* LOCK where it may not stand, in the middle of something: #UD, but QEMU's TCG ignores it. */
 static bool is_lock_of_none(const struct outcome *a, const struct outcome *b)
 {
-	const uint8_t *code = behind_prefixes(a);
+	const uint8_t *code = behind_prefixes(a), *modrm;
 	unsigned int op;
 
 	if (!ended_in(a, 6) || *code != 0xf0 || same_fault(a, b))
@@ -127,8 +127,8 @@ static bool is_lock_of_none(const struct outcome *a, const struct outcome *b)
 	while (code < a->culprit + sizeof(a->culprit) - 4 && (is_prefix(*code) || *code == 0xf0))
 		code++;
 	code += (*code & 0xf0) == 0x40;
-	op = *code == 0x0f ? 0x100 | code[1] : *code;
-	return !is_lockable(op, code[1 + (*code == 0x0f)]);
+	op = opcode_at(code, &modrm);
+	return !is_lockable(op, *modrm);
 }
 
 /* Of groups 1A, 5, 8 and 11 what does not exist; TCG looks at the operand first, or makes POP and MOV of it. */
@@ -281,15 +281,13 @@ static bool is_beyond_canonical(const struct outcome *a, const struct outcome *b
 static bool is_comparison_cut(const struct outcome *a, const struct outcome *b)
 {
 	const uint8_t *end = bare(a), *code;
-	struct kvm_regs regs = b->regs;
 	bool rep = false;
 
 	for (code = a->culprit; code < end; code++)
 		rep |= (*code & 0xfe) == 0xf2;
-	regs.rflags ^= (regs.rflags ^ a->regs.rflags) & 0x8d5;
 	return rep && same_fault(a, b) && ended_in(a, 14) &&
 	       ((*end & 0xfe) == 0xa6 || (*end & 0xfe) == 0xae) &&
-	       !memcmp(&regs, &a->regs, sizeof(regs));
+	       same_but_flags(a, b);
 }
 
 /*

@@ -142,7 +142,7 @@ static void test_own(void)
 		struct traps t = traps_new();
 		struct kvm_regs regs;
 		struct trap_frame f = {};
-		int vector, reason;
+		int reason;
 
 		traps_code(&t, steps, steps_end);
 		regs = ku_get_regs(t.vcpu);
@@ -152,10 +152,7 @@ static void test_own(void)
 		do
 			reason = ku_run(t.vcpu);
 		while (reason == KVM_EXIT_IO);
-		regs = ku_get_regs(t.vcpu);
-		vector = (regs.rip - 1 - TRAPS) / 16;
-		memcpy(&f.rip, ku_ptr(t.vm, regs.rsp), 5 * 8);
-		ktap_ok(reason == KVM_EXIT_HLT && vector == 1 && f.rip == KU_CODE + want[i],
+		ktap_ok(reason == KVM_EXIT_HLT && traps_which(&t, &f) == 1 && f.rip == KU_CODE + want[i],
 			"TF: #DB behind the instruction at %llu",
 			(unsigned long long)(i ? want[i - 1] : 0));
 		traps_free(&t);

@@ -136,7 +136,9 @@ static void test_xcrs(void)
 }
 
 #define CR4_OSFXSR	(1u << 9)
+#define CR0_MP		(1u << 1)
 #define CR0_EM		(1u << 2)
+#define CR0_TS		(1u << 3)
 #define CLEAN		0x30000u	/* a page that nobody has written */
 #define DIRTY		0x31000u
 
@@ -223,7 +225,7 @@ static void test_wait(bool user, bool mp)
 	traps_code(&t, wait, wait_end);
 	sregs = ku_get_sregs(t.vcpu);
 	sregs.cr4 |= CR4_OSFXSR;
-	sregs.cr0 = (sregs.cr0 & ~(CR0_EM | 2ull)) | 8 | mp << 1;
+	sregs.cr0 = (sregs.cr0 & ~(uint64_t)(CR0_EM | CR0_MP)) | CR0_TS | (mp ? CR0_MP : 0);
 	ku_set_sregs(t.vcpu, &sregs);
 	if (user)
 		to_user(&t);

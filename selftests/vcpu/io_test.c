@@ -242,6 +242,13 @@ static void give(struct kvm_run *run, uint8_t *next)
 		data[i] = (*next)++;
 }
 
+/* Run on, and answer a port until something else comes. */
+static void give_all(struct ku_vcpu *vcpu, uint8_t *next)
+{
+	while (ku_run(vcpu) == KVM_EXIT_IO)
+		give(vcpu->run, next);
+}
+
 /* A port with the bytes 1, 2, 3, … goes to a device, each once, whatever one exit carries. */
 static void check_ins(const char *name, const char *code, const char *end, unsigned int size,
 		      unsigned int bytes)
@@ -308,33 +315,27 @@ static void test_interrupted_ins(void)
 {
 	struct traps t = start(long_ins, long_ins_end);
 	struct kvm_run *run = t.vcpu->run;
-	struct kvm_regs r = ku_get_regs(t.vcpu), stopped;
+	struct kvm_regs stopped, handler;
 	struct trap_frame frame;
+	uint8_t next = 0, other = 0xee;
 	unsigned int i, same = 0;
-	uint8_t next = 0;
 	int vector;
 
-	ku_load(t.vm, long_ins, long_ins_end - long_ins);
-	memcpy(ku_ptr(t.vm, 0x7000), short_ins, short_ins_end - short_ins);
-	ku_set_regs(t.vcpu, &r);
+	ku_load_at(t.vm, 0x7000, short_ins, short_ins_end - short_ins);
 	ku_run(t.vcpu);
 	give(run, &next);
 	ioctl(t.vcpu->fd, KVM_NMI);
-	while (ku_run(t.vcpu) == KVM_EXIT_IO)
-		give(run, &next);
+	give_all(t.vcpu, &next);
+	vector = traps_which(&t, &frame);
 	stopped = ku_get_regs(t.vcpu);
-	vector = (stopped.rip - 1 - TRAPS) / 16;
-	memcpy(&frame.rip, ku_ptr(t.vm, stopped.rsp), 40);
-	r = stopped;
-	r.rip = 0x7000;
-	ku_set_regs(t.vcpu, &r);
-	while (ku_run(t.vcpu) == KVM_EXIT_IO)
-		memset((uint8_t *)run + run->io.data_offset, 0xee, run->io.count * run->io.size);
+	handler = stopped;
+	handler.rip = 0x7000;
+	ku_set_regs(t.vcpu, &handler);
+	give_all(t.vcpu, &other);
 	stopped.rip = frame.rip;
 	stopped.rsp = frame.rsp;
 	ku_set_regs(t.vcpu, &stopped);
-	while (ku_run(t.vcpu) == KVM_EXIT_IO)
-		give(run, &next);
+	give_all(t.vcpu, &next);
 	for (i = 0; i < 2000; i++)
 		same += *(uint8_t *)ku_ptr(t.vm, 0x9000 + i) == (uint8_t)i;
 	ktap_ok(vector == 2 && run->exit_reason == KVM_EXIT_HLT && next == (uint8_t)2000 && same == 2000,

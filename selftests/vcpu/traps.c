@@ -47,14 +47,12 @@ void traps_code(struct traps *t, const char *code, const char *end)
 	ku_set_regs(t->vcpu, &regs);
 }
 
-int traps_run(struct traps *t, struct trap_frame *frame)
+int traps_which(struct traps *t, struct trap_frame *frame)
 {
-	struct kvm_regs regs;
+	struct kvm_regs regs = ku_get_regs(t->vcpu);
 	uint64_t *stack;
 	int vector;
 
-	ku_run_to(t->vcpu, KVM_EXIT_HLT);
-	regs = ku_get_regs(t->vcpu);
 	if (regs.rip <= TRAPS || regs.rip > TRAPS + 16 * 256)
 		return TRAP_NONE;
 	vector = (regs.rip - 1 - TRAPS) / 16;
@@ -70,6 +68,12 @@ int traps_run(struct traps *t, struct trap_frame *frame)
 	frame->rsp = stack[3];
 	frame->ss = stack[4];
 	return vector;
+}
+
+int traps_run(struct traps *t, struct trap_frame *frame)
+{
+	ku_run_to(t->vcpu, KVM_EXIT_HLT);
+	return traps_which(t, frame);
 }
 
 bool traps_on_tcg(void)

@@ -31,9 +31,12 @@ void traps_free(struct traps *t);
 void traps_code(struct traps *t, const char *code, const char *end);
 
 /*
- * Run to the next HLT.  Returns the vector whose handler it belongs to, or
- * TRAP_NONE for a HLT elsewhere; @frame may be NULL.
+ * Behind a HLT: the vector whose handler it belongs to, or TRAP_NONE for a HLT
+ * elsewhere; @frame may be NULL.
  */
+int traps_which(struct traps *t, struct trap_frame *frame);
+
+/* Run to the next HLT; result as traps_which(). */
 int traps_run(struct traps *t, struct trap_frame *frame);
 
 /* The host is itself emulated, by an emulator that takes short cuts. */
